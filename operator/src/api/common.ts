@@ -1,0 +1,505 @@
+// What both kinds have in common. Defaults live here and nowhere else; rules that need two fields are CEL.
+import { z } from 'zod';
+import { type CelRule, foreignObject, mapList, objectName, quantity, rules, seconds, stringMap } from './kubernetes.ts';
+
+export const GROUP = 'apps.devshelf.dev';
+export const VERSION = 'v1alpha1';
+export const API_VERSION = `${GROUP}/${VERSION}`;
+
+/** Children are named after the resource; the longest suffix must still fit into 63 characters. */
+export const MAX_NAME_LENGTH = 40;
+
+/** Environment variables that the operator sets itself; `extraEnv` may not name them. */
+export const RESERVED_ENV = ['DATABASE_URL', 'REDIS_URL', 'PORT'] as const;
+
+const DURATION = /^([0-9]+(ms|s|m|h))+$/;
+
+const secretKeyRef = (defaultKey: string) =>
+  z.object({
+    name: objectName().describe('Name of the Secret, in the namespace of this resource.'),
+    key: z
+      .string()
+      .min(1)
+      .max(253)
+      .default(defaultKey)
+      .describe('Key inside the Secret whose value is the connection URL.'),
+  });
+
+/** A connection URL that is only ever named, never written into a resource. */
+export const urlSecret = (defaultKey: string, what: string) =>
+  z.object({
+    urlSecretRef: secretKeyRef(defaultKey).describe(
+      `Secret holding the connection URL of ${what}. A changed value rolls out like a new image.`,
+    ),
+  });
+
+const IMAGE_RULES: readonly CelRule[] = [
+  {
+    rule: "self.matches('^([A-Za-z0-9.-]+(:[0-9]+)?/)?[a-z0-9]+([._/-]+[a-z0-9]+)*(:[A-Za-z0-9_][A-Za-z0-9_.-]*)?(@sha256:[a-f0-9]{64})?$')",
+    message: 'image is not an image reference; write registry/name:tag or registry/name@sha256:digest',
+    messageExpression:
+      "'image \"' + self + '\" is not an image reference; write registry/name:tag or registry/name@sha256:digest'",
+  },
+  {
+    rule: "self.matches('(:[A-Za-z0-9_][A-Za-z0-9_.-]*|@sha256:[a-f0-9]+)$')",
+    message: 'image names neither tag nor digest; add an explicit one, for example :1.4.0',
+    messageExpression: "'image \"' + self + '\" names neither tag nor digest; add an explicit one, for example :1.4.0'",
+  },
+  {
+    rule: "!self.endsWith(':latest')",
+    message: 'image must not be :latest, a rollback could not tell two builds apart; name a version or a digest',
+    messageExpression:
+      "'image \"' + self + '\" must not be :latest, a rollback could not tell two builds apart; name a version or a digest'",
+  },
+];
+
+const image = z
+  .string()
+  .min(1)
+  .max(512)
+  .meta(
+    rules(
+      'Image to run, with an explicit tag or a digest, never `:latest`. A new value starts a release.',
+      ...IMAGE_RULES,
+    ),
+  );
+
+const imagePullSecrets = z
+  .array(z.object({ name: objectName().describe('Name of a Secret of type kubernetes.io/dockerconfigjson.') }))
+  .max(16)
+  .default([])
+  .meta({ description: 'Secrets with which the kubelet pulls the image.', ...mapList('name') });
+
+const autoscaling = z
+  .object({
+    minReplicas: z.int().min(1).max(1000).default(2).describe('Fewest pods.'),
+    maxReplicas: z.int().min(1).max(1000).describe('Most pods.'),
+    targetCPUUtilizationPercentage: z
+      .int()
+      .min(1)
+      .max(1000)
+      .default(70)
+      .describe('Average CPU use, in percent of the requested CPU, that the autoscaler aims at.'),
+    scaleDownStabilizationSeconds: seconds(0, 3600)
+      .default(300)
+      .describe('How long the load must have been lower before pods are taken away.'),
+  })
+  .meta(
+    rules('Lets a HorizontalPodAutoscaler choose the number of pods by CPU use; `replicas` is then ignored.', {
+      rule: 'self.minReplicas <= self.maxReplicas',
+      message: 'minReplicas must not be greater than maxReplicas; lower the one or raise the other',
+      messageExpression:
+        "'minReplicas ' + string(self.minReplicas) + ' is greater than maxReplicas ' + string(self.maxReplicas) + '; lower the one or raise the other'",
+    }),
+  );
+
+const keySelector = (what: string) =>
+  z.object({
+    name: objectName().describe(`Name of the ${what}.`),
+    key: z.string().min(1).max(253).describe(`Key inside the ${what}.`),
+  });
+
+const envSource = z
+  .object({
+    secretKeyRef: keySelector('Secret').optional().describe('Takes the value from a Secret.'),
+    configMapKeyRef: keySelector('ConfigMap').optional().describe('Takes the value from a ConfigMap.'),
+    fieldRef: z
+      .object({ fieldPath: z.string().min(1).max(253).describe('Path of the field, for example status.podIP.') })
+      .optional()
+      .describe('Takes the value from a field of the pod.'),
+  })
+  .meta(
+    rules('Where the value comes from, when it is not written out.', {
+      rule: '[has(self.secretKeyRef), has(self.configMapKeyRef), has(self.fieldRef)].filter(given, given).size() == 1',
+      message: 'valueFrom needs exactly one of secretKeyRef, configMapKeyRef and fieldRef',
+    }),
+  );
+
+const envVar = z
+  .object({
+    name: z
+      .string()
+      .min(1)
+      .max(253)
+      .regex(/^[-._a-zA-Z][-._a-zA-Z0-9]*$/)
+      .describe('Name of the environment variable.'),
+    value: z
+      .string()
+      .max(32768)
+      .optional()
+      .describe('Its value. Never a secret: use valueFrom.secretKeyRef for those.'),
+    valueFrom: envSource.optional(),
+  })
+  .meta(
+    rules(
+      'One environment variable.',
+      {
+        rule: 'has(self.value) != has(self.valueFrom)',
+        message: 'give exactly one of value and valueFrom',
+        messageExpression: "self.name + ': give exactly one of value and valueFrom'",
+      },
+      {
+        rule: `!(self.name in [${RESERVED_ENV.map(name => `'${name}'`).join(', ')}])`,
+        message: 'this variable is set by the operator; use the field made for it',
+        messageExpression:
+          "self.name + ' is set by the operator; use spec.database, spec.redis or spec.service instead, or another name'",
+      },
+    ),
+  );
+
+const extraEnv = z
+  .array(envVar)
+  .max(128)
+  .default([])
+  .meta({
+    description: 'Further environment variables of the service, its worker and its migrations.',
+    ...mapList('name'),
+  });
+
+const envFrom = z
+  .array(
+    z
+      .object({
+        prefix: z.string().max(253).optional().describe('Put before each name.'),
+        secretRef: z
+          .object({ name: objectName().describe('Name of the Secret.') })
+          .optional()
+          .describe('Every key of this Secret becomes a variable.'),
+        configMapRef: z
+          .object({ name: objectName().describe('Name of the ConfigMap.') })
+          .optional()
+          .describe('Every key of this ConfigMap becomes a variable.'),
+      })
+      .meta(
+        rules('One source of variables.', {
+          rule: 'has(self.secretRef) != has(self.configMapRef)',
+          message: 'an entry of envFrom needs exactly one of secretRef and configMapRef',
+        }),
+      ),
+  )
+  .max(32)
+  .default([])
+  .describe('Secrets and ConfigMaps whose keys all become environment variables.');
+
+const resources = (requests: Record<string, string>, limits: Record<string, string>) =>
+  z
+    .object({
+      requests: z.record(z.string(), quantity()).optional().describe('What the scheduler reserves.'),
+      limits: z.record(z.string(), quantity()).optional().describe('What the kernel enforces.'),
+    })
+    .default({ requests, limits });
+
+/** CPU and memory of a container that serves requests or works through the queue. */
+export const containerResources = () => resources({ cpu: '100m', memory: '128Mi' }, { memory: '512Mi' });
+
+const migrations = z
+  .object({
+    policy: z
+      .enum(['BeforeRollout', 'Manual', 'Disabled'])
+      .default('BeforeRollout')
+      .describe(
+        'BeforeRollout: the Job runs and must say that the schema is up to date before a pod of the release starts. Manual: the release waits until the Job is asked for by the annotation devshelf.dev/migrate. Disabled: the schema is somebody else’s business.',
+      ),
+    command: z
+      .array(z.string().min(1).max(1024))
+      .min(1)
+      .max(32)
+      .default(['migrate', 'up'])
+      .describe('Arguments given to the image to bring the schema up to date.'),
+    backoffLimit: z
+      .int()
+      .min(0)
+      .max(10)
+      .default(0)
+      .describe('How often the Job starts another pod after a failed one.'),
+    activeDeadlineSeconds: seconds(1, 86_400).default(900).describe('The Job is stopped after this time.'),
+    ttlSecondsAfterFinished: seconds(60, 2_592_000)
+      .default(86_400)
+      .describe('A finished Job and its log are kept for this long. It is not run again when it is gone.'),
+    resources: resources({ cpu: '50m', memory: '128Mi' }, { memory: '256Mi' }).describe('CPU and memory of the Job.'),
+  })
+  .prefault({})
+  .describe('The schema moves in a Job before the image changes.');
+
+const smokeTest = z
+  .object({
+    path: z
+      .string()
+      .min(1)
+      .max(1024)
+      .meta(
+        rules('Path to request, query included.', {
+          rule: "self.startsWith('/')",
+          message: 'path must begin with "/"',
+          messageExpression: '\'path "\' + self + \'" must begin with "/"\'',
+        }),
+      ),
+    expectedStatus: z.int().min(100).max(599).default(200).describe('Status that means the test has passed.'),
+    headers: z
+      .record(z.string(), z.string().max(4096))
+      .optional()
+      .describe('Request headers. They are readable by whoever may read this resource: no secrets.'),
+    timeoutSeconds: seconds(1, 60).default(5).describe('The answer must be complete within this time.'),
+  })
+  .describe('One GET request.');
+
+/** A ratio is a string: CRDs have no portable floating point numbers. */
+const ratio = (description: string) =>
+  z
+    .string()
+    .max(16)
+    .meta(
+      rules(description, {
+        rule: "self.matches('^0\\\\.[0-9]{1,12}$') && double(self) > 0.0",
+        message: 'must be a number greater than 0 and less than 1, written as a string, for example "0.05" for 5 %',
+        messageExpression:
+          '\'"\' + self + \'" must be a number greater than 0 and less than 1, written as a string, for example "0.05" for 5 %\'',
+      }),
+    );
+
+const analysis = z
+  .object({
+    policy: z
+      .enum(['Rollback', 'Hold', 'Observe', 'Disabled'])
+      .default('Rollback')
+      .describe(
+        'What a Bad verdict does. Rollback: the stable release serves again at once. Hold: nothing moves until somebody decides. Observe: the verdict is only reported. Disabled: pods are not read and no verdict is made.',
+      ),
+    maxServerErrorRatio: ratio(
+      'Share of 5xx among the requests of a release up to which it is never rolled back; above it, it is, as soon as the evidence allows.',
+    ).default('0.05'),
+    minimumSeconds: seconds(0, 86_400).default(30).describe('A release is not found Good before this time.'),
+    minimumRequests: z
+      .int()
+      .min(0)
+      .max(1_000_000)
+      .default(50)
+      .describe('A release is not found Good before the candidate has answered this many requests.'),
+    timeoutSeconds: seconds(10, 86_400)
+      .default(600)
+      .describe('Without a verdict by then the traffic is insufficient and onInsufficientTraffic applies.'),
+    blindAfterSeconds: seconds(3, 3600)
+      .default(15)
+      .describe('Without a reading from the candidate for this long onBlind applies.'),
+    onInsufficientTraffic: z
+      .enum(['Hold', 'Promote'])
+      .default('Hold')
+      .describe('What happens when too few requests came to judge the candidate.'),
+    onBlind: z
+      .enum(['Hold', 'Promote', 'Rollback'])
+      .default('Hold')
+      .describe('What happens when the candidate’s metrics cannot be read.'),
+  })
+  .prefault({})
+  .describe('How the answers of the new pods to users’ requests are judged against those of the pods beside them.');
+
+const rollout = z
+  .object({
+    canaryReplicas: z.int().min(1).max(100).default(1).describe('Pods of a new release that join the Service first.'),
+    minReadySeconds: seconds(0, 3600)
+      .default(10)
+      .describe('How long a pod must be ready before the next one is replaced during promotion.'),
+    progressDeadlineSeconds: seconds(30, 86_400)
+      .default(600)
+      .describe('A release whose pods are not ready by then is rejected.'),
+    bakeSeconds: seconds(0, 86_400)
+      .default(1800)
+      .describe('How long a promoted release is still watched and taken back if it turns bad.'),
+    revisionHistoryLimit: z.int().min(1).max(100).default(5).describe('Releases that are remembered.'),
+    retryToken: z
+      .string()
+      .max(253)
+      .optional()
+      .describe('Any new value lets a rejected release be tried once more. Otherwise it stays rejected.'),
+    smokeTests: z
+      .array(smokeTest)
+      .max(20)
+      .default([])
+      .describe('Requests that a pod of the new release must pass before any user meets it.'),
+    analysis,
+  })
+  .meta(
+    rules('How a new release is brought in, and taken back.', {
+      rule: "self.analysis.policy == 'Disabled' || self.analysis.minimumSeconds < self.analysis.timeoutSeconds",
+      message:
+        'analysis.minimumSeconds must be less than analysis.timeoutSeconds, otherwise no release can be found Good',
+      messageExpression:
+        "'analysis.minimumSeconds ' + string(self.analysis.minimumSeconds) + ' must be less than analysis.timeoutSeconds ' + string(self.analysis.timeoutSeconds) + ', otherwise no release can be found Good'",
+    }),
+  )
+  .prefault({});
+
+interface ProbeDefaults {
+  readonly path: string;
+  readonly periodSeconds: number;
+  readonly timeoutSeconds: number;
+  readonly failureThreshold: number;
+}
+
+const probe = (defaults: ProbeDefaults, description: string) =>
+  z
+    .object({
+      path: z
+        .string()
+        .max(1024)
+        .default(defaults.path)
+        .meta(
+          rules('Path that the kubelet requests.', {
+            rule: "self.startsWith('/')",
+            message: 'path must begin with "/"',
+            messageExpression: '\'path "\' + self + \'" must begin with "/"\'',
+          }),
+        ),
+      initialDelaySeconds: seconds(0, 3600).default(0).describe('Wait before the first probe.'),
+      periodSeconds: seconds(1, 3600).default(defaults.periodSeconds).describe('Time between two probes.'),
+      timeoutSeconds: seconds(1, 3600)
+        .default(defaults.timeoutSeconds)
+        .describe('An answer must come within this time.'),
+      failureThreshold: z
+        .int()
+        .min(1)
+        .max(1000)
+        .default(defaults.failureThreshold)
+        .describe('Failures in a row that count.'),
+    })
+    .prefault({})
+    .describe(description);
+
+/** Probes of a kind; only the path that says "ready" differs between the kinds. */
+export const probes = (readinessPath: string) =>
+  z
+    .object({
+      startup: probe(
+        { path: '/health', periodSeconds: 1, timeoutSeconds: 2, failureThreshold: 60 },
+        'Until it succeeds once the other two do not run.',
+      ),
+      readiness: probe(
+        { path: readinessPath, periodSeconds: 2, timeoutSeconds: 2, failureThreshold: 2 },
+        'While it fails the pod gets no requests.',
+      ),
+      liveness: probe(
+        { path: '/health', periodSeconds: 10, timeoutSeconds: 5, failureThreshold: 3 },
+        'When it fails the container is restarted.',
+      ),
+    })
+    .prefault({})
+    .describe('How the kubelet asks the pods how they are.');
+
+const toleration = z.object({
+  key: z.string().max(317).optional().describe('Taint key; empty with operator Exists means all.'),
+  operator: z.enum(['Exists', 'Equal']).optional().describe('How the value is compared.'),
+  value: z.string().max(63).optional().describe('Taint value.'),
+  effect: z.enum(['NoSchedule', 'PreferNoSchedule', 'NoExecute']).optional().describe('Taint effect; none means all.'),
+  tolerationSeconds: z.int().optional().describe('How long a NoExecute taint is tolerated.'),
+});
+
+const podTemplate = z
+  .object({
+    labels: stringMap(63).optional().describe('Further labels of the pods.'),
+    annotations: stringMap(65_536).optional().describe('Further annotations of the pods.'),
+    nodeSelector: stringMap(63).optional().describe('Labels that a node must have.'),
+    tolerations: z.array(toleration).max(64).optional().describe('Taints that the pods tolerate.'),
+    affinity: foreignObject().optional().describe('Affinity, as in a pod.'),
+    priorityClassName: objectName().optional().describe('Priority class of the pods.'),
+    serviceAccountName: objectName()
+      .optional()
+      .describe('An existing ServiceAccount to run as. Without it one is made that may do nothing.'),
+    terminationGracePeriodSeconds: seconds(1, 3600).default(45).describe('Time a pod has to end by itself.'),
+    preStopSleepSeconds: seconds(0, 3600)
+      .default(5)
+      .describe('A pod keeps serving for this long after it was told to go, until every proxy knows.'),
+  })
+  .meta(
+    rules('What the pods get beyond what the operator sets. Pod Security "restricted" always holds.', {
+      rule: 'self.preStopSleepSeconds < self.terminationGracePeriodSeconds',
+      message:
+        'preStopSleepSeconds must be less than terminationGracePeriodSeconds, otherwise pods are killed while serving',
+      messageExpression:
+        "'preStopSleepSeconds ' + string(self.preStopSleepSeconds) + ' must be less than terminationGracePeriodSeconds ' + string(self.terminationGracePeriodSeconds) + ', otherwise pods are killed while serving'",
+    }),
+  )
+  .prefault({});
+
+const service = z
+  .object({
+    port: z.int().min(1).max(65_535).default(80).describe('Port of the Service.'),
+    type: z.enum(['ClusterIP', 'NodePort', 'LoadBalancer']).default('ClusterIP').describe('Type of the Service.'),
+  })
+  .prefault({})
+  .describe('The Service in front of the pods.');
+
+const monitoring = z
+  .object({
+    serviceMonitor: z
+      .enum(['Managed', 'Disabled'])
+      .default('Managed')
+      .describe('Managed: a ServiceMonitor is kept where its API exists; condition Monitored says when it does not.'),
+    labels: stringMap(63).optional().describe('Labels by which Prometheus selects the ServiceMonitor.'),
+    interval: z.string().max(16).regex(DURATION).default('30s').describe('How often Prometheus reads the metrics.'),
+  })
+  .prefault({})
+  .describe('How Prometheus finds the pods.');
+
+const disruption = z
+  .object({
+    policy: z.enum(['Managed', 'Disabled']).default('Managed').describe('Whether a PodDisruptionBudget is kept.'),
+    maxUnavailable: z
+      .union([z.int().min(0), z.string().regex(/^[0-9]{1,2}%$|^100%$/)])
+      .default(1)
+      .meta({
+        description: 'Pods, or percent of them, that a node drain may take away at once.',
+        'x-kubernetes-int-or-string': true,
+        pattern: '^([0-9]{1,2}|100)%$',
+      }),
+  })
+  .prefault({})
+  .describe('How many pods may be taken away on purpose.');
+
+export const commonSpec = z.object({
+  image,
+  imagePullSecrets,
+  replicas: z.int().min(0).max(1000).default(2).describe('Number of serving pods. Ignored while autoscaling is set.'),
+  autoscaling: autoscaling.optional(),
+  database: urlSecret('DATABASE_URL', 'the PostgreSQL database').describe('The database.'),
+  extraEnv,
+  envFrom,
+  migrations,
+  rollout,
+  probes: probes('/health'),
+  resources: containerResources().describe('CPU and memory of a serving pod.'),
+  podTemplate,
+  service,
+  monitoring,
+  networkPolicy: z
+    .enum(['Managed', 'Disabled'])
+    .default('Managed')
+    .describe(
+      'Managed: a NetworkPolicy lets in requests to the service port and the operator’s reading of the metrics only.',
+    ),
+  disruption,
+  topologySpread: z
+    .enum(['PreferZones', 'RequireZones', 'Disabled'])
+    .default('PreferZones')
+    .describe('How the pods spread over zones and nodes.'),
+  paused: z
+    .boolean()
+    .default(false)
+    .describe('Nothing new begins while it is true. A release that turns bad is still taken back.'),
+});
+
+/** Rules between fields of the common part; each kind puts them on its whole spec. */
+export const commonSpecRules: readonly CelRule[] = [
+  {
+    rule: '!has(self.autoscaling) || (has(self.resources.requests) && "cpu" in self.resources.requests) || (has(self.resources.limits) && "cpu" in self.resources.limits)',
+    message: 'autoscaling needs resources.requests.cpu: the target is a percentage of the requested CPU',
+  },
+];
+
+export type AppSpec = z.output<typeof commonSpec>;
+export type MigrationPolicy = AppSpec['migrations']['policy'];
+export type AnalysisPolicy = AppSpec['rollout']['analysis'];
+export type SmokeTest = AppSpec['rollout']['smokeTests'][number];
+export type EnvVar = AppSpec['extraEnv'][number];
+export type EnvFromSource = AppSpec['envFrom'][number];
+export type Resources = AppSpec['resources'];
+export type Probe = AppSpec['probes']['liveness'];

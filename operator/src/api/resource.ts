@@ -1,0 +1,61 @@
+// The two kinds as whole objects, and the guard at the edge where they come in from the API server.
+import { z } from 'zod';
+import { API_VERSION } from './common.ts';
+import { dashboardSpec } from './dashboard.ts';
+import { devshelfSpec } from './devshelf.ts';
+import { appStatus } from './status.ts';
+
+const metadata = z.object({
+  name: z.string(),
+  namespace: z.string(),
+  uid: z.string(),
+  generation: z.int().default(1),
+  resourceVersion: z.string().default(''),
+  creationTimestamp: z.string().optional(),
+  deletionTimestamp: z.string().optional(),
+  labels: z.record(z.string(), z.string()).default({}),
+  annotations: z.record(z.string(), z.string()).default({}),
+  finalizers: z.array(z.string()).default([]),
+});
+
+const devshelfDeployment = z.object({
+  apiVersion: z.literal(API_VERSION),
+  kind: z.literal('DevShelfDeployment'),
+  metadata,
+  spec: devshelfSpec,
+  status: appStatus,
+});
+
+const dashboardDeployment = z.object({
+  apiVersion: z.literal(API_VERSION),
+  kind: z.literal('DashboardDeployment'),
+  metadata,
+  spec: dashboardSpec,
+  status: appStatus,
+});
+
+const appResource = z.discriminatedUnion('kind', [devshelfDeployment, dashboardDeployment]);
+
+export type ResourceMetadata = z.output<typeof metadata>;
+export type DevShelfDeployment = z.output<typeof devshelfDeployment>;
+export type DashboardDeployment = z.output<typeof dashboardDeployment>;
+export type AppResource = z.output<typeof appResource>;
+export type AppKind = AppResource['kind'];
+
+export type ParsedResource = { ok: true; resource: AppResource } | { ok: false; why: string };
+
+/** Plural names, as they stand in API paths. */
+export const PLURALS: Readonly<Record<AppKind, string>> = {
+  DevShelfDeployment: 'devshelfdeployments',
+  DashboardDeployment: 'dashboarddeployments',
+};
+
+/**
+ * Reads one of our resources as the API server gives it, defaults filled in.
+ * An object stored under an older schema may no longer fit: then `why` names the fields, for people.
+ */
+export function parseResource(value: unknown): ParsedResource {
+  const parsed = appResource.safeParse(value);
+  if (parsed.success) return { ok: true, resource: parsed.data };
+  return { ok: false, why: parsed.error.issues.map(issue => `${issue.path.join('.')}: ${issue.message}`).join('; ') };
+}

@@ -1,0 +1,117 @@
+// The status: a projection of what the cluster holds. It may be deleted and comes back.
+import { z } from 'zod';
+import { mapList } from './kubernetes.ts';
+
+const time = (description: string) => z.string().meta({ description, format: 'date-time' });
+const count = (description: string) => z.int().min(0).meta({ description, format: 'int64' });
+
+const condition = z.object({
+  type: z.string().min(1).max(316).describe('What the condition is about.'),
+  status: z.enum(['True', 'False', 'Unknown']).describe('Whether it holds.'),
+  observedGeneration: z.int().min(0).optional().meta({
+    description: 'Generation of the spec that was looked at.',
+    format: 'int64',
+  }),
+  lastTransitionTime: time('When the status last changed.'),
+  reason: z.string().min(1).max(1024).describe('One word; docs/reasons.md explains each.'),
+  message: z.string().max(32_768).describe('The same for people, with figures and the next step.'),
+});
+
+const release = (description: string) =>
+  z
+    .object({
+      hash: z.string().describe('Hash over everything that changes the pods.'),
+      image: z.string().describe('Its image.'),
+      revisionName: z.string().optional().describe('ControllerRevision that holds the whole release.'),
+      since: time('Since when it is in this place.').optional(),
+      reason: z.string().optional().describe('Why it is in this place.'),
+      evidence: z.string().optional().describe('The figures behind that.'),
+    })
+    .optional()
+    .describe(description);
+
+const counters = (description: string) =>
+  z
+    .object({ requests: count('Requests answered.'), errors: count('Of these, with 5xx.') })
+    .optional()
+    .describe(description);
+
+const incident = z.object({
+  at: time('When it was decided.'),
+  reason: z.string().describe('One word; docs/reasons.md explains each.'),
+  failedImage: z.string().describe('Image that was taken back.'),
+  restoredImage: z.string().optional().describe('Image that serves again.'),
+  evidence: z.string().describe('What was seen, with figures.'),
+  runbookURL: z.string().optional().describe('What to do now.'),
+});
+
+export const appStatus = z
+  .object({
+    observedGeneration: z
+      .int()
+      .default(-1)
+      .meta({ description: 'Generation of the spec that this status speaks of; -1: none yet.', format: 'int64' }),
+    phase: z.string().optional().describe('The stage that is under way, for people.'),
+    replicas: z.int().optional().meta({ description: 'Serving pods that exist.', format: 'int32' }),
+    readyReplicas: z.int().optional().meta({ description: 'Serving pods that are ready.', format: 'int32' }),
+    updatedReplicas: z.int().optional().meta({ description: 'Serving pods of the newest release.', format: 'int32' }),
+    selector: z
+      .string()
+      .optional()
+      .describe('Selects the serving pods; read by autoscalers through the scale subresource.'),
+    currentImage: z.string().optional().describe('Image of the release that serves users.'),
+    url: z.string().optional().describe('Where the service is reached inside the cluster.'),
+    rollout: z
+      .object({
+        stable: release('The release that serves, and that a rollback goes back to.'),
+        candidate: release('The release that is being tried.'),
+        rejected: release('The last release that was refused. It is not tried again by itself.'),
+      })
+      .optional()
+      .describe('Which release is where.'),
+    analysis: z
+      .object({
+        verdict: z.string().describe('Good, Bad, DependencyDegraded, Insufficient, Blind or Pending.'),
+        candidate: counters('What the new pods answered.'),
+        baseline: counters('What the stable pods beside them answered in the same time.'),
+        decidedAt: time('When the verdict was made.').optional(),
+      })
+      .optional()
+      .describe('The last verdict and its figures.'),
+    migration: z
+      .object({
+        id: z.string().describe('Hash of what the Job does.'),
+        jobName: z.string().optional().describe('The Job.'),
+        result: z.string().optional().describe('Its verdict.'),
+        applied: z.array(z.string()).optional().describe('Migrations that it applied.'),
+        pending: z.array(z.string()).optional().describe('Migrations that it left.'),
+        finishedAt: time('When it ended.').optional(),
+      })
+      .optional()
+      .describe('The last migration.'),
+    keys: z
+      .array(
+        z.object({
+          name: z.string().describe('Which key.'),
+          currentKeyId: z.string().describe('Id of the key in use; never the key.'),
+        }),
+      )
+      .optional()
+      .meta({ description: 'Keys that the operator keeps.', ...mapList('name') }),
+    incidents: z
+      .array(incident)
+      .max(10)
+      .optional()
+      .describe('The last ten releases that were taken back, newest first.'),
+    conditions: z
+      .array(condition)
+      .optional()
+      .meta({ description: 'What is true now.', ...mapList('type') }),
+  })
+  .prefault({})
+  .describe('What the operator saw. Never edited by people.');
+
+export type AppStatus = z.output<typeof appStatus>;
+export type StatusCondition = z.output<typeof condition>;
+export type Incident = z.output<typeof incident>;
+export type ReleaseStatus = NonNullable<NonNullable<AppStatus['rollout']>['stable']>;
