@@ -1,0 +1,80 @@
+// What a stage may answer. The first answer that is not `proceed` is the answer of the whole pass.
+import type { Condition, ConditionType } from '../api/conditions.ts';
+import type { Reason } from '../api/reasons.ts';
+import type { Release, RolloutRecord } from '../api/rollout.ts';
+import type { Snapshot } from './snapshot.ts';
+
+/**
+ * The one thing that a pass does besides applying children that differ. Each is harmless when asked for twice:
+ * names are hashes of what they stand for, creations refuse a second one, annotations are set to values.
+ */
+export type Action =
+  | { do: 'mintKeyring'; keyring: string }
+  | { do: 'publishKey'; keyring: string; client: string }
+  | { do: 'createRevision'; release: Release; revision: number }
+  | { do: 'annotateRevision'; revision: string; set: Readonly<Record<string, string | null>> }
+  | { do: 'deleteRevision'; revision: string }
+  | { do: 'createMigrationJob'; release: Release; migrationId: string }
+  | { do: 'deleteJob'; job: string; uid: string }
+  | { do: 'createRehearsal'; release: Release }
+  | { do: 'rehearse'; pod: string; revision: string; attempt: number }
+  | { do: 'deletePod'; pod: string; uid: string }
+  /** Writes the Deployment: the record and the pod template that belongs to it, in one patch. */
+  | { do: 'setRecord'; record: RolloutRecord };
+
+/** Said once, to people: an event on the custom resource. */
+export interface Announcement {
+  readonly type: 'Normal' | 'Warning';
+  readonly reason: Reason;
+  readonly message: string;
+}
+
+export type Decision = { readonly condition: Condition } & (
+  | { readonly kind: 'proceed' }
+  /** `ready`: the wanted release serves already, what is waited for only confirms it. */
+  | { readonly kind: 'wait'; readonly recheckMs: number; readonly ready?: boolean }
+  | { readonly kind: 'act'; readonly action: Action; readonly announce?: Announcement }
+  /** Nothing goes on by itself: the message says what a person can do. */
+  | { readonly kind: 'fail' }
+);
+
+export type Stage = (seen: Readonly<Snapshot>) => Decision;
+
+/** An interrupt that has nothing to say returns undefined. */
+export type Interrupt = (seen: Readonly<Snapshot>) => Decision | undefined;
+
+/** The answers of a stage that speaks through one condition. */
+export function about(type: ConditionType) {
+  const condition = (status: Condition['status'], reason: Reason, message: string): Condition => ({
+    type,
+    status,
+    reason,
+    message,
+  });
+  return {
+    proceed: (reason: Reason, message: string): Decision => ({
+      kind: 'proceed',
+      condition: condition('True', reason, message),
+    }),
+    /** Goes on, but says that something is not as it should be. */
+    concede: (reason: Reason, message: string): Decision => ({
+      kind: 'proceed',
+      condition: condition('False', reason, message),
+    }),
+    wait: (reason: Reason, message: string, recheckMs: number): Decision => ({
+      kind: 'wait',
+      recheckMs,
+      condition: condition('Unknown', reason, message),
+    }),
+    act: (reason: Reason, message: string, action: Action, announce?: Announcement['type']): Decision => ({
+      kind: 'act',
+      action,
+      condition: condition('Unknown', reason, message),
+      ...(announce && { announce: { type: announce, reason, message } }),
+    }),
+    fail: (reason: Reason, message: string): Decision => ({
+      kind: 'fail',
+      condition: condition('False', reason, message),
+    }),
+  };
+}

@@ -1,0 +1,111 @@
+// One pass, decided: interrupts first, then the stages in the runbook's order, and every condition anew.
+import type { Condition } from '../api/conditions.ts';
+import type { Action, Announcement, Decision } from './decision.ts';
+import { interrupts, stages } from './runbook.ts';
+import { hasNewRelease, inPhase, type Snapshot } from './snapshot.ts';
+
+export interface Plan {
+  readonly conditions: readonly Condition[];
+  readonly action?: Action;
+  readonly announce?: Announcement;
+  /** Look again after this many milliseconds, even if nothing is seen to change. */
+  readonly recheckMs?: number;
+}
+
+/** Pure: the same snapshot gives the same plan. */
+export function decide(seen: Snapshot): Plan {
+  const reached = walk(seen);
+  const answer = reached.at(-1);
+  const said = reached.map(({ condition }) => condition).filter(({ type }) => type !== 'Ready');
+  const conditions = [...summary(seen, answer), ...latest(said), ...around(seen)];
+  return { conditions, ...todo(answer) };
+}
+
+/** The decisions up to and including the first that does not proceed. */
+function walk(seen: Snapshot): Decision[] {
+  for (const interrupt of interrupts) {
+    const decision = interrupt(seen);
+    if (decision) return [decision];
+  }
+  const reached: Decision[] = [];
+  for (const stage of stages) {
+    const decision = stage(seen);
+    reached.push(decision);
+    if (decision.kind !== 'proceed') break;
+  }
+  return reached;
+}
+
+function todo(answer: Decision | undefined): Pick<Plan, 'action' | 'announce' | 'recheckMs'> {
+  if (answer?.kind === 'act') return { action: answer.action, ...(answer.announce && { announce: answer.announce }) };
+  return answer?.kind === 'wait' ? { recheckMs: answer.recheckMs } : {};
+}
+
+/** Several stages speak through one condition: the furthest one reached has the word. */
+const latest = (conditions: readonly Condition[]): Condition[] => [
+  ...new Map(conditions.map(condition => [condition.type, condition])).values(),
+];
+
+/** Ready, Available, and of Reconciling and Stalled only what is true (kstatus). */
+function summary(seen: Snapshot, answer: Decision | undefined): Condition[] {
+  const conditions = [ready(seen, answer), available(seen)];
+  if (answer === undefined || answer.kind === 'proceed') return conditions;
+  const { reason, message } = answer.condition;
+  if (answer.kind === 'fail') return [...conditions, { type: 'Stalled', status: 'True', reason, message }];
+  if (serves(seen, answer)) return conditions;
+  return [...conditions, { type: 'Reconciling', status: 'True', reason, message }];
+}
+
+function ready(seen: Snapshot, answer: Decision | undefined): Condition {
+  if (answer === undefined) return { type: 'Ready', status: 'Unknown', reason: 'Progressing', message: '' };
+  const { reason, message } = answer.condition;
+  const up = seen.deployment?.readyReplicas ?? 0;
+  if (serves(seen, answer) && up === 0) {
+    return { type: 'Ready', status: 'False', reason: 'PodsUnavailable', message: 'no pod is ready' };
+  }
+  return { type: 'Ready', status: serves(seen, answer) ? 'True' : 'False', reason, message };
+}
+
+/** The wanted release serves; what may still be done only confirms it or tidies up. */
+function serves(seen: Snapshot, answer: Decision): boolean {
+  if (answer.kind === 'proceed') return true;
+  if (answer.kind === 'wait') return answer.ready === true;
+  return answer.kind === 'act' && inPhase(seen, 'Baking', 'Settled') && seen.wanted.known && !hasNewRelease(seen);
+}
+
+function available({ deployment }: Snapshot): Condition {
+  const [up, wanted] = [deployment?.readyReplicas ?? 0, deployment?.wantedReplicas ?? 0];
+  if (!deployment)
+    return { type: 'Available', status: 'False', reason: 'NoRelease', message: 'nothing was released yet' };
+  if (up === 0)
+    return { type: 'Available', status: 'False', reason: 'PodsUnavailable', message: `0 of ${wanted} pods ready` };
+  return { type: 'Available', status: 'True', reason: 'MinimumPodsAvailable', message: 'pods serve' };
+}
+
+/** What surrounds the release; it never decides about Ready. */
+function around({ app, serviceMonitorAvailable, autoscaler }: Snapshot): Condition[] {
+  const conditions: Condition[] = [monitored(app.spec.monitoring.serviceMonitor, serviceMonitorAvailable)];
+  if (app.spec.autoscaling && autoscaler) {
+    const { active, message } = autoscaler;
+    const reason = active ? 'AutoscalerActive' : 'AutoscalerNotReady';
+    conditions.push({ type: 'AutoscalingActive', status: active ? 'True' : 'False', reason, message });
+  }
+  return conditions;
+}
+
+function monitored(policy: 'Managed' | 'Disabled', available: boolean): Condition {
+  const condition = (status: Condition['status'], reason: Condition['reason'], message: string): Condition => ({
+    type: 'Monitored',
+    status,
+    reason,
+    message,
+  });
+  if (policy === 'Disabled')
+    return condition('False', 'MonitoringDisabled', 'spec.monitoring.serviceMonitor is Disabled');
+  if (available) return condition('True', 'Monitored', 'a ServiceMonitor names the pods and their scrape token');
+  return condition(
+    'False',
+    'ServiceMonitorAPIMissing',
+    'the cluster has no monitoring.coreos.com API: install Prometheus Operator, or set spec.monitoring.serviceMonitor to Disabled',
+  );
+}

@@ -1,0 +1,38 @@
+// A rollback that has begun is finished before anything else begins, and its reason is written down with the release.
+import { about, type Decision, type Interrupt } from './decision.ts';
+import { inPhase, iso, podsOf, revisionOf, type Snapshot, secondsSince, versionOf } from './snapshot.ts';
+import { verdictAnnotations } from './verdict.ts';
+
+const { act, wait } = about('AnalysisPassed');
+
+export const rollback: Interrupt = seen => writeDown(seen) ?? finish(seen);
+
+/** The Deployment's record said it first, in the same write that began the rollback; the revision remembers it. */
+function writeDown(seen: Snapshot): Decision | undefined {
+  const withdrawn = seen.deployment?.record.withdrawn;
+  const revision = revisionOf(seen, withdrawn?.release);
+  if (!withdrawn || !revision) return undefined;
+  const written = revision.verdict.at === withdrawn.at || revision.verdict.at > withdrawn.at;
+  if (written) return undefined;
+  const set = verdictAnnotations(withdrawn, seen.app.spec.rollout.retryToken);
+  return act('RollingBack', withdrawn.message, { do: 'annotateRevision', revision: revision.name, set });
+}
+
+function finish(seen: Snapshot): Decision | undefined {
+  const { deployment, now } = seen;
+  if (!deployment || !inPhase(seen, 'RollingBack', 'RollingBackAll')) return undefined;
+  const { candidatePods: _gone, ...record } = deployment.record;
+  const back = versionOf(revisionOf(seen, record.release)?.release.image ?? record.release);
+  const left = podsOf(seen, record.withdrawn?.release).length;
+  const restored = deployment.observed && deployment.updatedReplicas >= deployment.wantedReplicas;
+  // a stable release that cannot come back must not lock out the spec that would mend it
+  const overdue = secondsSince(record.since, now) > seen.app.spec.rollout.progressDeadlineSeconds;
+  if ((left > 0 || !restored) && !overdue) {
+    const counts = `${deployment.readyReplicas} of ${deployment.wantedReplicas} pods ready, ${left} pods of the release taken back left`;
+    return wait('RollingBack', `${back} is coming back: ${counts}`, 2_000);
+  }
+  return act('RollingBack', `${back} serves again`, {
+    do: 'setRecord',
+    record: { ...record, phase: 'Settled', stable: record.release, since: iso(now) },
+  });
+}
