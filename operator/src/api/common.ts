@@ -444,11 +444,12 @@ const disruption = z
   .object({
     policy: z.enum(['Managed', 'Disabled']).default('Managed').describe('Whether a PodDisruptionBudget is kept.'),
     maxUnavailable: z
-      .union([z.int().min(0), z.string().regex(/^[0-9]{1,2}%$|^100%$/)])
+      .union([z.int().min(0), z.string().regex(/^([0-9]{1,2}|100)%$/)])
       .default(1)
       .meta({
         description: 'Pods, or percent of them, that a node drain may take away at once.',
         'x-kubernetes-int-or-string': true,
+        minimum: 0,
         pattern: '^([0-9]{1,2}|100)%$',
       }),
   })

@@ -44,12 +44,6 @@ export type AppKind = AppResource['kind'];
 
 export type ParsedResource = { ok: true; resource: AppResource } | { ok: false; why: string };
 
-/** Plural names, as they stand in API paths. */
-export const PLURALS: Readonly<Record<AppKind, string>> = {
-  DevShelfDeployment: 'devshelfdeployments',
-  DashboardDeployment: 'dashboarddeployments',
-};
-
 /**
  * Reads one of our resources as the API server gives it, defaults filled in.
  * An object stored under an older schema may no longer fit: then `why` names the fields, for people.

@@ -1,0 +1,44 @@
+// The two kinds as the API server knows them. Everything that is said once per kind is a line here.
+import type { z } from 'zod';
+import { dashboardSpec } from './dashboard.ts';
+import { devshelfSpec } from './devshelf.ts';
+import type { AppKind } from './resource.ts';
+
+export interface KindDefinition {
+  readonly kind: AppKind;
+  readonly plural: string;
+  readonly singular: string;
+  readonly shortName: string;
+  readonly description: string;
+  readonly spec: z.ZodType;
+  /** The smallest spec that is of use; shown in the reference and applied by the tests. */
+  readonly smallestSpec: Readonly<Record<string, unknown>>;
+}
+
+export const KINDS: readonly KindDefinition[] = [
+  {
+    kind: 'DevShelfDeployment',
+    plural: 'devshelfdeployments',
+    singular: 'devshelfdeployment',
+    shortName: 'dsd',
+    description: 'A DevShelf API with its worker: migrated first, tried on a few requests, taken back if it is bad.',
+    spec: devshelfSpec,
+    smallestSpec: {
+      image: 'registry.example/devshelf-api:2.4.1',
+      database: { urlSecretRef: { name: 'devshelf-db' } },
+      redis: { urlSecretRef: { name: 'devshelf-redis' } },
+    },
+  },
+  {
+    kind: 'DashboardDeployment',
+    plural: 'dashboarddeployments',
+    singular: 'dashboarddeployment',
+    shortName: 'dbd',
+    description: 'A Dashboard Mini Market: migrated first, tried on a few requests, taken back if it is bad.',
+    spec: dashboardSpec,
+    smallestSpec: {
+      image: 'registry.example/dashboard:1.0.0',
+      database: { urlSecretRef: { name: 'dashboard-db' } },
+    },
+  },
+];
