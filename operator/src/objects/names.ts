@@ -22,6 +22,18 @@ export const LABELS = {
 export const MANAGED_BY = 'devshelf-operator';
 export const SERVING = 'serving';
 
+/** Values of `app.kubernetes.io/component`. Only a `server` may also carry the role label. */
+export const COMPONENTS = {
+  server: 'server',
+  worker: 'worker',
+  migration: 'migration',
+  rehearsal: 'rehearsal',
+} as const;
+export type Component = (typeof COMPONENTS)[keyof typeof COMPONENTS];
+
+export const CONTAINER = 'app';
+export const HTTP_PORT_NAME = 'http';
+
 export const ANNOTATIONS = {
   // on the Deployment, set in the same patch as the template
   rollout: 'devshelf.dev/rollout',

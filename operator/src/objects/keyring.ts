@@ -1,0 +1,132 @@
+// Keys as they lie in Secrets: the keyring that the pods mount, and the one key that clients read.
+//
+//   <name>-api-keyring      keyring.json: {"current":"1","keys":{"1":"dsk_1_…"}}    every key that the pods accept
+//   <name>-api-key          key: dsk_1_…                                            the key to use now
+import { type App, childLabels, childMeta, isDevShelf, type KubeObject } from './app.ts';
+import { isRecord } from './hash.ts';
+import { names } from './names.ts';
+
+export const KEYRING_FILE = 'keyring.json';
+
+/** One keyring of a resource: where it lies, where the pods find it, and who else is given the current key. */
+export interface KeyringPlace {
+  /** Name of the Secret that holds every accepted key. */
+  readonly secret: string;
+  readonly volume: string;
+  /** Mounted as a directory: a file mounted by subPath would never see a new key. */
+  readonly directory: string;
+  /** Environment variable that names the directory. */
+  readonly env: string;
+  /** Secret and key where clients read the current key; absent when only the pods use it. */
+  readonly client?: { readonly secret: string; readonly key: string };
+}
+
+/** Which key is given out and every key that is accepted, by id. */
+export interface Keyring {
+  readonly current: string;
+  readonly keys: Readonly<Record<string, string>>;
+}
+
+/** The keyrings of a kind, in a fixed order. */
+export function keyringsOf(app: App): readonly KeyringPlace[] {
+  const name = app.metadata.name;
+  const scrape: KeyringPlace = {
+    secret: names.scrapeKeyring(name),
+    volume: 'scrape-keyring',
+    directory: '/var/run/devshelf/scrape-keyring',
+    env: 'SCRAPE_TOKEN_DIR',
+    client: { secret: names.scrapeToken(name), key: 'token' },
+  };
+  return [isDevShelf(app) ? signingKeyring(name) : apiKeyring(name), scrape];
+}
+
+function signingKeyring(name: string): KeyringPlace {
+  return {
+    secret: names.signingKeyring(name),
+    volume: 'signing-keyring',
+    directory: '/var/run/devshelf/signing-keyring',
+    env: 'SIGNING_KEYRING_DIR',
+  };
+}
+
+function apiKeyring(name: string): KeyringPlace {
+  return {
+    secret: names.apiKeyring(name),
+    volume: 'api-keyring',
+    directory: '/var/run/devshelf/api-keyring',
+    env: 'API_KEYRING_DIR',
+    client: { secret: names.apiKey(name), key: 'key' },
+  };
+}
+
+/** The Secret that the pods mount. */
+export function keyringSecret(app: App, name: string, keyring: Keyring): KubeObject {
+  return clientSecret(app, name, { [KEYRING_FILE]: JSON.stringify(keyring) });
+}
+
+/** A Secret with the given texts, for example `{key: 'dsk_…'}` for callers or `{token: 'dsk_…'}` for Prometheus. */
+export function clientSecret(app: App, name: string, texts: Readonly<Record<string, string>>): KubeObject {
+  return {
+    apiVersion: 'v1',
+    kind: 'Secret',
+    metadata: childMeta(app, name, childLabels(app)),
+    type: 'Opaque',
+    data: Object.fromEntries(Object.entries(texts).map(([key, text]) => [key, encode(text)])),
+  };
+}
+
+/** Reads a keyring Secret's `data`; undefined when it does not hold a keyring that has its current key. */
+export function parseKeyring(data: Readonly<Record<string, string>> | undefined): Keyring | undefined {
+  const file = data?.[KEYRING_FILE];
+  if (file === undefined) return undefined;
+  try {
+    const parsed: unknown = JSON.parse(Buffer.from(file, 'base64').toString('utf8'));
+    return isKeyring(parsed) ? parsed : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isKeyring(value: unknown): value is Keyring & Record<string, unknown> {
+  if (!isRecord(value) || typeof value['current'] !== 'string' || !isRecord(value['keys'])) return false;
+  return Object.values(value['keys']).every(key => typeof key === 'string') && value['current'] in value['keys'];
+}
+
+const encode = (text: string): string => Buffer.from(text, 'utf8').toString('base64');
+
+// ---- one key
+
+const KEY = /^(dsk_([a-z0-9]{1,16})_[A-Za-z0-9_-]{43})_([0-9a-f]{8})$/;
+
+/**
+ * A key: `dsk_<kid>_<43 base64url characters>_<crc32>`. The prefix lets secret scanners find it, the kid tells
+ * generations apart in logs, the checksum tells a mistyped key from a revoked one.
+ * @param kid lower-case letters and digits, at most 16
+ * @param random32 32 bytes from a cryptographic source: the caller's, this function is pure
+ * @throws RangeError for another length or kid
+ */
+export function newKey(kid: string, random32: Uint8Array): string {
+  if (random32.length !== 32) throw new RangeError(`a key needs 32 random bytes, not ${random32.length}`);
+  const body = `dsk_${kid}_${Buffer.from(random32).toString('base64url')}`;
+  const key = `${body}_${checksum(body)}`;
+  if (!KEY.test(key)) throw new RangeError(`key id "${kid}" must be 1 to 16 lower-case letters or digits`);
+  return key;
+}
+
+/** The id inside a key, or undefined when it is not one of ours or its checksum does not fit. */
+export function keyIdOf(key: string): string | undefined {
+  const [, body, kid, crc] = KEY.exec(key) ?? [];
+  return body !== undefined && checksum(body) === crc ? kid : undefined;
+}
+
+const checksum = (text: string): string => crc32(Buffer.from(text, 'utf8')).toString(16).padStart(8, '0');
+
+/** CRC-32 as in IEEE 802.3 and zlib, reflected polynomial 0xEDB88320. */
+export function crc32(bytes: Uint8Array): number {
+  let crc = 0xffffffff;
+  for (const byte of bytes) {
+    crc ^= byte;
+    for (let bit = 0; bit < 8; bit += 1) crc = (crc >>> 1) ^ (crc & 1 ? 0xedb88320 : 0);
+  }
+  return (crc ^ 0xffffffff) >>> 0;
+}

@@ -1,0 +1,170 @@
+// What runs in a pod. Pod Security "restricted" holds for all of them, whatever the spec says.
+import type { EnvVar, Probe, Resources } from '../api/common.ts';
+import type { DevShelfDeployment } from '../api/resource.ts';
+import type { PodTemplate } from '../api/rollout.ts';
+import { type App, childLabels, compact, containerPort, isDevShelf, servingLabels } from './app.ts';
+import { keyringsOf } from './keyring.ts';
+import { COMPONENTS, CONTAINER, type Component, HTTP_PORT_NAME, LABELS, names } from './names.ts';
+
+type Fields = Record<string, unknown>;
+
+/** The pods that take users' requests. */
+export function servingTemplate(app: App, release: string): PodTemplate {
+  const { probes, resources, podTemplate } = app.spec;
+  const container = keyedContainer(app, resources, {
+    startupProbe: httpProbe(probes.startup),
+    readinessProbe: httpProbe(probes.readiness),
+    livenessProbe: httpProbe(probes.liveness),
+    // keeps serving until every proxy has heard that the pod goes; zero seconds is an error on older API servers
+    ...(podTemplate.preStopSleepSeconds > 0 && {
+      lifecycle: { preStop: { sleep: { seconds: podTemplate.preStopSleepSeconds } } },
+    }),
+  });
+  return {
+    metadata: podMetadata(app, COMPONENTS.server, { ...servingLabels(app), [LABELS.release]: release }),
+    spec: podSpec(app, container, { ...keyringVolumes(app), ...spread(app) }),
+  };
+}
+
+/**
+ * The background worker: the same image and environment. It listens only for /health and /metrics; whether a
+ * customised readiness path exists there is unknown, so its probes keep the path that both processes have.
+ */
+export function workerTemplate(app: DevShelfDeployment, release: string): PodTemplate {
+  const { probes, worker } = app.spec;
+  const container = keyedContainer(app, worker.resources, {
+    args: ['worker'],
+    startupProbe: httpProbe({ ...probes.startup, path: '/health' }),
+    livenessProbe: httpProbe({ ...probes.liveness, path: '/health' }),
+  });
+  return {
+    metadata: podMetadata(app, COMPONENTS.worker, { [LABELS.release]: release }),
+    spec: podSpec(app, container, keyringVolumes(app)),
+  };
+}
+
+/** DevShelf has a worker where it has a queue. */
+export function hasWorker(app: App): app is DevShelfDeployment {
+  return isDevShelf(app) && app.spec.redis !== undefined;
+}
+
+/** Labels and annotations of a pod. The user's labels never replace ours: one of them could make a worker serve. */
+export function podMetadata(app: App, component: Component, own: Record<string, string>): PodTemplate['metadata'] {
+  const { labels = {}, annotations = {} } = app.spec.podTemplate;
+  const reserved: readonly string[] = Object.values(LABELS);
+  const users = Object.fromEntries(Object.entries(labels).filter(([key]) => !reserved.includes(key)));
+  return {
+    labels: { ...users, ...childLabels(app, component), ...own },
+    ...(Object.keys(annotations).length > 0 && { annotations: { ...annotations } }),
+  };
+}
+
+/** The pod around one container. `more` adds to or replaces fields of the pod. */
+export function podSpec(app: App, container: Fields, more: Fields = {}): Fields {
+  const { imagePullSecrets, podTemplate } = app.spec;
+  const { volumes = [], ...fields } = more as { volumes?: readonly Fields[] };
+  return compact({
+    serviceAccountName: podTemplate.serviceAccountName ?? names.serviceAccount(app.metadata.name),
+    automountServiceAccountToken: false,
+    // a Service named "devshelf" would otherwise put DEVSHELF_PORT=tcp://… into the environment
+    enableServiceLinks: false,
+    securityContext: { runAsNonRoot: true, seccompProfile: { type: 'RuntimeDefault' } },
+    imagePullSecrets: imagePullSecrets.length > 0 ? imagePullSecrets : undefined,
+    containers: [container],
+    volumes: [{ name: 'tmp', emptyDir: {} }, ...volumes],
+    nodeSelector: podTemplate.nodeSelector,
+    tolerations: podTemplate.tolerations,
+    affinity: podTemplate.affinity,
+    priorityClassName: podTemplate.priorityClassName,
+    terminationGracePeriodSeconds: podTemplate.terminationGracePeriodSeconds,
+    ...fields,
+  });
+}
+
+/** A container of the release's image with the release's environment. `more` adds to or replaces fields. */
+export function appContainer(app: App, resources: Resources, more: Fields = {}): Fields {
+  const { image, envFrom } = app.spec;
+  return compact({
+    name: CONTAINER,
+    image,
+    env: environment(app),
+    envFrom: envFrom.length > 0 ? envFrom : undefined,
+    resources,
+    securityContext: {
+      allowPrivilegeEscalation: false,
+      capabilities: { drop: ['ALL'] },
+      readOnlyRootFilesystem: true,
+    },
+    volumeMounts: [{ name: 'tmp', mountPath: '/tmp' }],
+    ...more,
+  });
+}
+
+/** A long-running container: it has a port and the keys. */
+function keyedContainer(app: App, resources: Resources, more: Fields): Fields {
+  const keyrings = keyringsOf(app);
+  return appContainer(app, resources, {
+    ports: [{ name: HTTP_PORT_NAME, containerPort: containerPort(app.kind), protocol: 'TCP' }],
+    env: environment(
+      app,
+      keyrings.map(({ env, directory }) => ({ name: env, value: directory })),
+    ),
+    volumeMounts: [
+      { name: 'tmp', mountPath: '/tmp' },
+      ...keyrings.map(({ volume, directory }) => ({ name: volume, mountPath: directory, readOnly: true })),
+    ],
+    ...more,
+  });
+}
+
+function keyringVolumes(app: App): Fields {
+  return { volumes: keyringsOf(app).map(({ volume, secret }) => ({ name: volume, secret: { secretName: secret } })) };
+}
+
+/**
+ * What the operator sets, then `extraEnv`. Of ours only NODE_ENV may be set by the user; names appear once, because
+ * an apply with two entries of one name is refused.
+ */
+function environment(app: App, more: readonly EnvVar[] = []): readonly EnvVar[] {
+  const { database, extraEnv } = app.spec;
+  const redis = isDevShelf(app) ? app.spec.redis : undefined;
+  const ours: readonly EnvVar[] = [
+    { name: 'PORT', value: String(containerPort(app.kind)) },
+    secretVariable('DATABASE_URL', database.urlSecretRef),
+    ...(redis ? [secretVariable('REDIS_URL', redis.urlSecretRef)] : []),
+    ...more,
+  ];
+  const taken = new Set(ours.map(({ name }) => name));
+  const users = extraEnv.filter(({ name }) => !taken.has(name));
+  const mode: readonly EnvVar[] = users.some(({ name }) => name === 'NODE_ENV')
+    ? []
+    : [{ name: 'NODE_ENV', value: 'production' }];
+  return [...mode, ...ours, ...users];
+}
+
+function secretVariable(name: string, { name: secret, key }: { name: string; key: string }): EnvVar {
+  return { name, valueFrom: { secretKeyRef: { name: secret, key } } };
+}
+
+function httpProbe({ path, ...timing }: Probe): Fields {
+  return { httpGet: { path, port: HTTP_PORT_NAME }, ...timing };
+}
+
+/** Pods of one release spread among themselves: a candidate need not avoid the pods that it is to replace. */
+function spread(app: App): Fields {
+  const { topologySpread } = app.spec;
+  if (topologySpread === 'Disabled') return {};
+  const over = (topologyKey: string, whenUnsatisfiable: 'DoNotSchedule' | 'ScheduleAnyway') => ({
+    maxSkew: 1,
+    topologyKey,
+    whenUnsatisfiable,
+    labelSelector: { matchLabels: servingLabels(app) },
+    matchLabelKeys: ['pod-template-hash'],
+  });
+  return {
+    topologySpreadConstraints: [
+      over('topology.kubernetes.io/zone', topologySpread === 'RequireZones' ? 'DoNotSchedule' : 'ScheduleAnyway'),
+      over('kubernetes.io/hostname', 'ScheduleAnyway'),
+    ],
+  };
+}
