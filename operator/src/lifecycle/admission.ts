@@ -10,6 +10,7 @@ import { about, type Decision, type Stage } from './decision.ts';
 import {
   hasNewRelease,
   inPhase,
+  iso,
   type Revision,
   revisionOf,
   type Snapshot,

@@ -1,7 +1,7 @@
 // The hold is lifted: the release replaces the stable pods, never fewer ready than wanted.
 import type { RolloutRecord } from '../api/rollout.ts';
 import { about, type Decision, type Stage } from './decision.ts';
-import { inPhase, iso, revisionOf, type Snapshot, secondsSince, stableIsDown, versionOf } from './snapshot.ts';
+import { inPhase, iso, podsOf, revisionOf, type Snapshot, secondsSince, stableIsDown, versionOf } from './snapshot.ts';
 import { hasStable, withdraw } from './withdrawal.ts';
 
 const { act, fail, proceed, wait } = about('Ready');
