@@ -7,9 +7,9 @@ export function delayMs({ baseMs, maxMs }: Backoff, failures: number): number {
   return Math.min(maxMs, baseMs * 2 ** Math.min(failures - 1, 30));
 }
 
-/** Spreads a delay over 50 % to 100 % of itself, so that many clients do not come back at the same instant. */
+/** Spreads a delay over 100 % to 150 % of itself: never sooner than asked, and not all clients at the same instant. */
 export function jittered(ms: number, random: () => number = Math.random): number {
-  return Math.round(ms * (0.5 + random() / 2));
+  return Math.round(ms * (1 + random() / 2));
 }
 
 /** Waits; rejects with the signal's reason when it is aborted. */

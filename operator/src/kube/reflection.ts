@@ -1,0 +1,239 @@
+// The protocol that keeps a store equal to what the API server has, as a pure step function: (state, input) gives a
+// new state, changes for the store, and the one thing to do next. The driver beside it does the I/O.
+//
+//            start                last page              410, or a resource that is not served any more
+//   empty ----------> listing ----------------> watching ----------------> relisting ---.
+//                        |                         ^                          |         |
+//                        |                         '--------------------------'         |
+//                        '-------> absent <---------------------------------------------'
+//                                (404, 403: asked again slowly, since only a person can change it)
+//
+// Promised: a store is only ever replaced by a whole list; resourceVersion never goes back while watching; every
+// failure in a row waits longer, and only progress (an event, a watch that lasted) ends that, so no answer of the
+// server, however broken, makes a storm of requests.
+
+import { delayMs } from './backoff.ts';
+import type { StoredObject } from './store.ts';
+
+export type AbsentReason = 'NotServed' | 'Forbidden';
+
+export type State<T> =
+  | { phase: 'empty' }
+  /** The first list; `objects` are the pages so far. */
+  | { phase: 'listing'; objects: readonly T[]; continueToken: string | undefined; failures: number }
+  /** The store still holds what it held before. */
+  | { phase: 'relisting'; objects: readonly T[]; continueToken: string | undefined; failures: number }
+  | { phase: 'watching'; resourceVersion: string; failures: number }
+  /** `holding`: the store still has objects from before. `asked`: how often in a row the answer was this one. */
+  | { phase: 'absent'; reason: AbsentReason; message: string; asked: number; holding: boolean };
+
+export type Failure = {
+  status: number;
+  message: string;
+  retryAfterMs?: number | undefined;
+};
+
+export type Input<T> =
+  | { input: 'start' }
+  | { input: 'page'; objects: readonly T[]; resourceVersion: string; continueToken: string | undefined }
+  | { input: 'listFailed'; failure: Failure }
+  | { input: 'changed'; object: T }
+  | { input: 'deleted'; object: T }
+  | { input: 'bookmark'; resourceVersion: string }
+  /** The stream ended as streams do. */
+  | { input: 'watchEnded'; lastedMs: number }
+  /** It was refused or broke, or the server sent an ERROR event. */
+  | { input: 'watchFailed'; failure: Failure; lastedMs: number }
+  | { input: 'waited' };
+
+export type Change<T> =
+  | { change: 'replace'; objects: readonly T[]; resourceVersion: string }
+  | { change: 'upsert'; object: T }
+  | { change: 'remove'; object: T }
+  | { change: 'advance'; resourceVersion: string };
+
+/** Exactly one, so there is never a second request under way. Waits are to be spread by the driver. */
+export type Next =
+  | { next: 'list'; continueToken: string | undefined }
+  | { next: 'watch'; resourceVersion: string }
+  /** The next event of the watch that is open. */
+  | { next: 'read' }
+  | { next: 'wait'; ms: number }
+  /** The input does not belong to this state (it came too late): nothing changes. */
+  | { next: 'nothing' };
+
+export type Step<T> = { state: State<T>; change?: Change<T>; next: Next };
+
+/** Long waits help nobody here: a dozen watches that ask every five seconds are no load, and being blind costs users. */
+export const FAILURE_BACKOFF = { baseMs: 100, maxMs: 5_000 };
+export const ABSENT_BACKOFF = { baseMs: 2_000, maxMs: 30_000 };
+/** A watch that lived this long was a working one, even if nothing happened in it. */
+export const PROGRESS_MS = 10_000;
+
+type Listing<T> = Extract<State<T>, { phase: 'listing' | 'relisting' }>;
+type Watching<T> = Extract<State<T>, { phase: 'watching' }>;
+type Absent<T> = Extract<State<T>, { phase: 'absent' }>;
+
+export function step<T extends StoredObject>(state: State<T>, input: Input<T>): Step<T> {
+  switch (state.phase) {
+    case 'empty':
+      return input.input === 'start' ? list({ phase: 'listing', ...NO_PAGES, failures: 0 }) : nothing(state);
+    case 'listing':
+    case 'relisting':
+      return stepListing(state, input);
+    case 'watching':
+      return stepWatching(state, input);
+    case 'absent':
+      return input.input === 'waited' ? askAgain(state) : stepAbsent(state, input);
+  }
+}
+
+/** Whether the store tells the whole truth of some moment, be it that there is nothing to know. */
+export function hasSynced<T>(state: State<T>): boolean {
+  switch (state.phase) {
+    case 'empty':
+    case 'listing':
+      return false;
+    case 'relisting':
+    case 'watching':
+      return true;
+    case 'absent':
+      return state.reason === 'NotServed' || state.holding;
+  }
+}
+
+const NO_PAGES = { objects: [], continueToken: undefined } as const;
+
+function nothing<T>(state: State<T>): Step<T> {
+  return { state, next: { next: 'nothing' } };
+}
+
+function list<T>(state: Listing<T>): Step<T> {
+  return { state, next: { next: 'list', continueToken: state.continueToken } };
+}
+
+function waitMs(failures: number, retryAfterMs = 0): number {
+  return Math.max(delayMs(FAILURE_BACKOFF, failures), retryAfterMs);
+}
+
+function stepListing<T extends StoredObject>(state: Listing<T>, input: Input<T>): Step<T> {
+  switch (input.input) {
+    case 'page': {
+      const objects = state.objects.concat(input.objects);
+      const { resourceVersion, continueToken } = input;
+      if (continueToken) return list({ ...state, objects, continueToken });
+      return {
+        // failures stay: only the watch shows whether this list was of use
+        state: { phase: 'watching', resourceVersion, failures: state.failures },
+        change: { change: 'replace', objects, resourceVersion },
+        next: { next: 'watch', resourceVersion },
+      };
+    }
+    case 'listFailed':
+      return listFailed(state, input.failure);
+    case 'waited':
+      return list(state);
+    default:
+      return nothing(state);
+  }
+}
+
+function listFailed<T>(state: Listing<T>, failure: Failure): Step<T> {
+  const reason = absentReason(failure);
+  if (reason) return absent(reason, failure, 1, state.phase === 'relisting');
+  const failures = state.failures + 1;
+  // pages of a list whose history is gone do not fit the pages of another one
+  const pages = failure.status === 410 ? NO_PAGES : state;
+  return {
+    state: { ...state, objects: pages.objects, continueToken: pages.continueToken, failures },
+    next: { next: 'wait', ms: waitMs(failures, failure.retryAfterMs) },
+  };
+}
+
+function stepWatching<T extends StoredObject>(state: Watching<T>, input: Input<T>): Step<T> {
+  switch (input.input) {
+    case 'changed':
+      return progress(input.object.metadata.resourceVersion, { change: 'upsert', object: input.object });
+    case 'deleted':
+      return progress(input.object.metadata.resourceVersion, { change: 'remove', object: input.object });
+    case 'bookmark': {
+      const { resourceVersion } = input;
+      return progress(resourceVersion, { change: 'advance', resourceVersion });
+    }
+    case 'watchEnded': {
+      const failures = input.lastedMs >= PROGRESS_MS ? 0 : state.failures + 1;
+      return watchAgain({ ...state, failures }, failures);
+    }
+    case 'watchFailed':
+      return watchFailed(state, input.failure, input.lastedMs);
+    case 'waited':
+      return { state, next: { next: 'watch', resourceVersion: state.resourceVersion } };
+    default:
+      return nothing(state);
+  }
+}
+
+function progress<T>(resourceVersion: string, change: Change<T>): Step<T> {
+  return { state: { phase: 'watching', resourceVersion, failures: 0 }, change, next: { next: 'read' } };
+}
+
+function watchAgain<T>(state: Watching<T>, failures: number, retryAfterMs?: number): Step<T> {
+  const ms = waitMs(failures, retryAfterMs);
+  if (ms > 0) return { state, next: { next: 'wait', ms } };
+  return { state, next: { next: 'watch', resourceVersion: state.resourceVersion } };
+}
+
+function watchFailed<T>(state: Watching<T>, failure: Failure, lastedMs: number): Step<T> {
+  const reason = absentReason(failure);
+  if (reason) return absent(reason, failure, 1, true);
+  const before = lastedMs >= PROGRESS_MS ? 0 : state.failures;
+  const failures = before + 1;
+  if (failure.status !== 410) return watchAgain({ ...state, failures }, failures, failure.retryAfterMs);
+  const relisting: Listing<T> = { phase: 'relisting', ...NO_PAGES, failures };
+  // history runs out in the best of clusters: the first time it is not worth a wait
+  if (before === 0) return list(relisting);
+  return { state: relisting, next: { next: 'wait', ms: waitMs(failures, failure.retryAfterMs) } };
+}
+
+function absentReason({ status }: Failure): AbsentReason | undefined {
+  if (status === 404) return 'NotServed';
+  return status === 403 ? 'Forbidden' : undefined;
+}
+
+function absent<T>(reason: AbsentReason, failure: Failure, asked: number, holding: boolean): Step<T> {
+  return {
+    state: { phase: 'absent', reason, message: failure.message, asked, holding },
+    next: { next: 'wait', ms: Math.max(delayMs(ABSENT_BACKOFF, asked), failure.retryAfterMs ?? 0) },
+  };
+}
+
+function askAgain<T>(state: Absent<T>): Step<T> {
+  return { state, next: { next: 'list', continueToken: undefined } };
+}
+
+function stepAbsent<T extends StoredObject>(state: Absent<T>, input: Input<T>): Step<T> {
+  switch (input.input) {
+    case 'page':
+      return stepListing({ phase: state.holding ? 'relisting' : 'listing', ...NO_PAGES, failures: 0 }, input);
+    case 'listFailed':
+      return stillAbsent(state, input.failure);
+    default:
+      return nothing(state);
+  }
+}
+
+function stillAbsent<T>(state: Absent<T>, failure: Failure): Step<T> {
+  const reason = absentReason(failure);
+  // an API server that starts up is no news about the resource
+  if (!reason) return { state, next: { next: 'wait', ms: waitMs(state.asked, failure.retryAfterMs) } };
+  const asked = reason === state.reason ? state.asked + 1 : 1;
+  const { next, state: after } = absent<T>(reason, failure, asked, state.holding);
+  // Not served, and still not: the CRD was deleted, and its objects with it. Once is not enough, as an API server
+  // that starts says so too. What one may not see any more is not gone.
+  if (!(state.holding && reason === 'NotServed' && asked > 1)) return { state: after, next };
+  return {
+    state: { phase: 'absent', reason, message: failure.message, asked, holding: false },
+    change: { change: 'replace', objects: [], resourceVersion: '' },
+    next,
+  };
+}
