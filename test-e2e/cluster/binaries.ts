@@ -1,0 +1,95 @@
+// The programs of the cluster, built once from Go modules into a cache that all checkouts share.
+// A folder's name is a hash of all that decides its content, so a changed version is built beside the old one.
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { withLock } from './lock.ts';
+import { CACHE, contentHash, folder } from './paths.ts';
+import { run } from './run.ts';
+import { step } from './say.ts';
+
+export const KUBERNETES_VERSION = 'v1.34.4';
+
+const [major, minor] = KUBERNETES_VERSION.slice(1).split('.');
+const LINKER_FLAGS = [
+  '-s -w',
+  `-X k8s.io/component-base/version.gitVersion=${KUBERNETES_VERSION}`,
+  `-X k8s.io/component-base/version.gitMajor=${major}`,
+  `-X k8s.io/component-base/version.gitMinor=${minor}`,
+].join(' ');
+
+type Module = 'tools' | 'addons';
+
+// in the order of building: what integration tests need comes first
+const PACKAGES = {
+  etcd: ['tools', 'go.etcd.io/etcd/server/v3'],
+  'kube-apiserver': ['tools', 'k8s.io/kubernetes/cmd/kube-apiserver'],
+  kubectl: ['tools', 'k8s.io/kubernetes/cmd/kubectl'],
+  'kube-controller-manager': ['tools', 'k8s.io/kubernetes/cmd/kube-controller-manager'],
+  'kube-scheduler': ['tools', 'k8s.io/kubernetes/cmd/kube-scheduler'],
+  kubelet: ['tools', 'k8s.io/kubernetes/cmd/kubelet'],
+  'kube-proxy': ['tools', 'k8s.io/kubernetes/cmd/kube-proxy'],
+  pause: ['addons', './pause'],
+  netforward: ['addons', './netforward'],
+  coredns: ['addons', './coredns'],
+  'metrics-server': ['addons', 'sigs.k8s.io/metrics-server/cmd/metrics-server'],
+  helm: ['addons', 'helm.sh/helm/v4/cmd/helm'],
+  kind: ['addons', 'sigs.k8s.io/kind'],
+} as const satisfies Record<string, readonly [Module, string]>;
+
+export type Binary = keyof typeof PACKAGES;
+
+const moduleFolder = (module: Module): string => join(import.meta.dirname, module);
+
+const sources = (module: Module): string[] =>
+  readdirSync(moduleFolder(module), { recursive: true, encoding: 'utf8' })
+    .filter(file => /\.(go|mod|sum)$/.test(file))
+    .sort();
+
+const binFolders = new Map<Module, string>();
+
+const binFolder = (module: Module): string => {
+  const known = binFolders.get(module);
+  if (known !== undefined) return known;
+  const contents = sources(module).map(file => readFileSync(join(moduleFolder(module), file)));
+  const made = folder(CACHE, `${module}-${contentHash(LINKER_FLAGS, ...contents)}`, 'bin');
+  binFolders.set(module, made);
+  return made;
+};
+
+/** Where the program is, or will be once `ensureBinaries` has built it. */
+export const binaryPath = (name: Binary): string => join(binFolder(PACKAGES[name][0]), name);
+
+const isBuilt = (name: Binary): boolean => existsSync(binaryPath(name));
+
+const requireGo = async (): Promise<void> => {
+  const version = await run(['go', 'env', 'GOVERSION']).catch(() => {
+    throw new Error('Go is needed to build the test cluster (1.26.4 or newer): install it from https://go.dev/dl');
+  });
+  if (/^go1\.([01]?\d|20)\b/.test(version)) throw new Error(`${version.trim()} is too old: https://go.dev/dl`);
+};
+
+const build = async (name: Binary): Promise<void> => {
+  const [module, source] = PACKAGES[name];
+  const partial = join(binFolder(module), `.${name}-${process.pid}`);
+  try {
+    await run(['go', 'build', '-trimpath', '-ldflags', LINKER_FLAGS, '-o', partial, source], {
+      cwd: moduleFolder(module),
+      env: { ...process.env, CGO_ENABLED: '0', GOFLAGS: '-buildvcs=false', GOWORK: 'off' },
+    });
+    renameSync(partial, binaryPath(name));
+  } finally {
+    rmSync(partial, { force: true });
+  }
+};
+
+/** Builds what is not in the cache yet. The first time takes minutes and says so. */
+export const ensureBinaries = async (...names: readonly Binary[]): Promise<void> => {
+  if (names.every(isBuilt)) return;
+  await requireGo();
+  await withLock(join(CACHE, 'build.lock'), 'it is building the same programs', async () => {
+    const missing = names.filter(name => !isBuilt(name));
+    for (const [index, name] of missing.entries()) {
+      await step(`building ${name} (${index + 1} of ${missing.length}, once)`, () => build(name));
+    }
+  });
+};
