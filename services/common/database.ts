@@ -1,0 +1,87 @@
+import { Pool } from 'pg';
+import { Gauge, type Registry } from 'prom-client';
+
+export type DatabaseOptions = {
+  readonly url: string;
+  readonly applicationName: string;
+  readonly poolMax: number;
+  /** milliseconds to get a connection, from the pool or the server */
+  readonly connectTimeoutMs: number;
+  /** milliseconds to get an answer */
+  readonly queryTimeoutMs: number;
+};
+
+/** A small pool. Its members are thrown away on an error, so it recovers by itself when the database does. */
+export function createPool(options: DatabaseOptions, onIdleError: (error: Error) => void): Pool {
+  const pool = new Pool({
+    connectionString: options.url,
+    application_name: options.applicationName,
+    max: options.poolMax,
+    connectionTimeoutMillis: options.connectTimeoutMs,
+    query_timeout: options.queryTimeoutMs,
+    idleTimeoutMillis: 30_000,
+    keepAlive: true,
+  });
+  // an idle connection that the server closes would otherwise end the process
+  pool.on('error', onIdleError);
+  return pool;
+}
+
+export function countConnections(pool: Pool, registry: Registry): void {
+  new Gauge({
+    name: 'db_pool_connections',
+    help: 'Connections of the pool: in use, idle, and requests that wait for one',
+    labelNames: ['state'],
+    registers: [registry],
+    collect() {
+      this.set({ state: 'used' }, pool.totalCount - pool.idleCount);
+      this.set({ state: 'idle' }, pool.idleCount);
+      this.set({ state: 'waiting' }, pool.waitingCount);
+    },
+  });
+}
+
+/** A question to a dependency that is always answered in time: true, or false. */
+export type Probe = { answers(): Promise<boolean>; close(): Promise<void> };
+
+const PROBE_TIMEOUT_MS = 800;
+
+/**
+ * Asks the database for a sign of life over a connection of its own: a pool that users keep busy is not a database
+ * that is down. `warmUp` must have succeeded once as well, so that the first user does not pay for it.
+ */
+export function databaseProbe(options: DatabaseOptions, warmUp: () => Promise<unknown>): Probe {
+  const pool = createPool({ ...options, poolMax: 1 }, () => undefined);
+  let warm = false;
+  const ask = async () => {
+    await pool.query('SELECT 1');
+    if (!warm) await warmUp();
+    warm = true;
+  };
+  return { answers: answersInTime(ask), close: () => pool.end() };
+}
+
+/** Turns a question into one that is answered within `timeoutMs`; callers in the meantime share the answer. */
+export function answersInTime(ask: () => Promise<unknown>, timeoutMs = PROBE_TIMEOUT_MS): () => Promise<boolean> {
+  let open: Promise<boolean> | undefined;
+  return () => {
+    open ??= inTime(ask, timeoutMs).finally(() => {
+      open = undefined;
+    });
+    return open;
+  };
+}
+
+async function inTime(ask: () => Promise<unknown>, timeoutMs: number): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<boolean>(resolve => {
+    timer = setTimeout(resolve, timeoutMs, false);
+  });
+  const answer = ask().then(
+    () => true,
+    () => false,
+  );
+  const result = await Promise.race([answer, late]);
+  clearTimeout(timer);
+  return result;
+}

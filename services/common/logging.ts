@@ -1,0 +1,52 @@
+import { type DestinationStream, type Logger, pino } from 'pino';
+
+export type { Logger };
+
+/** Nothing secret is logged on purpose; this is the net under it. */
+const SECRET_PATHS = ['authorization', 'password', 'token', 'key', 'headers.authorization', 'headers["x-api-key"]'];
+
+/** DevShelf's lines: pino's own fields, level as a word, time in ISO 8601. */
+export function createLogger(name: string, level: string, destination?: DestinationStream): Logger {
+  return pino(
+    {
+      name,
+      level: level.toLowerCase(),
+      base: { name },
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: label => ({ level: label }) },
+      redact: { paths: SECRET_PATHS, censor: '[secret]' },
+    },
+    destination ?? pino.destination({ fd: 1, sync: true }),
+  );
+}
+
+/** The dashboard's lines: `ts level logger msg`, and for a request `request_id path method status duration_ms client_ip`. */
+export function createDashboardLogger(name: string, level: string, destination?: DestinationStream): Logger {
+  return pino(
+    {
+      level: level.toLowerCase(),
+      base: { logger: name },
+      timestamp: () => `,"ts":"${new Date().toISOString()}"`,
+      formatters: { level: label => ({ level: label.toUpperCase() }) },
+      redact: { paths: SECRET_PATHS, censor: '[secret]' },
+    },
+    destination ?? pino.destination({ fd: 1, sync: true }),
+  );
+}
+
+/** Python's and pino's words for a level, both accepted. */
+export const LOG_LEVELS = [
+  'trace',
+  'debug',
+  'info',
+  'warn',
+  'warning',
+  'error',
+  'fatal',
+  'critical',
+  'silent',
+] as const;
+
+const PYTHON_LEVELS: Readonly<Record<string, string>> = { warning: 'warn', critical: 'fatal' };
+
+export const logLevel = (word: string): string => PYTHON_LEVELS[word.toLowerCase()] ?? word.toLowerCase();

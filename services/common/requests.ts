@@ -1,0 +1,50 @@
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import type { FastifyInstance, FastifyServerOptions } from 'fastify';
+import type { Logger } from './logging.ts';
+import { OPERATIONAL_ROUTES, routeOf } from './metrics.ts';
+
+const REQUEST_ID = /^[\w.:-]{1,128}$/;
+
+/** The caller's X-Request-ID where it is harmless to log, else a new one. */
+export function requestId(request: IncomingMessage): string {
+  const given = request.headers['x-request-id'];
+  return typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID();
+}
+
+/** What both services ask of Fastify. */
+export const serverOptions = (logger: Logger) =>
+  ({
+    loggerInstance: logger,
+    disableRequestLogging: true,
+    genReqId: requestId,
+    requestIdHeader: false,
+    // a request that arrives while the server closes is still answered
+    return503OnClosing: false,
+    routerOptions: { ignoreTrailingSlash: true },
+  }) satisfies FastifyServerOptions;
+
+/** Every response carries the request's id. */
+export function echoRequestId(app: FastifyInstance): void {
+  app.addHook('onRequest', async (request, reply) => {
+    reply.header('X-Request-ID', request.id);
+  });
+}
+
+/** One line for each response. Query strings are left out: they may hold what nobody should log. */
+export function logRequests(app: FastifyInstance): void {
+  app.addHook('onResponse', async (request, reply) => {
+    const level = OPERATIONAL_ROUTES.includes(routeOf(request)) ? 'debug' : 'info';
+    request.log[level](
+      {
+        request_id: request.id,
+        path: request.url.split('?', 1)[0],
+        method: request.method,
+        status: reply.statusCode,
+        duration_ms: Math.round(reply.elapsedTime * 10) / 10,
+        client_ip: request.ip,
+      },
+      'request',
+    );
+  });
+}

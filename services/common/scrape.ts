@@ -1,0 +1,41 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { Registry } from 'prom-client';
+import { findKeyId, type KeyringSource } from './keyring.ts';
+
+export type ScrapeAccess = {
+  readonly scrapeKeys: KeyringSource | undefined;
+  /** another proof that may read the metrics, such as the dashboard's X-API-Key */
+  readonly alsoAllowed?: ((request: FastifyRequest) => boolean) | undefined;
+  /** without any key configured: open in development, closed in production */
+  readonly openWithoutKeys: boolean;
+  readonly refusal: unknown;
+};
+
+/** `Authorization: Bearer <token>`, or undefined. */
+export function bearerToken(request: FastifyRequest): string | undefined {
+  return /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? '')?.[1];
+}
+
+/** GET /metrics in Prometheus' text format. */
+export function serveMetrics(app: FastifyInstance, registry: Registry, access: ScrapeAccess): void {
+  const anyKeyConfigured = access.scrapeKeys !== undefined || access.alsoAllowed !== undefined;
+  if (!anyKeyConfigured) warnOnce(app, access.openWithoutKeys);
+
+  const allowed = (request: FastifyRequest) => {
+    if (!anyKeyConfigured) return access.openWithoutKeys;
+    const token = bearerToken(request);
+    if (token !== undefined && access.scrapeKeys && findKeyId(access.scrapeKeys.value, token) !== undefined)
+      return true;
+    return access.alsoAllowed?.(request) ?? false;
+  };
+
+  app.get('/metrics', async (request, reply) => {
+    if (!allowed(request)) return reply.code(401).header('WWW-Authenticate', 'Bearer').send(access.refusal);
+    return reply.type(registry.contentType).send(await registry.metrics());
+  });
+}
+
+function warnOnce(app: FastifyInstance, open: boolean): void {
+  const state = open ? 'open to everyone' : 'closed';
+  app.log.warn(`/metrics is ${state}: neither SCRAPE_TOKEN_DIR nor SCRAPE_TOKEN is set`);
+}

@@ -1,0 +1,31 @@
+import { PrismaPg } from '@prisma/adapter-pg';
+import type { Registry } from 'prom-client';
+import { countConnections, createPool, databaseProbe, type Probe } from '../common/database.ts';
+import type { Logger } from '../common/logging.ts';
+import type { DashboardConfig } from './config.ts';
+import { PrismaClient } from './generated/client.ts';
+
+export type Database = { readonly prisma: PrismaClient; readonly probe: Probe; close(): Promise<void> };
+
+/** Opens nothing yet: connections are made when they are needed. */
+export function openDatabase(config: DashboardConfig, logger: Logger, registry: Registry): Database {
+  const options = {
+    url: config.DATABASE_URL,
+    applicationName: 'dashboard',
+    poolMax: config.DB_POOL_MAX,
+    connectTimeoutMs: config.DB_POOL_TIMEOUT_MS,
+    queryTimeoutMs: config.DB_QUERY_TIMEOUT_MS,
+  };
+  const pool = createPool(options, error => logger.warn({ err: error }, 'a database connection was lost'));
+  countConnections(pool, registry);
+  const prisma = new PrismaClient({ adapter: new PrismaPg(pool) });
+  const probe = databaseProbe(options, () => prisma.proveedor.findFirst({ select: { id: true } }));
+  return {
+    prisma,
+    probe,
+    close: async () => {
+      await prisma.$disconnect();
+      await Promise.all([pool.end(), probe.close()]);
+    },
+  };
+}

@@ -1,0 +1,39 @@
+import type { FastifyInstance } from 'fastify';
+import { readConfig } from '../common/config.ts';
+import { openKeyring, reporting } from '../common/keyring.ts';
+import { createDashboardLogger } from '../common/logging.ts';
+import { createRegistry } from '../common/metrics.ts';
+import { serve } from '../common/serve.ts';
+import { newLifecycle } from '../common/shutdown.ts';
+import { buildApp } from './app.ts';
+import { dashboardConfig } from './config.ts';
+import { openDatabase } from './database.ts';
+
+/** The dashboard's process. `extend` may add hooks to the app before it listens. */
+export async function run(extend: (app: FastifyInstance) => void = () => undefined): Promise<void> {
+  const config = readConfig(dashboardConfig, process.env);
+  const logger = createDashboardLogger('dashboard', config.DASHBOARD_LOG_LEVEL);
+  const registry = createRegistry();
+  const lifecycle = newLifecycle();
+  const apiKeys = await openKeyring({
+    directory: config.API_KEYRING_DIR,
+    key: config.DASHBOARD_API_KEY,
+    ...reporting(logger, 'api key'),
+  });
+  const scrapeKeys = await openKeyring({
+    directory: config.SCRAPE_TOKEN_DIR,
+    key: config.SCRAPE_TOKEN,
+    ...reporting(logger, 'scrape token'),
+  });
+  const database = openDatabase(config, logger, registry);
+
+  const app = buildApp({ config, logger, registry, lifecycle, database, apiKeys, scrapeKeys });
+  app.addHook('onClose', async () => {
+    apiKeys?.close();
+    scrapeKeys?.close();
+    await database.close();
+  });
+  extend(app);
+  const times = { delayMs: config.SHUTDOWN_DELAY_MS, drainMs: config.SHUTDOWN_DRAIN_MS };
+  await serve({ app, lifecycle, host: config.HOST, port: config.PORT, times });
+}

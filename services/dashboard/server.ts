@@ -1,0 +1,4 @@
+import { runMain } from '../common/serve.ts';
+import { run } from './run.ts';
+
+await runMain(() => run());

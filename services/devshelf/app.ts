@@ -1,0 +1,62 @@
+import formbody from '@fastify/formbody';
+import fastify, { type FastifyInstance } from 'fastify';
+import type { Registry } from 'prom-client';
+import type { KeyringSource } from '../common/keyring.ts';
+import type { Logger } from '../common/logging.ts';
+import { countRequests } from '../common/metrics.ts';
+import { serveReadiness } from '../common/readiness.ts';
+import { echoRequestId, logRequests, serverOptions } from '../common/requests.ts';
+import { serveMetrics } from '../common/scrape.ts';
+import { closePolitely, type Lifecycle } from '../common/shutdown.ts';
+import { serveAuth } from './auth.ts';
+import type { ApiConfig } from './config.ts';
+import type { Database } from './database.ts';
+import { answerErrors } from './errors.ts';
+import type { JobQueue } from './queue.ts';
+import { serveResources } from './resources.ts';
+import { accessTokens } from './tokens.ts';
+
+export type AppOptions = {
+  readonly config: ApiConfig;
+  readonly logger: Logger;
+  readonly registry: Registry;
+  readonly lifecycle: Lifecycle;
+  readonly database: Database;
+  readonly jobs: JobQueue | undefined;
+  readonly signingKeys: KeyringSource;
+  readonly scrapeKeys: KeyringSource | undefined;
+};
+
+/**
+ * DevShelf's API. It does not listen: tests inject requests, `server.ts` listens. Hooks may be added until it is ready;
+ * whatever they throw is answered and counted like an error of its own.
+ */
+export function buildApp(options: AppOptions): FastifyInstance {
+  const { config, database, jobs, lifecycle, registry } = options;
+  const app = fastify(serverOptions(options.logger)) as unknown as FastifyInstance;
+  echoRequestId(app);
+  closePolitely(app, lifecycle);
+  countRequests(app, registry);
+  logRequests(app);
+  answerErrors(app);
+  app.register(formbody);
+
+  app.get('/', async () => ({ message: '¡Bienvenido a la API de la Biblioteca de Recursos para Programadores!' }));
+  app.get('/health', async () => ({ status: 'healthy' }));
+  app.get('/live', async () => ({ status: 'alive' }));
+  serveReadiness(app, lifecycle, { database: database.probe, ...(jobs && { redis: jobs.probe }) });
+  serveMetrics(app, registry, {
+    scrapeKeys: options.scrapeKeys,
+    openWithoutKeys: config.NODE_ENV !== 'production',
+    refusal: { detail: 'Not authenticated' },
+  });
+
+  const auth = {
+    prisma: database.prisma,
+    tokens: accessTokens(options.signingKeys, config.ACCESS_TOKEN_EXPIRE_MINUTES * 60),
+    passwordMinLength: config.PASSWORD_MIN_LENGTH,
+  };
+  serveAuth(app, auth);
+  serveResources(app, { ...auth, jobs });
+  return app;
+}

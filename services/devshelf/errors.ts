@@ -1,0 +1,49 @@
+import type { FastifyInstance, FastifyReply } from 'fastify';
+import type { z } from 'zod';
+
+/** An answer that is not the expected one, in the shape `{"detail": …}` that DevShelf's clients know. */
+export class HttpError extends Error {
+  readonly code = 'HTTP_ERROR';
+  readonly status: number;
+  readonly detail: unknown;
+
+  constructor(status: number, detail: unknown) {
+    super(`HTTP ${status}`);
+    this.status = status;
+    this.detail = detail;
+  }
+}
+
+export type Place = 'body' | 'query' | 'path';
+
+/**
+ * Guards the edge: what comes in fits the schema or the answer is 422, one entry for each fault.
+ * @throws HttpError
+ */
+export function parse<Schema extends z.ZodType>(schema: Schema, place: Place, value: unknown): z.output<Schema> {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  throw new HttpError(
+    422,
+    parsed.error.issues.map(({ path, message, code }) => ({ loc: [place, ...path], msg: message, type: code })),
+  );
+}
+
+/** Whatever is thrown becomes an answer; what nobody expected is a 500 that tells its cause to the log only. */
+export function answerErrors(app: FastifyInstance): void {
+  app.setNotFoundHandler(async (_request, reply) => reply.code(404).send({ detail: 'Not Found' }));
+  app.setErrorHandler(async (error: Error & { statusCode?: number }, request, reply) => {
+    if (error instanceof HttpError) return answer(reply, error.status, error.detail);
+    if (error instanceof SyntaxError && error.statusCode === 400) {
+      return answer(reply, 422, [{ loc: ['body'], msg: 'JSON decode error', type: 'json_invalid' }]);
+    }
+    if (error.statusCode !== undefined && error.statusCode < 500) return answer(reply, error.statusCode, error.message);
+    request.log.error({ err: error, request_id: request.id }, 'unexpected error');
+    return answer(reply, 500, 'Internal Server Error');
+  });
+}
+
+function answer(reply: FastifyReply, status: number, detail: unknown): FastifyReply {
+  if (status === 401) reply.header('WWW-Authenticate', 'Bearer');
+  return reply.code(status).send({ detail });
+}

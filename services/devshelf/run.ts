@@ -1,0 +1,50 @@
+import { randomBytes } from 'node:crypto';
+import type { FastifyInstance } from 'fastify';
+import { readConfig } from '../common/config.ts';
+import { fixedKeyring, type KeyringSource, openKeyring, reporting } from '../common/keyring.ts';
+import { createLogger, type Logger } from '../common/logging.ts';
+import { createRegistry } from '../common/metrics.ts';
+import { serve } from '../common/serve.ts';
+import { newLifecycle } from '../common/shutdown.ts';
+import { buildApp } from './app.ts';
+import { type ApiConfig, apiConfig } from './config.ts';
+import { openDatabase } from './database.ts';
+
+/** DevShelf's API process. `extend` may add hooks to the app before it listens. */
+export async function run(extend: (app: FastifyInstance) => void = () => undefined): Promise<void> {
+  const config = readConfig(apiConfig, process.env);
+  const logger = createLogger(config.APP_NAME, config.LOG_LEVEL);
+  const registry = createRegistry();
+  const lifecycle = newLifecycle();
+  const signingKeys = await openSigningKeys(config, logger);
+  const scrapeKeys = await openKeyring({
+    directory: config.SCRAPE_TOKEN_DIR,
+    key: config.SCRAPE_TOKEN,
+    ...reporting(logger, 'scrape token'),
+  });
+  const database = openDatabase(config, logger, registry);
+  // Redis' client is not loaded where there is no Redis
+  const jobs =
+    config.REDIS_URL === undefined ? undefined : (await import('./queue.ts')).openQueue(config.REDIS_URL, logger);
+
+  const app = buildApp({ config, logger, registry, lifecycle, database, jobs, signingKeys, scrapeKeys });
+  app.addHook('onClose', async () => {
+    signingKeys.close();
+    scrapeKeys?.close();
+    await Promise.all([database.close(), jobs?.close()]);
+  });
+  extend(app);
+  const times = { delayMs: config.SHUTDOWN_DELAY_MS, drainMs: config.SHUTDOWN_DRAIN_MS };
+  await serve({ app, lifecycle, host: config.HOST, port: config.PORT, times });
+}
+
+async function openSigningKeys(config: ApiConfig, logger: Logger): Promise<KeyringSource> {
+  const keys = await openKeyring({
+    directory: config.SIGNING_KEYRING_DIR,
+    key: config.SECRET_KEY,
+    ...reporting(logger, 'signing'),
+  });
+  if (keys) return keys;
+  logger.warn('no signing key is configured: tokens end with this process');
+  return fixedKeyring(randomBytes(32).toString('base64url'), 'ephemeral');
+}

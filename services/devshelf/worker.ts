@@ -1,0 +1,4 @@
+import { runMain } from '../common/serve.ts';
+import { runWorker } from './run-worker.ts';
+
+await runMain(runWorker);
