@@ -1,0 +1,226 @@
+import { expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { type Clock, type QueueOptions, WorkQueue, work } from './workqueue.ts';
+
+class TestClock implements Clock {
+  #now = 0;
+  #timers: { atMs: number; callback: () => void }[] = [];
+
+  nowMs = () => this.#now;
+
+  after = (ms: number, callback: () => void) => {
+    const timer = { atMs: this.#now + ms, callback };
+    this.#timers.push(timer);
+    return () => {
+      this.#timers = this.#timers.filter(other => other !== timer);
+    };
+  };
+
+  advance(ms: number): void {
+    const until = this.#now + ms;
+    for (let due = this.#due(until); due; due = this.#due(until)) {
+      this.#now = due.atMs;
+      this.#timers = this.#timers.filter(other => other !== due);
+      due.callback();
+    }
+    this.#now = until;
+  }
+
+  get timers(): number {
+    return this.#timers.length;
+  }
+
+  #due(until: number) {
+    return this.#timers.filter(({ atMs }) => atMs <= until).sort((a, b) => a.atMs - b.atMs)[0];
+  }
+}
+
+function queueWith(options: QueueOptions = {}) {
+  const clock = new TestClock();
+  return { clock, queue: new WorkQueue({ clock, ...options }) };
+}
+
+test('keys come in the order they were added, each once', async () => {
+  const { queue } = queueWith();
+  for (const key of ['a', 'b', 'a', 'b']) queue.add(key);
+  expect([await queue.next(), await queue.next()]).toEqual(['a', 'b']);
+  expect(queue.depth).toBe(0);
+});
+
+test('a key added while it is worked on comes again, but only after done', async () => {
+  const { queue } = queueWith();
+  queue.add('a');
+  await queue.next();
+  queue.add('a');
+  queue.add('a');
+  expect(queue.depth).toBe(0);
+  queue.done('a');
+  expect(queue.depth).toBe(1);
+  expect(await queue.next()).toBe('a');
+  queue.done('a');
+  expect(queue.depth).toBe(0);
+});
+
+test('an idle worker gets the key at once', async () => {
+  const { queue } = queueWith();
+  const key = queue.next();
+  queue.add('a');
+  expect(await key).toBe('a');
+});
+
+test('of two times the earlier one counts, whichever was said first', () => {
+  const { queue, clock } = queueWith();
+  queue.addAfter('a', 100);
+  queue.addAfter('a', 50);
+  queue.addAfter('a', 200);
+  clock.advance(49);
+  expect(queue.depth).toBe(0);
+  clock.advance(1);
+  expect(queue.depth).toBe(1);
+  expect(clock.timers).toBe(0);
+});
+
+test('failures wait twice as long each time, up to the limit, until they are forgotten', () => {
+  const { queue, clock } = queueWith({ baseMs: 10, maxMs: 50 });
+  const waits = [10, 20, 40, 50, 50].map(expected => {
+    queue.addRateLimited('a');
+    clock.advance(expected - 1);
+    const early = queue.depth;
+    clock.advance(1);
+    const due = queue.depth;
+    void queue.next();
+    queue.done('a');
+    return [early, due];
+  });
+  expect(waits).toEqual(Array(5).fill([0, 1]));
+  expect(queue.failures('a')).toBe(5);
+  queue.forget('a');
+  expect(queue.failures('a')).toBe(0);
+});
+
+test('shut down hands out what is due, drops what is delayed, takes nothing new, and waits for the workers', async () => {
+  const { queue, clock } = queueWith();
+  queue.add('due');
+  queue.addAfter('later', 10);
+  let drained = false;
+  const shutDown = queue.shutDown().then(() => {
+    drained = true;
+  });
+  queue.add('new');
+  expect(clock.timers).toBe(0);
+  expect(await queue.next()).toBe('due');
+  expect(await queue.next()).toBeUndefined();
+  expect(drained).toBe(false);
+  queue.done('due');
+  await shutDown;
+});
+
+test('shut down releases idle workers, and those that wait for a key to come again', async () => {
+  const { queue } = queueWith();
+  const idle = queue.next();
+  const shutDown = queue.shutDown();
+  expect(await idle).toBeUndefined();
+  await shutDown;
+});
+
+test('hooks say depth, latency and work', async () => {
+  const seen: [string, unknown][] = [];
+  const note = (what: string) => (value: unknown) => seen.push([what, value]);
+  const { queue, clock } = queueWith({
+    hooks: { added: note('added'), depth: note('depth'), waited: note('waited'), worked: note('worked') },
+  });
+  queue.add('a');
+  clock.advance(30);
+  await queue.next();
+  clock.advance(7);
+  queue.done('a');
+  expect(seen).toEqual([
+    ['added', 'a'],
+    ['depth', 1],
+    ['depth', 0],
+    ['waited', 30],
+    ['worked', 7],
+  ]);
+});
+
+test('a handler that throws is asked again; one that succeeds starts from zero', async () => {
+  const { queue, clock } = queueWith();
+  const errors: unknown[] = [];
+  let calls = 0;
+  const handle = async () => {
+    calls++;
+    if (calls < 3) throw new Error(`failure ${calls}`);
+  };
+  const working = work(queue, 2, handle, (_key, error) => errors.push(error));
+  queue.add('a');
+  for (let turn = 0; turn < 10; turn++) {
+    await Promise.resolve();
+    await new Promise(resolve => setImmediate(resolve));
+    clock.advance(100);
+  }
+  expect([calls, errors.length, queue.failures('a')]).toEqual([3, 2, 0]);
+  await queue.shutDown();
+  await working;
+});
+
+// The promise everything rests on: after every add there is a pass that began later, and passes of a key never overlap.
+test('no add is lost and no key is worked on twice at once, whatever the order of things', async () => {
+  const seed = Number(process.env['SEED'] ?? Date.now() % 1_000_000);
+  console.log(`workqueue property: SEED=${seed}`);
+  const key = fc.constantFrom('a', 'b', 'c');
+  const operation = fc.oneof(
+    fc.record({ kind: fc.constant('add' as const), key }),
+    fc.record({ kind: fc.constant('addAfter' as const), key, ms: fc.integer({ min: -1, max: 20 }) }),
+    fc.record({ kind: fc.constant('fail' as const), key }),
+    fc.record({ kind: fc.constant('take' as const) }),
+    fc.record({ kind: fc.constant('done' as const), key }),
+    fc.record({ kind: fc.constant('advance' as const), ms: fc.integer({ min: 1, max: 30 }) }),
+  );
+  type Operation = typeof operation extends fc.Arbitrary<infer T> ? T : never;
+  const run = async (operations: readonly Operation[]) => {
+    const { queue, clock } = queueWith({ maxMs: 25 });
+    const owed = new Set<string>(); // added since the last pass of this key began
+    const working = new Set<string>();
+    const take = () => {
+      void queue.next().then(taken => {
+        if (taken === undefined) return;
+        if (working.has(taken)) throw new Error(`${taken} is worked on twice`);
+        working.add(taken);
+        owed.delete(taken);
+      });
+    };
+    const owe = (key: string, act: () => void) => {
+      owed.add(key);
+      act();
+    };
+    const act: { [Kind in Operation['kind']]: (operation: Extract<Operation, { kind: Kind }>) => void } = {
+      add: ({ key }) => owe(key, () => queue.add(key)),
+      addAfter: ({ key, ms }) => owe(key, () => queue.addAfter(key, ms)),
+      fail: ({ key }) => owe(key, () => queue.addRateLimited(key)),
+      take,
+      done: ({ key }) => {
+        if (working.delete(key)) queue.done(key);
+      },
+      advance: ({ ms }) => clock.advance(ms),
+    };
+    for (const operation of operations) {
+      act[operation.kind](operation as never);
+      await Promise.resolve();
+      await Promise.resolve();
+    }
+    // let everything come to an end: what is owed must be handed out
+    for (let turn = 0; turn < 12; turn++) {
+      clock.advance(30);
+      take();
+      await new Promise(resolve => setImmediate(resolve));
+      for (const key of [...working]) {
+        working.delete(key);
+        queue.done(key);
+      }
+      await new Promise(resolve => setImmediate(resolve));
+    }
+    expect([...owed]).toEqual([]);
+    expect(queue.depth).toBe(0);
+  };
+  await fc.assert(fc.asyncProperty(fc.array(operation, { maxLength: 60 }), run), { seed, numRuns: 150 });
+});

@@ -1,0 +1,198 @@
+// Which keys are to be worked on, with the semantics of client-go's workqueue:
+//
+//  - a key that is waiting is not added twice;
+//  - a key is worked on by one worker at a time; added meanwhile, it comes again after `done`;
+//  - so after every `add` there is a whole pass that began later, and never two passes of one key at once;
+//  - `addAfter` keeps the earliest of a key's times; `addRateLimited` waits longer with every failure until `forget`;
+//  - after `shutDown` nothing is added, what is waiting is still handed out, then `next` answers undefined.
+
+export type Clock = {
+  nowMs: () => number;
+  /** Calls back once after `ms`; returns the way to prevent it. */
+  after: (ms: number, callback: () => void) => () => void;
+};
+
+export type QueueHooks = {
+  added?: (key: string) => void;
+  depth?: (waiting: number) => void;
+  /** From being due to being handed out. */
+  waited?: (ms: number) => void;
+  /** From being handed out to `done`. */
+  worked?: (ms: number) => void;
+  retried?: (key: string) => void;
+};
+
+export type QueueOptions = {
+  clock?: Clock;
+  hooks?: QueueHooks;
+  /** The wait after a key's first failure; doubles from failure to failure. */
+  baseMs?: number;
+  maxMs?: number;
+};
+
+const BASE_MS = 5;
+const MAX_MS = 60_000;
+
+const systemClock: Clock = {
+  nowMs: () => performance.now(),
+  after: (ms, callback) => {
+    const timer = setTimeout(callback, ms);
+    return () => clearTimeout(timer);
+  },
+};
+
+type Delayed = { dueMs: number; cancel: () => void };
+
+export class WorkQueue {
+  readonly #clock: Clock;
+  readonly #hooks: QueueHooks;
+  readonly #baseMs: number;
+  readonly #maxMs: number;
+  /** Handed out in this order; the value is since when they wait. */
+  readonly #waiting = new Map<string, number>();
+  /** Being worked on; the value is since when. */
+  readonly #working = new Map<string, number>();
+  /** Added while being worked on; the value is since when. */
+  readonly #again = new Map<string, number>();
+  readonly #delayed = new Map<string, Delayed>();
+  readonly #failures = new Map<string, number>();
+  /** Workers that have nothing to do. */
+  #idle: ((key: string | undefined) => void)[] = [];
+  #drained: (() => void)[] = [];
+  #closed = false;
+
+  constructor({ clock = systemClock, hooks = {}, baseMs = BASE_MS, maxMs = MAX_MS }: QueueOptions = {}) {
+    this.#clock = clock;
+    this.#hooks = hooks;
+    this.#baseMs = baseMs;
+    this.#maxMs = maxMs;
+  }
+
+  /** Keys that are due and not being worked on. */
+  get depth(): number {
+    return this.#waiting.size;
+  }
+
+  add(key: string): void {
+    if (this.#closed || this.#waiting.has(key) || this.#again.has(key)) return;
+    this.#hooks.added?.(key);
+    if (this.#working.has(key)) this.#again.set(key, this.#clock.nowMs());
+    else this.#wait(key, this.#clock.nowMs());
+  }
+
+  addAfter(key: string, ms: number): void {
+    if (this.#closed) return;
+    if (ms <= 0) {
+      this.add(key);
+      return;
+    }
+    const dueMs = this.#clock.nowMs() + ms;
+    const planned = this.#delayed.get(key);
+    if (planned && planned.dueMs <= dueMs) return;
+    planned?.cancel();
+    const due = () => {
+      this.#delayed.delete(key);
+      this.add(key);
+    };
+    this.#delayed.set(key, { dueMs, cancel: this.#clock.after(ms, due) });
+  }
+
+  /** After a failure. */
+  addRateLimited(key: string): void {
+    const failures = this.failures(key);
+    this.#failures.set(key, failures + 1);
+    this.#hooks.retried?.(key);
+    this.addAfter(key, Math.min(this.#maxMs, this.#baseMs * 2 ** Math.min(failures, 30)));
+  }
+
+  /** After a success, or when the key is of no interest any more: the next failure is a first one. */
+  forget(key: string): void {
+    this.#failures.delete(key);
+  }
+
+  /** In a row, since `forget`. */
+  failures(key: string): number {
+    return this.#failures.get(key) ?? 0;
+  }
+
+  /** The next key to work on, to be given back with `done`; undefined after `shutDown`, when none is left. */
+  next(): Promise<string | undefined> {
+    const [first] = this.#waiting;
+    if (first) return Promise.resolve(this.#handOut(...first));
+    if (this.#closed && this.#again.size === 0) return Promise.resolve(undefined);
+    return new Promise(resolve => this.#idle.push(resolve));
+  }
+
+  done(key: string): void {
+    const sinceMs = this.#working.get(key);
+    if (sinceMs === undefined) return;
+    this.#working.delete(key);
+    this.#hooks.worked?.(this.#clock.nowMs() - sinceMs);
+    const againSinceMs = this.#again.get(key);
+    if (againSinceMs !== undefined) {
+      this.#again.delete(key);
+      this.#wait(key, againSinceMs);
+    }
+    this.#finishIfDrained();
+  }
+
+  /** Resolves when everything that was due has been worked on. Delayed keys are dropped. */
+  shutDown(): Promise<void> {
+    this.#closed = true;
+    for (const { cancel } of this.#delayed.values()) cancel();
+    this.#delayed.clear();
+    const drained = new Promise<void>(resolve => this.#drained.push(resolve));
+    this.#finishIfDrained();
+    return drained;
+  }
+
+  #wait(key: string, sinceMs: number): void {
+    const worker = this.#idle.shift();
+    if (worker) {
+      worker(this.#handOut(key, sinceMs));
+      return;
+    }
+    this.#waiting.set(key, sinceMs);
+    this.#hooks.depth?.(this.#waiting.size);
+  }
+
+  #handOut(key: string, sinceMs: number): string {
+    const nowMs = this.#clock.nowMs();
+    if (this.#waiting.delete(key)) this.#hooks.depth?.(this.#waiting.size);
+    this.#working.set(key, nowMs);
+    this.#hooks.waited?.(nowMs - sinceMs);
+    return key;
+  }
+
+  #finishIfDrained(): void {
+    if (!this.#closed || this.#waiting.size > 0 || this.#again.size > 0) return;
+    for (const worker of this.#idle.splice(0)) worker(undefined);
+    if (this.#working.size === 0) for (const resolve of this.#drained.splice(0)) resolve();
+  }
+}
+
+/**
+ * Works on the queue's keys with so many workers, until it is shut down. A handler that throws is asked again later,
+ * with growing waits; `onError` hears of it. A handler that succeeds says with `forget`/`addAfter` what comes next.
+ */
+export async function work(
+  queue: WorkQueue,
+  workers: number,
+  handle: (key: string) => Promise<void>,
+  onError: (key: string, error: unknown) => void,
+): Promise<void> {
+  const worker = async () => {
+    for (let key = await queue.next(); key !== undefined; key = await queue.next()) {
+      try {
+        await handle(key);
+        queue.forget(key);
+      } catch (error) {
+        onError(key, error);
+        queue.addRateLimited(key);
+      } finally {
+        queue.done(key);
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: workers }, worker));
+}
