@@ -10,7 +10,20 @@ export const API_VERSION = `${GROUP}/${VERSION}`;
 export const MAX_NAME_LENGTH = 40;
 
 /** Environment variables that the operator sets itself; `extraEnv` may not name them. */
-export const RESERVED_ENV = ['DATABASE_URL', 'REDIS_URL', 'PORT'] as const;
+export const RESERVED_ENV = [
+  'DATABASE_URL',
+  'REDIS_URL',
+  'PORT',
+  'SCRAPE_TOKEN_DIR',
+  'SIGNING_KEYRING_DIR',
+  'API_KEYRING_DIR',
+] as const;
+
+/** Pod labels that Services and selectors rely on; `podTemplate.labels` may not name them. */
+const RESERVED_LABELS = ['app.kubernetes.io/name', 'app.kubernetes.io/instance', 'pod-template-hash'] as const;
+const RESERVED_LABEL_PREFIX = 'devshelf.dev/';
+
+const celList = (values: readonly string[]) => `[${values.map(value => `'${value}'`).join(', ')}]`;
 
 const DURATION = /^([0-9]+(ms|s|m|h))+$/;
 
@@ -88,8 +101,6 @@ const autoscaling = z
     rules('Lets a HorizontalPodAutoscaler choose the number of pods by CPU use; `replicas` is then ignored.', {
       rule: 'self.minReplicas <= self.maxReplicas',
       message: 'minReplicas must not be greater than maxReplicas; lower the one or raise the other',
-      messageExpression:
-        "'minReplicas ' + string(self.minReplicas) + ' is greater than maxReplicas ' + string(self.maxReplicas) + '; lower the one or raise the other'",
     }),
   );
 
@@ -139,10 +150,10 @@ const envVar = z
         messageExpression: "self.name + ': give exactly one of value and valueFrom'",
       },
       {
-        rule: `!(self.name in [${RESERVED_ENV.map(name => `'${name}'`).join(', ')}])`,
-        message: 'this variable is set by the operator; use the field made for it',
+        rule: `!(self.name in ${celList(RESERVED_ENV)})`,
+        message: 'this variable is set by the operator; use its own field (spec.database, spec.redis) or another name',
         messageExpression:
-          "self.name + ' is set by the operator; use spec.database, spec.redis or spec.service instead, or another name'",
+          "self.name + ' is set by the operator; use its own field (spec.database, spec.redis) or another name'",
       },
     ),
   );
@@ -318,16 +329,8 @@ const rollout = z
       .describe('Requests that a pod of the new release must pass before any user meets it.'),
     analysis,
   })
-  .meta(
-    rules('How a new release is brought in, and taken back.', {
-      rule: "self.analysis.policy == 'Disabled' || self.analysis.minimumSeconds < self.analysis.timeoutSeconds",
-      message:
-        'analysis.minimumSeconds must be less than analysis.timeoutSeconds, otherwise no release can be found Good',
-      messageExpression:
-        "'analysis.minimumSeconds ' + string(self.analysis.minimumSeconds) + ' must be less than analysis.timeoutSeconds ' + string(self.analysis.timeoutSeconds) + ', otherwise no release can be found Good'",
-    }),
-  )
-  .prefault({});
+  .prefault({})
+  .describe('How a new release is brought in, and taken back.');
 
 interface ProbeDefaults {
   readonly path: string;
@@ -395,7 +398,14 @@ const toleration = z.object({
 
 const podTemplate = z
   .object({
-    labels: stringMap(63).optional().describe('Further labels of the pods.'),
+    labels: stringMap(63)
+      .optional()
+      .meta(
+        rules('Further labels of the pods.', {
+          rule: `self.all(label, !label.startsWith('${RESERVED_LABEL_PREFIX}') && !(label in ${celList(RESERVED_LABELS)}))`,
+          message: `labels must not be ${RESERVED_LABELS.join(', ')} or begin with ${RESERVED_LABEL_PREFIX}, the operator sets these; choose other ones`,
+        }),
+      ),
     annotations: stringMap(65_536).optional().describe('Further annotations of the pods.'),
     nodeSelector: stringMap(63).optional().describe('Labels that a node must have.'),
     tolerations: z.array(toleration).max(64).optional().describe('Taints that the pods tolerate.'),
@@ -409,16 +419,8 @@ const podTemplate = z
       .default(5)
       .describe('A pod keeps serving for this long after it was told to go, until every proxy knows.'),
   })
-  .meta(
-    rules('What the pods get beyond what the operator sets. Pod Security "restricted" always holds.', {
-      rule: 'self.preStopSleepSeconds < self.terminationGracePeriodSeconds',
-      message:
-        'preStopSleepSeconds must be less than terminationGracePeriodSeconds, otherwise pods are killed while serving',
-      messageExpression:
-        "'preStopSleepSeconds ' + string(self.preStopSleepSeconds) + ' must be less than terminationGracePeriodSeconds ' + string(self.terminationGracePeriodSeconds) + ', otherwise pods are killed while serving'",
-    }),
-  )
-  .prefault({});
+  .prefault({})
+  .describe('What the pods get beyond what the operator sets. Pod Security "restricted" always holds.');
 
 const service = z
   .object({
@@ -488,10 +490,25 @@ export const commonSpec = z.object({
     .describe('Nothing new begins while it is true. A release that turns bad is still taken back.'),
 });
 
-/** Rules between fields of the common part; each kind puts them on its whole spec. */
+/**
+ * Rules between fields of the common part; each kind puts them on its whole spec. A rule cannot stand on an object
+ * whose own default is `{}`: the API server tries it on that `{}` before the defaults inside are filled in.
+ */
 export const commonSpecRules: readonly CelRule[] = [
   {
+    rule: "self.rollout.analysis.policy == 'Disabled' || self.rollout.analysis.minimumSeconds < self.rollout.analysis.timeoutSeconds",
+    fieldPath: '.rollout.analysis.minimumSeconds',
+    message: 'minimumSeconds must be less than timeoutSeconds, otherwise no release can be found Good',
+  },
+  {
+    rule: 'self.podTemplate.preStopSleepSeconds < self.podTemplate.terminationGracePeriodSeconds',
+    fieldPath: '.podTemplate.preStopSleepSeconds',
+    message:
+      'preStopSleepSeconds must be less than terminationGracePeriodSeconds, otherwise pods are killed while serving',
+  },
+  {
     rule: '!has(self.autoscaling) || (has(self.resources.requests) && "cpu" in self.resources.requests) || (has(self.resources.limits) && "cpu" in self.resources.limits)',
+    fieldPath: '.autoscaling',
     message: 'autoscaling needs resources.requests.cpu: the target is a percentage of the requested CPU',
   },
 ];

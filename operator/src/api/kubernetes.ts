@@ -5,8 +5,10 @@ import { z } from 'zod';
 export interface CelRule {
   readonly rule: string;
   readonly message: string;
-  /** A CEL expression giving the message, when the message should show the refused value. */
+  /** A CEL expression giving the message with the refused value. Of no use for numbers: string(int) breaks the cost limit. */
   readonly messageExpression?: string;
+  /** The field to blame, below the one that carries the rule. */
+  readonly fieldPath?: string;
 }
 
 /** Attaches CEL rules and, if the rules are the last thing said about a field, its description. */
@@ -41,5 +43,8 @@ export const objectName = () =>
 /** Seconds, counted in whole ones. */
 export const seconds = (min: number, max: number) => z.int().min(min).max(max);
 
+const MAX_ENTRIES = 64;
+
 /** Labels or annotations. */
-export const stringMap = (maxValue: number) => z.record(z.string(), z.string().max(maxValue));
+export const stringMap = (maxValue: number) =>
+  z.record(z.string(), z.string().max(maxValue)).meta({ maxProperties: MAX_ENTRIES });

@@ -1,5 +1,6 @@
 // zod gives JSON Schema; a CRD wants Kubernetes' structural subset of OpenAPI v3.
 import { z } from 'zod';
+import type { CelRule } from './kubernetes.ts';
 
 /** A node of a structural schema. Loose on purpose: it is written out, never interpreted field by field. */
 export interface StructuralSchema {
@@ -12,7 +13,7 @@ export interface StructuralSchema {
   properties?: Record<string, StructuralSchema>;
   additionalProperties?: StructuralSchema;
   items?: StructuralSchema;
-  'x-kubernetes-validations'?: readonly { rule: string; message: string; messageExpression?: string }[];
+  'x-kubernetes-validations'?: readonly CelRule[];
   [keyword: string]: unknown;
 }
 
@@ -30,6 +31,7 @@ const KEYWORDS = [
   'maximum',
   'minItems',
   'maxItems',
+  'maxProperties',
   'anyOf',
   'x-kubernetes-int-or-string',
   'x-kubernetes-preserve-unknown-fields',
