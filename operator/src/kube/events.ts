@@ -1,0 +1,208 @@
+// Events (events.k8s.io/v1) for people who read `kubectl describe`. Best effort: whatever goes wrong is told to
+// `onError` and forgotten; nothing waits for an event.
+//
+// The same observation (object, reason, note) within the window is one Event object with a growing `series.count`,
+// written at most once per flush. New objects come from a bucket of tokens: what exceeds it is dropped and counted.
+
+import { createHash } from 'node:crypto';
+import { type EventObject, events, type KubeObject, pathOf } from './resource.ts';
+import type { Transport } from './transport.ts';
+
+/** Kubernetes cuts nothing: it refuses longer notes. */
+const MAX_NOTE_BYTES = 1_024;
+
+export type Observation = {
+  regarding: Pick<KubeObject, 'apiVersion' | 'kind'> & { metadata: { namespace?: string; name: string; uid?: string } };
+  type: 'Normal' | 'Warning';
+  reason: string;
+  /** What was done or failed to be done, in a word. */
+  action?: string;
+  note: string;
+};
+
+export type RecorderOptions = {
+  transport: Transport;
+  /** Like `example.com/operator`. */
+  controller: string;
+  instance: string;
+  windowMs?: number;
+  /** How often repetitions are written. */
+  flushMs?: number;
+  /** New objects at once, and how many more every second. */
+  burst?: number;
+  perSecond?: number;
+  onError?: (error: unknown) => void;
+  nowMs?: () => number;
+};
+
+type Series = {
+  observation: Observation;
+  namespace: string;
+  name: string;
+  firstAtMs: number;
+  lastAtMs: number;
+  count: number;
+  writtenCount: number;
+};
+
+export class EventRecorder {
+  readonly #options: RecorderOptions;
+  readonly #windowMs: number;
+  readonly #nowMs: () => number;
+  readonly #series = new Map<string, Series>();
+  readonly #bucket: Bucket;
+  readonly #timer: NodeJS.Timeout;
+  readonly #writing = new Set<Promise<void>>();
+  #dropped = 0;
+
+  constructor(options: RecorderOptions) {
+    const { windowMs = 10 * 60_000, flushMs = 30_000, burst = 25, perSecond = 1, nowMs = Date.now } = options;
+    this.#options = options;
+    this.#windowMs = windowMs;
+    this.#nowMs = nowMs;
+    this.#bucket = new Bucket(burst, perSecond, nowMs());
+    this.#timer = setInterval(() => this.#flush(), flushMs).unref();
+  }
+
+  /** Observations that were not recorded because there were too many new ones. */
+  get dropped(): number {
+    return this.#dropped;
+  }
+
+  record(observation: Observation): void {
+    const key = keyOf(observation);
+    const nowMs = this.#nowMs();
+    const known = this.#series.get(key);
+    if (known && nowMs - known.lastAtMs <= this.#windowMs) {
+      known.count++;
+      known.lastAtMs = nowMs;
+      return;
+    }
+    if (!this.#bucket.take(nowMs)) {
+      this.#dropped++;
+      return;
+    }
+    const series = this.#begin(key, observation, nowMs);
+    this.#series.set(key, series);
+    this.#write(key, this.#create(series));
+  }
+
+  /** Writes what is still to be written and waits for it. */
+  async stop(): Promise<void> {
+    clearInterval(this.#timer);
+    await Promise.all(this.#writing); // a series continues an Event that must be there first
+    this.#flush();
+    await Promise.all(this.#writing);
+  }
+
+  #begin(key: string, observation: Observation, nowMs: number): Series {
+    const { namespace = 'default', name } = observation.regarding.metadata;
+    const id = createHash('sha256').update(`${key} ${nowMs} ${this.#options.instance}`).digest('hex').slice(0, 16);
+    const own = { name: `${name.slice(0, 200)}.${id}`, namespace };
+    return { observation, ...own, firstAtMs: nowMs, lastAtMs: nowMs, count: 1, writtenCount: 1 };
+  }
+
+  #flush(): void {
+    const nowMs = this.#nowMs();
+    for (const [key, series] of this.#series) {
+      if (series.count > series.writtenCount) this.#write(key, this.#continue(series));
+      else if (nowMs - series.lastAtMs > this.#windowMs) this.#series.delete(key);
+    }
+  }
+
+  /** One that failed is begun anew by the next observation: its Event may have expired. */
+  #write(key: string, request: Promise<unknown>): void {
+    const writing = request.then(
+      () => {},
+      error => {
+        this.#series.delete(key);
+        this.#options.onError?.(error);
+      },
+    );
+    this.#writing.add(writing);
+    void writing.then(() => this.#writing.delete(writing));
+  }
+
+  #create(series: Series): Promise<unknown> {
+    const { transport, controller, instance } = this.#options;
+    const path = pathOf(events, { namespace: series.namespace });
+    return transport.request({ method: 'POST', path, body: eventObject(series, controller, instance) });
+  }
+
+  #continue(series: Series): Promise<unknown> {
+    series.writtenCount = series.count;
+    return this.#options.transport.request({
+      method: 'PATCH',
+      path: pathOf(events, { namespace: series.namespace, name: series.name }),
+      contentType: 'application/merge-patch+json',
+      body: { series: { count: series.count, lastObservedTime: microTime(series.lastAtMs) } },
+    });
+  }
+}
+
+/** A bucket of tokens that fills up again with time. */
+class Bucket {
+  readonly #size: number;
+  readonly #perSecond: number;
+  #tokens: number;
+  #filledAtMs: number;
+
+  constructor(size: number, perSecond: number, nowMs: number) {
+    this.#size = size;
+    this.#perSecond = perSecond;
+    this.#tokens = size;
+    this.#filledAtMs = nowMs;
+  }
+
+  take(nowMs: number): boolean {
+    const filled = this.#tokens + ((nowMs - this.#filledAtMs) / 1_000) * this.#perSecond;
+    this.#tokens = Math.min(this.#size, filled);
+    this.#filledAtMs = nowMs;
+    if (this.#tokens < 1) return false;
+    this.#tokens--;
+    return true;
+  }
+}
+
+function keyOf({ regarding, type, reason, note }: Observation): string {
+  const { namespace, name, uid } = regarding.metadata;
+  return JSON.stringify([regarding.kind, namespace, name, uid, type, reason, note]);
+}
+
+function microTime(ms: number): string {
+  return new Date(ms).toISOString().replace('Z', '000Z');
+}
+
+function shortened(note: string): string {
+  const bytes = Buffer.from(note);
+  if (bytes.length <= MAX_NOTE_BYTES) return note;
+  // a character cut in half at the end decodes to U+FFFD
+  return `${bytes
+    .subarray(0, MAX_NOTE_BYTES - 4)
+    .toString('utf8')
+    .replace(/\uFFFD+$/, '')}…`;
+}
+
+function eventObject(series: Series, controller: string, instance: string): EventObject {
+  const { type, reason, action, note, regarding } = series.observation;
+  const { namespace, name, uid } = regarding.metadata;
+  return {
+    apiVersion: events.apiVersion,
+    kind: events.kind,
+    metadata: { namespace: series.namespace, name: series.name },
+    eventTime: microTime(series.firstAtMs),
+    type,
+    reason,
+    action: action ?? reason,
+    note: shortened(note),
+    regarding: {
+      apiVersion: regarding.apiVersion,
+      kind: regarding.kind,
+      name,
+      ...(namespace !== undefined && { namespace }),
+      ...(uid !== undefined && { uid }),
+    },
+    reportingController: controller,
+    reportingInstance: instance.slice(0, 128),
+  };
+}
