@@ -30,14 +30,19 @@ export interface Keyring {
 /** The keyrings of a kind, in a fixed order. */
 export function keyringsOf(app: App): readonly KeyringPlace[] {
   const name = app.metadata.name;
-  const scrape: KeyringPlace = {
+  return [isDevShelf(app) ? signingKeyring(name) : apiKeyring(name), scrapeKeyring(app)];
+}
+
+/** The tokens that may read /metrics. */
+export function scrapeKeyring(app: App): KeyringPlace {
+  const name = app.metadata.name;
+  return {
     secret: names.scrapeKeyring(name),
     volume: 'scrape-keyring',
     directory: '/var/run/devshelf/scrape-keyring',
     env: 'SCRAPE_TOKEN_DIR',
     client: { secret: names.scrapeToken(name), key: 'token' },
   };
-  return [isDevShelf(app) ? signingKeyring(name) : apiKeyring(name), scrape];
 }
 
 function signingKeyring(name: string): KeyringPlace {

@@ -3,7 +3,7 @@ import type { EnvVar, Probe, Resources } from '../api/common.ts';
 import type { DevShelfDeployment } from '../api/resource.ts';
 import type { PodTemplate } from '../api/rollout.ts';
 import { type App, childLabels, compact, containerPort, isDevShelf, servingLabels } from './app.ts';
-import { keyringsOf } from './keyring.ts';
+import { type KeyringPlace, keyringsOf, scrapeKeyring } from './keyring.ts';
 import { COMPONENTS, CONTAINER, type Component, HTTP_PORT_NAME, LABELS, names } from './names.ts';
 
 type Fields = Record<string, unknown>;
@@ -11,7 +11,8 @@ type Fields = Record<string, unknown>;
 /** The pods that take users' requests. */
 export function servingTemplate(app: App, release: string): PodTemplate {
   const { probes, resources, podTemplate } = app.spec;
-  const container = keyedContainer(app, resources, {
+  const keyrings = keyringsOf(app);
+  const container = keyedContainer(app, keyrings, resources, {
     startupProbe: httpProbe(probes.startup),
     readinessProbe: httpProbe(probes.readiness),
     livenessProbe: httpProbe(probes.liveness),
@@ -22,24 +23,25 @@ export function servingTemplate(app: App, release: string): PodTemplate {
   });
   return {
     metadata: podMetadata(app, COMPONENTS.server, { ...servingLabels(app), [LABELS.release]: release }),
-    spec: podSpec(app, container, { ...keyringVolumes(app), ...spread(app) }),
+    spec: podSpec(app, container, { ...keyringVolumes(keyrings), ...spread(app) }),
   };
 }
 
 /**
- * The background worker: the same image and environment. It listens only for /health and /metrics; whether a
- * customised readiness path exists there is unknown, so its probes keep the path that both processes have.
+ * The background worker: the same image and environment, without the keys that only requests need. It listens for
+ * /health and /metrics; a path chosen for the serving process may not exist there, so its probes ask /health.
  */
 export function workerTemplate(app: DevShelfDeployment, release: string): PodTemplate {
   const { probes, worker } = app.spec;
-  const container = keyedContainer(app, worker.resources, {
+  const keyrings = [scrapeKeyring(app)];
+  const container = keyedContainer(app, keyrings, worker.resources, {
     args: ['worker'],
     startupProbe: httpProbe({ ...probes.startup, path: '/health' }),
     livenessProbe: httpProbe({ ...probes.liveness, path: '/health' }),
   });
   return {
     metadata: podMetadata(app, COMPONENTS.worker, { [LABELS.release]: release }),
-    spec: podSpec(app, container, keyringVolumes(app)),
+    spec: podSpec(app, container, keyringVolumes(keyrings)),
   };
 }
 
@@ -101,8 +103,7 @@ export function appContainer(app: App, resources: Resources, more: Fields = {}):
 }
 
 /** A long-running container: it has a port and the keys. */
-function keyedContainer(app: App, resources: Resources, more: Fields): Fields {
-  const keyrings = keyringsOf(app);
+function keyedContainer(app: App, keyrings: readonly KeyringPlace[], resources: Resources, more: Fields): Fields {
   return appContainer(app, resources, {
     ports: [{ name: HTTP_PORT_NAME, containerPort: containerPort(app.kind), protocol: 'TCP' }],
     env: environment(
@@ -117,8 +118,8 @@ function keyedContainer(app: App, resources: Resources, more: Fields): Fields {
   });
 }
 
-function keyringVolumes(app: App): Fields {
-  return { volumes: keyringsOf(app).map(({ volume, secret }) => ({ name: volume, secret: { secretName: secret } })) };
+function keyringVolumes(keyrings: readonly KeyringPlace[]): Fields {
+  return { volumes: keyrings.map(({ volume, secret }) => ({ name: volume, secret: { secretName: secret } })) };
 }
 
 /**

@@ -67,7 +67,7 @@ function podInputs(spec: AppSpec & Partial<Pick<DevShelfDeploymentSpec, 'redis' 
  * version adds with a default leaves the hashes of existing specs as they are. The default of an existing field must
  * never change: it would look like a new release. `release.test.ts` pins both.
  */
-const LEAST = { image: '-:-', database: { urlSecretRef: { name: '-' } } };
+const LEAST = { image: 'x:x', database: { urlSecretRef: { name: 'x' } } };
 const DEFAULTS: Readonly<Record<App['kind'], ReturnType<typeof podInputs>>> = {
   DevShelfDeployment: podInputs(devshelfSpec.parse({ ...LEAST, redis: LEAST.database })),
   DashboardDeployment: podInputs(dashboardSpec.parse(LEAST)),
