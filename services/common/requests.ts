@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
-import type { FastifyInstance, FastifyServerOptions } from 'fastify';
+import { type FastifyInstance, type FastifyServerOptions, LogController } from 'fastify';
 import type { Logger } from './logging.ts';
 import { OPERATIONAL_ROUTES, routeOf } from './metrics.ts';
 
@@ -16,7 +16,7 @@ export function requestId(request: IncomingMessage): string {
 export const serverOptions = (logger: Logger) =>
   ({
     loggerInstance: logger,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'request_id' }),
     genReqId: requestId,
     requestIdHeader: false,
     // a request that arrives while the server closes is still answered
@@ -37,7 +37,6 @@ export function logRequests(app: FastifyInstance): void {
     const level = OPERATIONAL_ROUTES.includes(routeOf(request)) ? 'debug' : 'info';
     request.log[level](
       {
-        request_id: request.id,
         path: request.url.split('?', 1)[0],
         method: request.method,
         status: reply.statusCode,

@@ -7,7 +7,7 @@ export function answerErrors(app: FastifyInstance): void {
     if (error.statusCode !== undefined && error.statusCode < 500) {
       return reply.code(error.statusCode).send({ detail: error.message });
     }
-    request.log.error({ err: error, request_id: request.id }, 'unexpected error');
+    request.log.error({ err: error }, 'unexpected error');
     return reply.code(500).send({ error: 'Error interno' });
   });
 }

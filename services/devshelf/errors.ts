@@ -32,13 +32,13 @@ export function parse<Schema extends z.ZodType>(schema: Schema, place: Place, va
 /** Whatever is thrown becomes an answer; what nobody expected is a 500 that tells its cause to the log only. */
 export function answerErrors(app: FastifyInstance): void {
   app.setNotFoundHandler(async (_request, reply) => reply.code(404).send({ detail: 'Not Found' }));
-  app.setErrorHandler(async (error: Error & { statusCode?: number }, request, reply) => {
+  app.setErrorHandler(async (error: Error & { code?: string; statusCode?: number }, request, reply) => {
     if (error instanceof HttpError) return answer(reply, error.status, error.detail);
-    if (error instanceof SyntaxError && error.statusCode === 400) {
+    if (error.code === 'FST_ERR_CTP_INVALID_JSON_BODY') {
       return answer(reply, 422, [{ loc: ['body'], msg: 'JSON decode error', type: 'json_invalid' }]);
     }
     if (error.statusCode !== undefined && error.statusCode < 500) return answer(reply, error.statusCode, error.message);
-    request.log.error({ err: error, request_id: request.id }, 'unexpected error');
+    request.log.error({ err: error }, 'unexpected error');
     return answer(reply, 500, 'Internal Server Error');
   });
 }

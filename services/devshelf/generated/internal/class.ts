@@ -20,7 +20,7 @@ const config: runtime.GetPrismaClientConfig = {
   "clientVersion": "7.10.0",
   "engineVersion": "0edf323efd1d98336f3f0a68684b56f689b900d3",
   "activeProvider": "postgresql",
-  "inlineSchema": "// DevShelf's tables. Change this file, write the migration beside it, then `npm run generate:prisma`.\ngenerator client {\n  provider               = \"prisma-client\"\n  output                 = \"../generated\"\n  runtime                = \"nodejs\"\n  moduleFormat           = \"esm\"\n  generatedFileExtension = \"ts\"\n  importFileExtension    = \"ts\"\n}\n\ndatasource db {\n  provider = \"postgresql\"\n}\n\nmodel User {\n  id             String     @id @default(dbgenerated(\"gen_random_uuid()\")) @db.Uuid\n  username       String     @unique @db.VarChar(50)\n  email          String     @unique @db.VarChar(255)\n  hashedPassword String     @map(\"hashed_password\") @db.VarChar(255)\n  isActive       Boolean    @default(true) @map(\"is_active\")\n  createdAt      DateTime   @default(now()) @map(\"created_at\") @db.Timestamptz(6)\n  resources      Resource[]\n\n  @@map(\"users\")\n}\n\nmodel Resource {\n  id          String   @id @default(dbgenerated(\"gen_random_uuid()\")) @db.Uuid\n  title       String   @db.VarChar(255)\n  description String?\n  url         String   @db.VarChar(1024)\n  type        String   @db.VarChar(50)\n  ownerId     String?  @map(\"owner_id\") @db.Uuid\n  createdAt   DateTime @default(now()) @map(\"created_at\") @db.Timestamptz(6)\n  owner       User?    @relation(fields: [ownerId], references: [id], onDelete: SetNull)\n\n  // the order in which the list is read\n  @@index([createdAt, id])\n  @@index([ownerId])\n  @@map(\"resources\")\n}\n",
+  "inlineSchema": "// DevShelf's tables. Change this file, write the migration beside it, then `npm run generate:prisma`.\ngenerator client {\n  provider               = \"prisma-client\"\n  output                 = \"../generated\"\n  runtime                = \"nodejs\"\n  moduleFormat           = \"esm\"\n  generatedFileExtension = \"ts\"\n  importFileExtension    = \"ts\"\n  // half as large as the fast one: it is read at every start, and plans are cached\n  compilerBuild          = \"small\"\n}\n\ndatasource db {\n  provider = \"postgresql\"\n}\n\nmodel User {\n  id             String     @id @default(dbgenerated(\"gen_random_uuid()\")) @db.Uuid\n  username       String     @unique @db.VarChar(50)\n  email          String     @unique @db.VarChar(255)\n  hashedPassword String     @map(\"hashed_password\") @db.VarChar(255)\n  isActive       Boolean    @default(true) @map(\"is_active\")\n  createdAt      DateTime   @default(now()) @map(\"created_at\") @db.Timestamptz(6)\n  resources      Resource[]\n\n  @@map(\"users\")\n}\n\nmodel Resource {\n  id          String   @id @default(dbgenerated(\"gen_random_uuid()\")) @db.Uuid\n  title       String   @db.VarChar(255)\n  description String?\n  url         String   @db.VarChar(1024)\n  type        String   @db.VarChar(50)\n  ownerId     String?  @map(\"owner_id\") @db.Uuid\n  createdAt   DateTime @default(now()) @map(\"created_at\") @db.Timestamptz(6)\n  owner       User?    @relation(fields: [ownerId], references: [id], onDelete: SetNull)\n\n  // the order in which the list is read\n  @@index([createdAt, id])\n  @@index([ownerId])\n  @@map(\"resources\")\n}\n",
   "runtimeDataModel": {
     "models": {},
     "enums": {},
@@ -45,14 +45,14 @@ async function decodeBase64AsWasm(wasmBase64: string): Promise<WebAssembly.Modul
 }
 
 config.compilerWasm = {
-  getRuntime: async () => await import("@prisma/client/runtime/query_compiler_fast_bg.postgresql.mjs"),
+  getRuntime: async () => await import("@prisma/client/runtime/query_compiler_small_bg.postgresql.mjs"),
 
   getQueryCompilerWasmModule: async () => {
-    const { wasm } = await import("@prisma/client/runtime/query_compiler_fast_bg.postgresql.wasm-base64.mjs")
+    const { wasm } = await import("@prisma/client/runtime/query_compiler_small_bg.postgresql.wasm-base64.mjs")
     return await decodeBase64AsWasm(wasm)
   },
 
-  importName: "./query_compiler_fast_bg.js"
+  importName: "./query_compiler_small_bg.js"
 }
 
 
