@@ -1,8 +1,6 @@
 import { expect, test } from '@jest/globals';
-import { contentHash, contentKey, referencesOf } from './references.ts';
+import { contentKey, referencesOf } from './references.ts';
 import { dashboard, devshelf } from './testing.ts';
-
-const secret = { kind: 'Secret', name: 'more', keys: ['A'], whole: false } as const;
 
 test('every object once, with all that is taken from it', () => {
   const app = devshelf({
@@ -17,27 +15,14 @@ test('every object once, with all that is taken from it', () => {
     imagePullSecrets: [{ name: 'registry' }],
   });
   expect(referencesOf(app)).toStrictEqual([
-    { kind: 'Secret', name: 'devshelf-db', keys: ['DATABASE_URL'], whole: false },
-    { kind: 'Secret', name: 'devshelf-redis', keys: ['REDIS_URL'], whole: false },
-    { kind: 'Secret', name: 'more', keys: ['A', 'B'], whole: true },
-    { kind: 'ConfigMap', name: 'settings', keys: ['C'], whole: false },
-    { kind: 'ConfigMap', name: 'flags', keys: [], whole: true },
+    { kind: 'Secret', name: 'devshelf-db', keys: ['DATABASE_URL'] },
+    { kind: 'Secret', name: 'devshelf-redis', keys: ['REDIS_URL'] },
+    { kind: 'Secret', name: 'more', keys: ['A', 'B'] },
+    { kind: 'ConfigMap', name: 'settings', keys: ['C'] },
+    { kind: 'ConfigMap', name: 'flags', keys: [] },
   ]);
 });
 
 test('the smallest resource refers to its database only', () => {
   expect(referencesOf(dashboard()).map(contentKey)).toEqual(['Secret/dashboard-db']);
-});
-
-test('a key that nobody takes may change', () => {
-  expect(contentHash(secret, { A: '1', B: '2' })).toBe(contentHash(secret, { A: '1', B: '3' }));
-});
-
-test('a key that is taken may not', () => {
-  expect(contentHash(secret, { A: '1' })).not.toBe(contentHash(secret, { A: '2' }));
-});
-
-test('where all is taken every key counts', () => {
-  const whole = { ...secret, whole: true };
-  expect(contentHash(whole, { A: '1', B: '2' })).not.toBe(contentHash(whole, { A: '1', B: '3' }));
 });

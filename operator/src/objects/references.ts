@@ -1,14 +1,11 @@
 import { type App, isDevShelf } from './app.ts';
-import { shortHash } from './hash.ts';
 
 /** A Secret or ConfigMap that the pods cannot start without. */
 export interface Reference {
   readonly kind: 'Secret' | 'ConfigMap';
   readonly name: string;
-  /** Keys that must be in it. */
+  /** Keys that must be in it; none where it is taken as it is. */
   readonly keys: readonly string[];
-  /** Every key of it becomes an environment variable. */
-  readonly whole: boolean;
 }
 
 /**
@@ -26,18 +23,10 @@ export function referencesOf(app: App): readonly Reference[] {
       ...(valueFrom?.configMapKeyRef ? [configMapKey(valueFrom.configMapKeyRef)] : []),
     ]),
     ...envFrom.flatMap(({ secretRef, configMapRef }) => [
-      ...(secretRef ? [{ kind: 'Secret' as const, name: secretRef.name, keys: [], whole: true }] : []),
-      ...(configMapRef ? [{ kind: 'ConfigMap' as const, name: configMapRef.name, keys: [], whole: true }] : []),
+      ...(secretRef ? [{ kind: 'Secret' as const, name: secretRef.name, keys: [] }] : []),
+      ...(configMapRef ? [{ kind: 'ConfigMap' as const, name: configMapRef.name, keys: [] }] : []),
     ]),
   ]);
-}
-
-/**
- * Hash of what the pods take from the object; other keys may change without a new release.
- * @param data the object's `data` as it is stored
- */
-export function contentHash({ keys, whole }: Reference, data: Readonly<Record<string, string>>): string {
-  return shortHash(whole ? data : Object.fromEntries(keys.map(key => [key, data[key]])));
 }
 
 /** How an object is named among the contents that `releaseOf` takes. */
@@ -47,14 +36,12 @@ const secretKey = ({ name, key }: { name: string; key: string }): Reference => (
   kind: 'Secret',
   name,
   keys: [key],
-  whole: false,
 });
 
 const configMapKey = ({ name, key }: { name: string; key: string }): Reference => ({
   kind: 'ConfigMap',
   name,
   keys: [key],
-  whole: false,
 });
 
 function merged(references: readonly Reference[]): readonly Reference[] {
@@ -67,5 +54,5 @@ function merged(references: readonly Reference[]): readonly Reference[] {
 }
 
 function both(a: Reference, b: Reference): Reference {
-  return { ...a, keys: [...new Set([...a.keys, ...b.keys])], whole: a.whole || b.whole };
+  return { ...a, keys: [...new Set([...a.keys, ...b.keys])] };
 }

@@ -1,0 +1,188 @@
+// Whether an API server takes these objects, and Pod Security "restricted" these pods.
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { type ApiServer, startApiServer } from '../../../test-e2e/cluster/apiserver.ts';
+import { PHASES, type PodTemplate, parseRecord, type RolloutRecord } from '../api/rollout.ts';
+import { appliedBy, apply, create, differs } from '../kube/apply.ts';
+import { loadCluster } from '../kube/config.ts';
+import * as served from '../kube/resource.ts';
+import { createTransport, type Transport } from '../kube/transport.ts';
+import type { App, KubeObject } from './app.ts';
+import { desiredChildren } from './children.ts';
+import { deployment, deploymentReplicas } from './deployment.ts';
+import { clientSecret, keyringSecret, newKey } from './keyring.ts';
+import { migrationJob } from './migration-job.ts';
+import { ANNOTATIONS, FIELD_MANAGER, REPLICAS_FIELD_MANAGER } from './names.ts';
+import { rehearsalPod } from './rehearsal-pod.ts';
+import { releaseOf } from './release.ts';
+import { parseRevision, revision } from './revision.ts';
+import { dashboard, devshelf } from './testing.ts';
+
+const BUILD_MS = 15 * 60_000; // the first time the programs are built
+const WRITER = { fieldManager: FIELD_MANAGER, hashAnnotation: 'devshelf.dev/applied' };
+
+let api: ApiServer;
+let transport: Transport;
+
+beforeAll(async () => {
+  api = await startApiServer();
+  transport = createTransport(await loadCluster({ kubeconfig: api.adminKubeconfigPath }));
+  const restricted = { 'pod-security.kubernetes.io/enforce': 'restricted' };
+  await api.request('POST', '/api/v1/namespaces', { metadata: { name: 'shop', labels: restricted } });
+}, BUILD_MS);
+afterAll(async () => {
+  await transport?.close();
+  await api?.stop();
+});
+
+const everything = {
+  autoscaling: { minReplicas: 2, maxReplicas: 9 },
+  imagePullSecrets: [{ name: 'registry' }],
+  extraEnv: [
+    { name: 'EMPTY', value: '' },
+    { name: 'FLAG', valueFrom: { configMapKeyRef: { name: 'flags', key: 'x' } } },
+    { name: 'IP', valueFrom: { fieldRef: { fieldPath: 'status.podIP' } } },
+  ],
+  envFrom: [{ prefix: 'X_', secretRef: { name: 'more' } }],
+  resources: { requests: { cpu: 1, memory: '1024Mi' } },
+  probes: { readiness: { path: '/health', initialDelaySeconds: 3 } },
+  podTemplate: {
+    labels: { team: 'shop' },
+    annotations: { note: 'x' },
+    nodeSelector: { disk: 'ssd' },
+    tolerations: [{ key: 'spot', operator: 'Exists', effect: 'NoSchedule' }],
+    affinity: { podAntiAffinity: {} },
+    priorityClassName: 'high',
+    serviceAccountName: 'mine',
+  },
+  service: { port: 8443, type: 'NodePort' },
+  disruption: { maxUnavailable: '20%' },
+  topologySpread: 'RequireZones',
+};
+
+const apps: readonly [string, App][] = [
+  ['the smallest dashboard', dashboard()],
+  ['the smallest devshelf', devshelf()],
+  ['a dashboard with everything', dashboard(everything)],
+  ['a devshelf with everything', devshelf(everything)],
+];
+
+const settled = (release: string): RolloutRecord => ({
+  phase: 'Settled',
+  release,
+  stable: release,
+  since: '2026-01-01T00:00:00Z',
+});
+
+const resourceOf = (object: KubeObject): served.Resource => {
+  const found = Object.values(served).find(
+    (value): value is served.Resource =>
+      typeof value === 'object' && value.kind === object.kind && value.apiVersion === object.apiVersion,
+  );
+  if (!found) throw new Error(`no resource for ${object.apiVersion} ${object.kind}`);
+  return found;
+};
+
+const put = (object: KubeObject) => apply(transport, resourceOf(object), object, WRITER);
+
+/** What the operator would ask in its next pass: does anything have to be written again? */
+const wouldWriteAgain = (object: KubeObject, live: served.KubeObject): boolean =>
+  differs(object, appliedBy(live.metadata, WRITER), WRITER);
+
+test.each(apps)('%s: every child is taken, and is not written again', async (_case, app) => {
+  const wanted = releaseOf(app, {}, 'db');
+  const cluster = { serviceMonitorAvailable: false };
+  const children = desiredChildren(app, settled(wanted.hash), () => wanted, cluster);
+  for (const child of children) {
+    const live = await put(child);
+    expect([child.kind, wouldWriteAgain(child, live)]).toEqual([child.kind, false]);
+    const again = await put(child);
+    expect(again.metadata.resourceVersion).toBe(live.metadata.resourceVersion);
+  }
+});
+
+test('the Deployment passes through every phase, the same object patched', async () => {
+  const app = dashboard({ rollout: { canaryReplicas: 2 } });
+  const wanted = releaseOf(app, {}, 'db');
+  for (const phase of PHASES) {
+    const object = deployment(app, { ...settled(wanted.hash), phase, candidatePods: 2 }, wanted);
+    const live = await put(object);
+    expect([phase, wouldWriteAgain(object, live)]).toEqual([phase, false]);
+    const { minReadySeconds, progressDeadlineSeconds, strategy } = object['spec'] as Record<string, unknown>;
+    // the API server leaves zeros out
+    expect(live).toMatchObject({
+      spec: { ...(minReadySeconds !== 0 && { minReadySeconds }), progressDeadlineSeconds, strategy },
+    });
+    expect(live).not.toMatchObject({ spec: { minReadySeconds: phase === 'RollingBackAll' ? 10 : 0 } });
+    expect(parseRecord(live.metadata.annotations?.[ANNOTATIONS.rollout])?.phase).toBe(phase);
+  }
+});
+
+test('the number of replicas survives every apply by its own manager', async () => {
+  const app = dashboard({ replicas: 5 });
+  const share = deploymentReplicas(app);
+  if (!share) throw new Error('no autoscaling here');
+  const wanted = releaseOf(app, {}, 'db');
+  await put(deployment(app, settled(wanted.hash), wanted));
+  await apply(transport, served.deployments, share, { fieldManager: REPLICAS_FIELD_MANAGER });
+  const live = await put(deployment(app, { ...settled(wanted.hash), phase: 'Candidate' }, wanted));
+  expect(live).toMatchObject({ spec: { replicas: 5, minReadySeconds: 2_147_483_646 } });
+});
+
+const pod = (name: string, { metadata, spec }: PodTemplate, more = {}): KubeObject => ({
+  apiVersion: 'v1',
+  kind: 'Pod',
+  metadata: { name, namespace: 'shop', ownerReferences: [], ...metadata },
+  spec: { ...spec, priorityClassName: undefined, ...more },
+});
+
+const admit = (object: KubeObject) =>
+  transport.request({
+    method: 'POST',
+    path: '/api/v1/namespaces/shop/pods',
+    query: { dryRun: 'All' },
+    body: object,
+  });
+
+test.each(apps)('%s: Pod Security "restricted" admits every pod', async (_case, app) => {
+  const wanted = releaseOf(app, {}, 'db');
+  const job = migrationJob(app, wanted, { migrationId: '0123456789', databaseIdentity: 'abcdefabcd' });
+  const { template } = job['spec'] as { template: PodTemplate };
+  const rehearsal = rehearsalPod(app, wanted);
+  const pods = [
+    pod('serving', wanted.template),
+    ...(wanted.worker ? [pod('worker', wanted.worker)] : []),
+    pod('migration', template),
+    { ...rehearsal, spec: { ...(rehearsal['spec'] as object), priorityClassName: undefined } },
+  ];
+  for (const object of pods) await admit(object);
+});
+
+test('and would refuse one that may run as root', async () => {
+  const { template } = releaseOf(dashboard(), {}, 'db');
+  await expect(admit(pod('root', template, { securityContext: {} }))).rejects.toThrow(/runAsNonRoot/);
+});
+
+test('a migration that is asked for twice is one Job', async () => {
+  const app = dashboard();
+  const wanted = releaseOf(app, {}, 'db');
+  const job = migrationJob(app, wanted, { migrationId: '1111111111', databaseIdentity: 'abcdefabcd' });
+  const first = await put(job);
+  expect((await put(job)).metadata.uid).toBe(first.metadata.uid);
+  await expect(create(transport, served.jobs, job, { fieldManager: FIELD_MANAGER })).rejects.toThrow(/already exists/);
+});
+
+test('a release comes back from the API server as it was, and cannot be rewritten', async () => {
+  const app = devshelf(everything);
+  const wanted = releaseOf(app, {}, 'db');
+  const stored = await put(revision(app, wanted, 1));
+  expect(parseRevision(stored)?.release).toEqual(JSON.parse(JSON.stringify(wanted)));
+  const noted = await put(revision(app, wanted, 1, { verdict: '{"verdict":"released"}' }));
+  expect(noted.metadata.annotations).toMatchObject({ [ANNOTATIONS.verdict]: '{"verdict":"released"}' });
+  await expect(put(revision(app, { ...wanted, image: 'example/other:1' }, 1))).rejects.toThrow(/immutable/);
+});
+
+test('Secrets with keys are taken', async () => {
+  const key = newKey('1', new Uint8Array(32));
+  await put(keyringSecret(dashboard(), 'dashboard-api-keyring', { current: '1', keys: { '1': key } }));
+  await put(clientSecret(dashboard(), 'dashboard-api-key', { key }));
+});
