@@ -16,8 +16,9 @@ const START_GRACE_MS = 120_000;
 /** A database that does not answer is asked again this long after the last attempt ended. */
 const RETRY_MS = 15_000;
 /** What `migrate` of the services says when nothing is left to do. */
-const UP_TO_DATE = 'up-to-date';
-const UNREACHABLE = 'unreachable';
+const UP_TO_DATE = 'up to date';
+/** What passes by itself: the database is down, or somebody holds its lock. */
+const PASSING = ['unreachable', 'locked'];
 
 export const migration: Stage = seen => {
   const { policy } = seen.app.spec.migrations;
@@ -132,7 +133,7 @@ function succeeded(seen: Snapshot, revision: Revision, job: JobView): Decision {
 function failed(seen: Snapshot, revision: Revision, job: JobView): Decision {
   if (job.state.kind !== 'failed') return run(seen, revision, job.migrationId);
   const { verdict, detail, started, endedAt } = job.state;
-  if (verdict?.result === UNREACHABLE) {
+  if (verdict && PASSING.includes(verdict.result)) {
     const again = endedAt + RETRY_MS - seen.now;
     const words = `the database does not answer (${verdict.message ?? detail}); tried again until it does`;
     if (again > 0) return wait('DatabaseUnreachable', words, again);

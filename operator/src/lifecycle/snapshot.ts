@@ -129,6 +129,8 @@ export interface Judgement {
   readonly baseline: { readonly requests: number; readonly errors: number };
   /** Figures for people: "11 of 24 requests answered with 5xx (limit 5 %), the pods beside it 0 of 71". */
   readonly message: string;
+  /** Epoch milliseconds at which the first 5xx of the candidate was read; for the operator's own figures. */
+  readonly firstErrorAt?: number;
 }
 
 export interface Snapshot {

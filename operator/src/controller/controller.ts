@@ -1,0 +1,228 @@
+// The loop: a key comes out of the queue, one pass is made over its resource, and nothing is remembered that the
+// cluster does not hold.
+import type { Logger } from 'pino';
+import { type AppResource, parseResource } from '../api/resource.ts';
+import { ApiError } from '../kube/errors.ts';
+import type { EventRecorder } from '../kube/events.ts';
+import type { Transport } from '../kube/transport.ts';
+import type { Announcement } from '../lifecycle/decision.ts';
+import { decide, type Plan } from '../lifecycle/plan.ts';
+import { podsOf, type Snapshot } from '../lifecycle/snapshot.ts';
+import { statusOf } from '../lifecycle/status.ts';
+import { carryOut, type Obstacle, type Tools, withObstacle, writeStatus } from './carry-out.ts';
+import { Digests } from './digests.ts';
+import { gather } from './gather.ts';
+import type { OperatorMetrics } from './metrics.ts';
+import { OwnWrites } from './own-writes.ts';
+import { type Evidence, trialOf } from './trials.ts';
+import { WorkQueue, work } from './workqueue.ts';
+import { type AppKey, appKey, type Stores, splitKey, World } from './world.ts';
+
+export interface ControllerOptions {
+  readonly transport: Transport;
+  /** Empty: all. */
+  readonly namespaces: readonly string[];
+  readonly workers: number;
+  readonly evidence: (world: World, wake: (key: AppKey) => void) => Evidence;
+  readonly recorder: Pick<EventRecorder, 'record'>;
+  readonly metrics: OperatorMetrics;
+  readonly log: Logger;
+  /** Epoch milliseconds. */
+  readonly now: () => number;
+  readonly randomBytes: (count: number) => Uint8Array;
+}
+
+/** What the stores do not show yet wakes the key by itself; this is the net below. */
+const UNSEEN_RECHECK_MS = 1_000;
+const AFTER_ACTION_RECHECK_MS = 1_000;
+const OBSTACLE_RECHECK_MS = 30_000;
+
+export class Controller {
+  readonly #options: ControllerOptions;
+  readonly #queue: WorkQueue;
+  readonly #world: World;
+  readonly #evidence: Evidence;
+  readonly #ownWrites = new OwnWrites();
+  readonly #digests = new Map<Stores, Digests>();
+  /** Rollbacks whose end has not been seen yet, for the metric only. */
+  readonly #rollbacks = new Map<AppKey, number>();
+  readonly #verdicts = new Map<AppKey, string>();
+  #working: Promise<void> | undefined;
+  #synced = false;
+
+  constructor(options: ControllerOptions) {
+    this.#options = options;
+    const { metrics, transport, namespaces, log } = options;
+    this.#queue = new WorkQueue({
+      hooks: {
+        depth: waiting => metrics.queueDepth.set(waiting),
+        waited: ms => metrics.queueSeconds.observe(ms / 1000),
+      },
+    });
+    this.#world = new World({
+      transport,
+      namespaces,
+      onChange: key => this.#queue.add(key),
+      onWatchState: (resource, namespace, state, failure) => {
+        if (failure) log.warn({ resource, namespace, phase: state.phase, why: failure.message }, 'watch failed');
+      },
+    });
+    this.#evidence = options.evidence(this.#world, key => this.#queue.add(key));
+  }
+
+  get world(): World {
+    return this.#world;
+  }
+
+  get hasSynced(): boolean {
+    return this.#synced;
+  }
+
+  /** Resolves when the stores are filled and the workers run. */
+  async start(): Promise<void> {
+    await this.#world.synced();
+    this.#synced = true;
+    this.#working = work(
+      this.#queue,
+      this.#options.workers,
+      key => this.#timed(key as AppKey),
+      (key, error) => this.#failed(key, error),
+    );
+  }
+
+  /** What is under way ends, nothing new begins. */
+  async stop(): Promise<void> {
+    await Promise.all([this.#queue.shutDown(), this.#evidence.stop()]);
+    await this.#working;
+    await this.#world.stop();
+  }
+
+  async #timed(key: AppKey): Promise<void> {
+    const { kind } = splitKey(key);
+    const end = this.#options.metrics.passSeconds.startTimer({ kind });
+    try {
+      await this.#pass(key);
+      end({ outcome: 'done' });
+    } catch (error) {
+      end({ outcome: 'failed' });
+      throw error;
+    }
+  }
+
+  #failed(key: string, error: unknown): void {
+    const why = error instanceof ApiError ? error.message : error;
+    this.#options.log.warn({ key, why }, 'the pass failed; it is tried again');
+  }
+
+  async #pass(key: AppKey): Promise<void> {
+    const { kind, namespace, name } = splitKey(key);
+    const stores = this.#world.of(namespace);
+    const kept = stores.apps[kind].get(namespace, name);
+    if (!kept) return this.#forget(key);
+    const parsed = parseResource(kept.raw);
+    if (!parsed.ok) {
+      this.#options.log.error(
+        { key, why: parsed.why },
+        'the stored resource does not fit this version’s schema: apply it again',
+      );
+      return;
+    }
+    if (this.#ownWrites.unseen(key) !== undefined) {
+      this.#queue.addAfter(key, UNSEEN_RECHECK_MS);
+      return;
+    }
+    await this.#decided(key, parsed.resource, stores);
+  }
+
+  #forget(key: AppKey): void {
+    this.#evidence.forget(key);
+    this.#ownWrites.forget(key);
+    this.#rollbacks.delete(key);
+    this.#verdicts.delete(key);
+  }
+
+  async #decided(key: AppKey, app: AppResource, stores: Stores): Promise<void> {
+    const { now } = this.#options;
+    const judgement = this.#evidence.judgement(key);
+    const serviceMonitorAvailable = !this.#world.absent('servicemonitors');
+    const sources = { stores, digests: this.#digestsOf(stores), now: now(), judgement, serviceMonitorAvailable };
+    const seen = await gather(app, sources);
+    this.#evidence.follow(app, trialOf(app, seen.deployment?.record));
+    const plan = decide(seen);
+    const tools = this.#tools(stores);
+    this.#log(key, plan);
+    const obstacle = await carryOut(seen, plan, tools);
+    this.#observe(key, seen, plan);
+    if (obstacle || !plan.action) await this.#report(seen, plan, obstacle, tools);
+    if (!obstacle && plan.announce) this.#announce(app, plan.announce);
+    this.#next(key, plan, obstacle);
+  }
+
+  async #report(seen: Snapshot, plan: Plan, obstacle: Obstacle | undefined, tools: Tools): Promise<void> {
+    const conditions = obstacle ? withObstacle(plan.conditions, obstacle) : plan.conditions;
+    if (obstacle) this.#announce(seen.app, { type: 'Warning', ...obstacle });
+    await writeStatus(seen.app, statusOf(seen, { conditions }), tools);
+  }
+
+  #next(key: AppKey, plan: Plan, obstacle: Obstacle | undefined): void {
+    if (obstacle) this.#queue.addAfter(key, OBSTACLE_RECHECK_MS);
+    else if (plan.action) this.#queue.addAfter(key, AFTER_ACTION_RECHECK_MS);
+    else if (plan.recheckMs !== undefined) this.#queue.addAfter(key, plan.recheckMs);
+  }
+
+  #announce(app: AppResource, { type, reason, message }: Announcement): void {
+    this.#options.recorder.record({ regarding: app, type, reason, action: reason, note: message });
+  }
+
+  #log(key: AppKey, { action, conditions }: Plan): void {
+    if (!action) return;
+    const what = action.do === 'setRecord' ? { phase: action.record.phase, release: action.record.release } : {};
+    const message = conditions.find(({ type }) => type === 'Ready')?.message;
+    this.#options.log.info({ key, action: action.do, ...what, message }, 'acts');
+  }
+
+  /** Figures about verdicts and rollbacks; nothing is decided here. */
+  #observe(key: AppKey, seen: Snapshot, { action }: Plan): void {
+    const { metrics } = this.#options;
+    const { kind } = seen.app;
+    const verdict = seen.judgement?.verdict;
+    if (verdict !== undefined && verdict !== this.#verdicts.get(key)) {
+      this.#verdicts.set(key, verdict);
+      metrics.verdicts.inc({ kind, verdict });
+    }
+    const record = seen.deployment?.record;
+    if (action?.do === 'setRecord' && action.record.phase.startsWith('RollingBack')) {
+      this.#rollbacks.set(key, seen.now);
+      metrics.rollbacks.inc({ kind, reason: action.record.withdrawn?.reason ?? '' });
+      if (seen.judgement?.firstErrorAt !== undefined)
+        metrics.detectionSeconds.observe((seen.now - seen.judgement.firstErrorAt) / 1000);
+    }
+    const since = this.#rollbacks.get(key);
+    const out = record?.withdrawn !== undefined && podsOf(seen, record.withdrawn.release).length === 0;
+    if (since === undefined || !out) return;
+    this.#rollbacks.delete(key);
+    metrics.actuationSeconds.observe((seen.now - since) / 1000);
+  }
+
+  #digestsOf(stores: Stores): Digests {
+    const known = this.#digests.get(stores);
+    if (known) return known;
+    const digests = new Digests(this.#options.transport, { Secret: stores.secrets, ConfigMap: stores.configMaps });
+    this.#digests.set(stores, digests);
+    return digests;
+  }
+
+  #tools(stores: Stores): Tools {
+    const { transport, randomBytes, now } = this.#options;
+    return {
+      transport,
+      stores,
+      ownWrites: this.#ownWrites,
+      randomBytes,
+      now,
+      rehearse: (app, pod) => this.#evidence.rehearse(app, pod),
+    };
+  }
+}
+
+export const keyOfApp = ({ kind, metadata }: AppResource): AppKey => appKey(kind, metadata.namespace, metadata.name);

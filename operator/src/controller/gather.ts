@@ -1,0 +1,184 @@
+// Reads everything that one pass needs into one value. In the steady state it asks the API server nothing.
+import type { AppResource } from '../api/resource.ts';
+import { ApiError } from '../kube/errors.ts';
+import type {
+  DeploymentView,
+  Judgement,
+  KeyView,
+  MissingReference,
+  Reading,
+  Revision,
+  Snapshot,
+  Wanted,
+} from '../lifecycle/snapshot.ts';
+import { isDevShelf } from '../objects/app.ts';
+import { keyringsOf } from '../objects/keyring.ts';
+import { COMPONENTS, names } from '../objects/names.ts';
+import { contentKey, type Reference, referencesOf } from '../objects/references.ts';
+import { releaseOf } from '../objects/release.ts';
+import { parseRevision } from '../objects/revision.ts';
+import type { Digest, Digests } from './digests.ts';
+import { jobView, type KeptJob, type KeptRevision } from './views.ts';
+import { labelled, type Stores } from './world.ts';
+
+export interface Sources {
+  readonly stores: Stores;
+  readonly digests: Digests;
+  readonly now: number;
+  readonly judgement: Judgement | undefined;
+  readonly serviceMonitorAvailable: boolean;
+}
+
+/** Never throws for what the cluster lacks: that is a value of the snapshot. */
+export async function gather(app: AppResource, sources: Sources): Promise<Snapshot> {
+  const { stores, now, judgement, serviceMonitorAvailable } = sources;
+  const { name, namespace } = app.metadata;
+  const pods = stores.pods
+    .byIndex('instance', labelled(namespace, name))
+    .filter(pod => isOurs(app, pod.metadata.labels));
+  const jobs = stores.jobs
+    .byIndex('instance', labelled(namespace, name))
+    .filter(job => isOurs(app, job.metadata.labels));
+  const { missing, wanted } = await references(app, sources);
+  const deployment = deploymentOf(app, stores);
+  const autoscaler = stores.autoscalers.get(namespace, names.autoscaler(name));
+  const busy = wanted.known ? busyWith(app, stores, wanted.value.databaseIdentity) : undefined;
+  return {
+    now,
+    app,
+    missing,
+    wanted,
+    keys: keysOf(app, stores),
+    revisions: revisionsOf(app, stores),
+    ...(deployment && { deployment }),
+    pods: pods.filter(({ component }) => component === COMPONENTS.server).map(({ view }) => view),
+    rehearsals: pods.filter(({ component }) => component === COMPONENTS.rehearsal).map(({ view }) => view),
+    jobs: jobs.map(job =>
+      jobView(
+        job,
+        pods.find(pod => ownedBy(pod.metadata.ownerReferences, job)),
+      ),
+    ),
+    ...(busy !== undefined && { databaseBusyWith: busy }),
+    ...(judgement && { judgement }),
+    ...(autoscaler && { autoscaler: { active: autoscaler.active, message: autoscaler.message } }),
+    serviceMonitorAvailable,
+  };
+}
+
+const ownedBy = (owners: readonly { uid: string }[], job: KeptJob): boolean =>
+  owners.some(({ uid }) => uid === job.metadata.uid);
+
+/** Two kinds may use one name: the name label tells them apart. */
+const isOurs = (app: AppResource, labels: Readonly<Record<string, string>>): boolean =>
+  labels['app.kubernetes.io/name'] === (isDevShelf(app) ? 'devshelf' : 'dashboard');
+
+async function references(
+  app: AppResource,
+  { digests, now }: Sources,
+): Promise<{ missing: MissingReference[]; wanted: Reading<Wanted> }> {
+  const found = new Map<string, Digest>();
+  const missing: MissingReference[] = [];
+  try {
+    for (const reference of referencesOf(app)) {
+      const digest = await digests.of(reference, app.metadata.namespace);
+      if (digest) found.set(contentKey(reference), digest);
+      missing.push(...lacking(reference, digest));
+    }
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+    return { missing, wanted: { known: false, why: error.message } };
+  }
+  const { name, key } = app.spec.database.urlSecretRef;
+  const database = found.get(contentKey({ kind: 'Secret', name }))?.databases.get(key);
+  if (missing.length === 0 && database === undefined) missing.push(notAUrl(name, key));
+  if (missing.length > 0 || database === undefined)
+    return { missing, wanted: { known: false, why: 'a reference is missing' } };
+  const contents = Object.fromEntries([...found].map(([at, { hash }]) => [at, hash]));
+  const release = releaseOf(app, contents, database);
+  return { missing, wanted: { known: true, readAt: now, value: { release, databaseIdentity: database } } };
+}
+
+function lacking({ kind, name, keys }: Reference, digest: Digest | undefined): MissingReference[] {
+  if (!digest) return [{ reason: `${kind}Missing`, message: `${kind} ${name} does not exist` }];
+  return keys
+    .filter(key => !digest.keys.has(key))
+    .map(key => ({ reason: `${kind}KeyMissing`, message: `${kind} ${name} has no key ${key}` }));
+}
+
+const notAUrl = (name: string, key: string): MissingReference => ({
+  reason: 'InvalidDatabaseURL',
+  message: `key ${key} of Secret ${name} is not a PostgreSQL URL; write postgresql://user:password@host:5432/database`,
+});
+
+function keysOf(app: AppResource, stores: Stores): KeyView[] {
+  const has = (name: string) => stores.secrets.get(app.metadata.namespace, name) !== undefined;
+  return keyringsOf(app).map(({ secret, client }) => ({
+    keyring: secret,
+    keyringPresent: has(secret),
+    ...(client && { client: client.secret }),
+    clientPresent: client === undefined || has(client.secret),
+  }));
+}
+
+function deploymentOf(app: AppResource, stores: Stores): DeploymentView | undefined {
+  const live = stores.deployments.get(app.metadata.namespace, names.deployment(app.metadata.name));
+  if (!live?.record || live.metadata.deleting) return undefined;
+  return { record: live.record, observed: live.observed, wantedReplicas: live.replicas, ...live.status };
+}
+
+function revisionsOf(app: AppResource, stores: Stores): Revision[] {
+  return stores.revisions
+    .byIndex('instance', labelled(app.metadata.namespace, app.metadata.name))
+    .filter(({ metadata }) => isOurs(app, metadata.labels))
+    .flatMap(kept => revisionOf(kept) ?? [])
+    .sort((a, b) => a.number - b.number);
+}
+
+/** An annotation that somebody made unreadable counts as absent: what it said is found out anew. */
+function revisionOf(kept: KeptRevision): Revision | undefined {
+  const { metadata, annotations, revision, data, createdAt } = kept;
+  const parsed = parseRevision({ metadata: { name: metadata.name, annotations }, revision, data: JSON.parse(data) });
+  if (!parsed) return undefined;
+  const { name, number, release, notes } = parsed;
+  const migration = json<Revision['migration']>(notes.migration);
+  const rehearsal = json<Revision['rehearsal']>(notes.rehearsal);
+  return {
+    name,
+    number,
+    release,
+    verdict: json<Revision['verdict']>(notes.verdict) ?? {
+      verdict: 'pending',
+      reason: 'Progressing',
+      message: '',
+      at: createdAt,
+    },
+    ...(notes.retryToken !== undefined && { retryToken: notes.retryToken }),
+    ...(migration && { migration }),
+    ...(rehearsal && { rehearsal }),
+  };
+}
+
+function json<T>(text: string | undefined): T | undefined {
+  if (text === undefined) return undefined;
+  try {
+    return JSON.parse(text) as T;
+  } catch {
+    return undefined;
+  }
+}
+
+/** A migration Job of another resource that has the same database in hand. */
+function busyWith(app: AppResource, stores: Stores, database: string): string | undefined {
+  const { namespace, name } = app.metadata;
+  const other = stores.jobs
+    .list()
+    .filter(job => job.database === database && job.end === undefined)
+    .find(
+      job =>
+        job.metadata.namespace !== namespace ||
+        job.metadata.labels['app.kubernetes.io/instance'] !== name ||
+        !isOurs(app, job.metadata.labels),
+    );
+  return other && `${other.metadata.namespace}/${other.metadata.name}`;
+}

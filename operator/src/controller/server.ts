@@ -1,0 +1,40 @@
+// Probes and metrics of the operator itself.
+import { createServer, type Server, type ServerResponse } from 'node:http';
+import type { Registry } from 'prom-client';
+
+export interface HealthSources {
+  readonly registry: Registry;
+  /** Undefined: alive. Else why not: the kubelet then restarts the process. */
+  readonly dead: () => string | undefined;
+  /** Undefined: ready. Else what it waits for. */
+  readonly unready: () => string | undefined;
+}
+
+/** Listens at once, so that probes are answered while the stores fill. @throws when the port is taken */
+export async function serveHealth(port: number, sources: HealthSources): Promise<Server> {
+  const server = createServer((request, response) => {
+    void answer(request.url ?? '/', response, sources);
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, () => resolve());
+  });
+  return server;
+}
+
+async function answer(
+  url: string,
+  response: ServerResponse,
+  { registry, dead, unready }: HealthSources,
+): Promise<void> {
+  const path = url.split('?')[0];
+  if (path === '/healthz') return say(response, dead());
+  if (path === '/readyz') return say(response, dead() ?? unready());
+  if (path !== '/metrics') return void response.writeHead(404).end('not found: /healthz /readyz /metrics\n');
+  const text = await registry.metrics();
+  response.writeHead(200, { 'content-type': registry.contentType }).end(text);
+}
+
+function say(response: ServerResponse, trouble: string | undefined): void {
+  response.writeHead(trouble === undefined ? 200 : 503, { 'content-type': 'text/plain' }).end(`${trouble ?? 'ok'}\n`);
+}
