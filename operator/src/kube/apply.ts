@@ -189,7 +189,7 @@ export function differs(desired: KubeObject, applied: Applied | undefined, write
 /** Who an object is belongs to nobody, so it is in nobody's share. */
 function withoutIdentity({ apiVersion: _, kind: _kind, metadata, ...rest }: KubeObject): object {
   const { name: _name, namespace: _namespace, ...owned } = metadata;
-  return { metadata: owned, ...rest };
+  return Object.keys(owned).length === 0 ? rest : { metadata: owned, ...rest };
 }
 
 // fieldsV1 mirrors the object: `f:name` is a field, `k:{"name":"x"}` the list item with these key fields, `v:"x"` the
