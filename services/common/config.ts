@@ -49,7 +49,7 @@ export const processConfig = {
 /** A database that stands still must cost a request less than two seconds: connecting, then asking. */
 export const databaseConfig = {
   DATABASE_URL: databaseUrl,
-  DB_POOL_MAX: z.coerce.number('must be a number of connections').int().min(1).max(100).default(5),
+  DB_POOL_MAX: z.coerce.number('must be a number of connections, 1 to 100').int().min(1).max(100).default(5),
   DB_POOL_TIMEOUT_MS: milliseconds(900),
   DB_QUERY_TIMEOUT_MS: milliseconds(900),
 };
