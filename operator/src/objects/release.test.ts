@@ -111,6 +111,11 @@ test('a changed Secret is another release, the order in which Secrets were read 
   expect(hashOf({}, { a: '1', b: '2' })).not.toBe(hashOf({}, { a: '1', b: '3' }));
 });
 
+test('without a queue there is no worker whose memory could matter', () => {
+  const worker = { resources: { limits: { memory: '1Gi' } } };
+  expect(hashOf({ redis: undefined, worker })).toBe(hashOf({ redis: undefined }));
+});
+
 test('both kinds with the same words are two releases', () => {
   const spec = { image: 'example/x:1', database: { urlSecretRef: { name: 'db' } }, redis: undefined };
   expect(releaseHash(devshelf(spec), {})).not.toBe(releaseHash(dashboard(spec), {}));

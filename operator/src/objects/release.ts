@@ -57,8 +57,8 @@ function podInputs(spec: AppSpec & Partial<Pick<DevShelfDeploymentSpec, 'redis' 
     resources: spec.resources,
     podTemplate: spec.podTemplate,
     topologySpread: spec.topologySpread,
-    // how many workers run changes none of them
-    worker: spec.worker && { resources: spec.worker.resources },
+    // how many workers run changes none of them, and without a queue there are none
+    worker: spec.redis && spec.worker && { resources: spec.worker.resources },
   };
 }
 
