@@ -3,7 +3,7 @@ import type { Condition } from '../api/conditions.ts';
 import type { AppResource } from '../api/resource.ts';
 import type { Release } from '../api/rollout.ts';
 import type { AppStatus } from '../api/status.ts';
-import { apply, applyStatus, create, differs, get, hashOf, remove } from '../kube/apply.ts';
+import { apply, applyStatus, create, differs, get, hashOf, patchStatus, remove } from '../kube/apply.ts';
 import { ApiError, isAlreadyExists, isNotFound } from '../kube/errors.ts';
 import * as kinds from '../kube/resource.ts';
 import type { Store } from '../kube/store.ts';
@@ -24,7 +24,7 @@ import { APP_RESOURCES, appKey, type Stores } from './world.ts';
 
 /** Something in the cluster is in the way: said as conditions, tried again later. */
 export interface Obstacle {
-  readonly reason: 'NotOwned' | 'ApiError';
+  readonly reason: 'NotOwned' | 'ApiError' | 'KeyringUnreadable';
   readonly message: string;
 }
 
@@ -78,6 +78,32 @@ export function withObstacle(conditions: readonly Condition[], { reason, message
     { type: 'Stalled', status: 'True', reason, message },
     ...others,
   ];
+}
+
+/** An object stored under an older schema: said in its status, and nothing else is touched. */
+export async function reportInvalid(
+  raw: kinds.KubeObject,
+  kind: AppResource['kind'],
+  why: string,
+  now: number,
+  transport: Transport,
+): Promise<void> {
+  const { name, namespace = '', generation = 0 } = raw.metadata;
+  const message = `${why}; mend the fields named and apply it again`;
+  const common = { reason: 'InvalidSpec', message, observedGeneration: generation, lastTransitionTime: iso(now) };
+  const conditions = [
+    { type: 'Ready', status: 'False', ...common },
+    { type: 'Stalled', status: 'True', ...common },
+  ];
+  const known = (raw as { status?: AppStatus }).status?.conditions?.find(({ type }) => type === 'Stalled');
+  if (known?.message === message && known.observedGeneration === generation) return;
+  await patchStatus(
+    transport,
+    APP_RESOURCES[kind],
+    { metadata: { name, namespace } },
+    { observedGeneration: generation, conditions },
+    { fieldManager: FIELD_MANAGER },
+  );
 }
 
 /** Writes the status unless it is what it was. Returns whether it wrote. */
@@ -274,7 +300,7 @@ class Hands {
     const place = keyringsOf(this.#app).find(({ secret }) => secret === keyring)?.client;
     if (key === undefined || !place) {
       throw new Blocked({
-        reason: 'ApiError',
+        reason: 'KeyringUnreadable',
         message: `Secret ${keyring} holds no keyring; delete it and a new one is made`,
       });
     }

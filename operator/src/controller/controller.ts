@@ -9,7 +9,7 @@ import type { Announcement } from '../lifecycle/decision.ts';
 import { decide, type Plan } from '../lifecycle/plan.ts';
 import { podsOf, type Snapshot } from '../lifecycle/snapshot.ts';
 import { statusOf } from '../lifecycle/status.ts';
-import { carryOut, type Obstacle, type Tools, withObstacle, writeStatus } from './carry-out.ts';
+import { carryOut, type Obstacle, reportInvalid, type Tools, withObstacle, writeStatus } from './carry-out.ts';
 import { Digests } from './digests.ts';
 import { gather } from './gather.ts';
 import type { OperatorMetrics } from './metrics.ts';
@@ -121,10 +121,8 @@ export class Controller {
     if (!kept) return this.#forget(key);
     const parsed = parseResource(kept.raw);
     if (!parsed.ok) {
-      this.#options.log.error(
-        { key, why: parsed.why },
-        'the stored resource does not fit this version’s schema: apply it again',
-      );
+      this.#options.log.error({ key, why: parsed.why }, 'the stored resource does not fit the schema of this version');
+      await reportInvalid(kept.raw, kind, parsed.why, this.#options.now(), this.#options.transport);
       return;
     }
     if (this.#ownWrites.unseen(key) !== undefined) {
