@@ -11,6 +11,14 @@ export type ScrapeAccess = {
   readonly refusal: unknown;
 };
 
+/** The API server's pod proxy keeps `Authorization` for itself: what comes through it says the token here. */
+const PROXIED_TOKEN = 'x-scrape-token';
+
+function scrapeToken(request: FastifyRequest): string | undefined {
+  const proxied = request.headers[PROXIED_TOKEN];
+  return bearerToken(request) ?? (typeof proxied === 'string' ? proxied : undefined);
+}
+
 /** `Authorization: Bearer <token>`, or undefined. */
 export function bearerToken(request: FastifyRequest): string | undefined {
   return /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? '')?.[1];
@@ -23,7 +31,7 @@ export function serveMetrics(app: FastifyInstance, registry: Registry, access: S
 
   const allowed = (request: FastifyRequest) => {
     if (!anyKeyConfigured) return access.openWithoutKeys;
-    const token = bearerToken(request);
+    const token = scrapeToken(request);
     if (token !== undefined && access.scrapeKeys && findKeyId(access.scrapeKeys.value, token) !== undefined)
       return true;
     return access.alsoAllowed?.(request) ?? false;
