@@ -209,7 +209,7 @@ const migrations = z
       .enum(['BeforeRollout', 'Manual', 'Disabled'])
       .default('BeforeRollout')
       .describe(
-        'BeforeRollout: the Job runs and must say that the schema is up to date before a pod of the release starts. Manual: the release waits until the Job is asked for by the annotation devshelf.dev/migrate. Disabled: the schema is somebody else’s business.',
+        'BeforeRollout: the Job runs and must say that the schema is up to date before a pod of the release starts. Manual: the release waits until the annotation devshelf.dev/migrate carries the id of the migration, which condition Migrated names. Disabled: the schema is somebody else’s business.',
       ),
     command: z
       .array(z.string().min(1).max(1024))
