@@ -1,0 +1,94 @@
+import { expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { byLabel, byOwnerUid, compareResourceVersions, keyOf, Store } from './store.ts';
+
+type Item = {
+  metadata: {
+    namespace: string;
+    name: string;
+    uid: string;
+    resourceVersion: string;
+    labels?: Record<string, string>;
+    ownerReferences?: { uid: string }[];
+  };
+};
+
+function item(name: string, resourceVersion: number, more: Partial<Item['metadata']> = {}): Item {
+  const metadata = { namespace: 'n', name, uid: `uid-${name}`, resourceVersion: `${resourceVersion}`, ...more };
+  return { metadata };
+}
+
+function watched(store: Store<Item>) {
+  const told: string[] = [];
+  store.onChange((before, after) => {
+    told.push(`${before?.metadata.resourceVersion ?? '-'}>${after?.metadata.resourceVersion ?? '-'}`);
+  });
+  return told;
+}
+
+test('an object is found by name, uid and index, and no more after it is gone', () => {
+  const store = new Store<Item>({ owner: byOwnerUid, app: byLabel('app') });
+  const one = item('a', 1, { ownerReferences: [{ uid: 'o' }], labels: { app: 'shop' } });
+  store.upsert(one);
+  const found = () => [
+    store.get('n', 'a'),
+    store.uid('uid-a'),
+    ...store.byIndex('owner', 'o'),
+    ...store.byIndex('app', keyOf('n', 'shop')),
+  ];
+  expect(found()).toEqual([one, one, one, one]);
+  store.remove(item('a', 2));
+  expect(found()).toEqual([undefined, undefined]);
+  expect(store.list()).toEqual([]);
+});
+
+test('an index that was not declared is a mistake, not an empty answer', () => {
+  expect(() => new Store<Item>().byIndex('owner', 'o')).toThrow('no index owner');
+});
+
+test('a changed object leaves the indexes of what it was', () => {
+  const store = new Store<Item>({ app: byLabel('app') });
+  store.upsert(item('a', 1, { labels: { app: 'old' } }));
+  store.upsert(item('a', 2, { labels: { app: 'new' } }));
+  expect(store.byIndex('app', 'n/old')).toEqual([]);
+  expect(store.byIndex('app', 'n/new')).toHaveLength(1);
+});
+
+test('a successor of the same name is another object: the first is told as gone', () => {
+  const store = new Store<Item>();
+  const told = watched(store);
+  store.upsert(item('a', 1, { uid: 'first' }));
+  store.upsert(item('a', 5, { uid: 'second' }));
+  expect(told).toEqual(['->1', '1>-', '->5']);
+  store.remove(item('a', 6, { uid: 'first' })); // a late word about the first one
+  expect(store.get('n', 'a')?.metadata.uid).toBe('second');
+  expect(store.uid('first')).toBeUndefined();
+});
+
+test('a new list tells what was missed, and nothing else', () => {
+  const store = new Store<Item>();
+  for (const name of ['same', 'changed', 'gone', 'replaced']) store.upsert(item(name, 1));
+  const told = watched(store);
+  store.replace([item('same', 1), item('changed', 7), item('new', 8), item('replaced', 9, { uid: 'other' })], '10');
+  expect(told.sort()).toEqual(['->8', '->9', '1>-', '1>-', '1>7']);
+  expect(store.resourceVersion).toBe('10');
+});
+
+test('our own write is seen when its resourceVersion, or a later one, has come', () => {
+  const store = new Store<Item>();
+  expect(store.hasSeen('1')).toBe(false);
+  store.replace([], '9');
+  expect([store.hasSeen('9'), store.hasSeen('10')]).toEqual([true, false]);
+  store.advance('10');
+  expect(store.hasSeen('10')).toBe(true);
+  store.advance('9');
+  expect(store.resourceVersion).toBe('10');
+});
+
+test('resource versions are numbers, without a limit to their size', () => {
+  fc.assert(
+    fc.property(fc.bigInt({ min: 1n, max: 2n ** 70n }), fc.bigInt({ min: 1n, max: 2n ** 70n }), (a, b) => {
+      expect(Math.sign(compareResourceVersions(`${a}`, `${b}`))).toBe(a < b ? -1 : a > b ? 1 : 0);
+    }),
+  );
+});
