@@ -10,9 +10,8 @@ import type { Reference } from '../objects/references.ts';
 import type { Kept } from './views.ts';
 
 export interface Digest {
-  /** Hash over keys and values. */
-  readonly hash: string;
-  readonly keys: ReadonlySet<string>;
+  /** Hash of each value, by key. */
+  readonly hashes: ReadonlyMap<string, string>;
   /** For values that are PostgreSQL URLs: the hash of host, port and database name. */
   readonly databases: ReadonlyMap<string, string>;
 }
@@ -63,14 +62,24 @@ export class Digests {
 }
 
 function digestOf(data: Readonly<Record<string, string>>, encoded: boolean): Digest {
-  const entries = Object.entries(data).sort(([a], [b]) => (a < b ? -1 : 1));
+  const entries = Object.entries(data);
   const databases = entries.flatMap(([key, value]) => {
     const identity = databaseIdentityOf(encoded ? Buffer.from(value, 'base64').toString() : value);
     return identity === undefined ? [] : [[key, identity] as const];
   });
   return {
-    hash: createHash('sha256').update(JSON.stringify(entries)).digest('hex').slice(0, 16),
-    keys: new Set(entries.map(([key]) => key)),
+    hashes: new Map(entries.map(([key, value]) => [key, sha256(value)])),
     databases: new Map(databases),
   };
 }
+
+/**
+ * Hash over what a reference takes: the keys that it names, or all of them where it names none. A key that nobody
+ * takes may change without starting a release.
+ */
+export function contentHash({ keys }: Pick<Reference, 'keys'>, { hashes }: Digest): string {
+  const taken = [...hashes].filter(([key]) => keys.length === 0 || keys.includes(key));
+  return sha256(JSON.stringify(taken.sort(([a], [b]) => (a < b ? -1 : 1))));
+}
+
+const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 16);

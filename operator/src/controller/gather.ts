@@ -17,7 +17,7 @@ import { COMPONENTS, names } from '../objects/names.ts';
 import { contentKey, type Reference, referencesOf } from '../objects/references.ts';
 import { releaseOf } from '../objects/release.ts';
 import { parseRevision } from '../objects/revision.ts';
-import type { Digest, Digests } from './digests.ts';
+import { contentHash, type Digest, type Digests } from './digests.ts';
 import { jobView, type KeptJob, type KeptRevision } from './views.ts';
 import { labelled, type Stores } from './world.ts';
 
@@ -94,15 +94,21 @@ async function references(
   if (missing.length === 0 && database === undefined) missing.push(notAUrl(name, key));
   if (missing.length > 0 || database === undefined)
     return { missing, wanted: { known: false, why: 'a reference is missing' } };
-  const contents = Object.fromEntries([...found].map(([at, { hash }]) => [at, hash]));
+  const contents = Object.fromEntries(contentsOf(app, found));
   const release = releaseOf(app, contents, database);
   return { missing, wanted: { known: true, readAt: now, value: { release, databaseIdentity: database } } };
 }
 
+const contentsOf = (app: AppResource, found: ReadonlyMap<string, Digest>): [string, string][] =>
+  referencesOf(app).flatMap(reference => {
+    const digest = found.get(contentKey(reference));
+    return digest ? [[contentKey(reference), contentHash(reference, digest)]] : [];
+  });
+
 function lacking({ kind, name, keys }: Reference, digest: Digest | undefined): MissingReference[] {
   if (!digest) return [{ reason: `${kind}Missing`, message: `${kind} ${name} does not exist` }];
   return keys
-    .filter(key => !digest.keys.has(key))
+    .filter(key => !digest.hashes.has(key))
     .map(key => ({ reason: `${kind}KeyMissing`, message: `${kind} ${name} has no key ${key}` }));
 }
 
