@@ -1,13 +1,23 @@
+import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { FastifyInstance } from 'fastify';
 
 /** Shared by /ready and by the server: is this process on its way out? */
-export type Lifecycle = { stopping: boolean };
+export type Lifecycle = {
+  stopping: boolean;
+  /** connections that never sent a request: node counts them as busy and would wait for them */
+  readonly silent: Set<Socket>;
+};
 
-export const newLifecycle = (): Lifecycle => ({ stopping: false });
+export const newLifecycle = (): Lifecycle => ({ stopping: false, silent: new Set() });
 
 /** From SIGTERM on every answer asks its client to open the next connection elsewhere. */
 export function closePolitely(app: FastifyInstance, lifecycle: Lifecycle): void {
+  app.server.on('connection', socket => {
+    lifecycle.silent.add(socket);
+    socket.once('close', () => lifecycle.silent.delete(socket));
+  });
+  app.server.on('request', request => lifecycle.silent.delete(request.socket));
   app.addHook('onSend', async (_request, reply) => {
     if (lifecycle.stopping) reply.header('connection', 'close');
   });
@@ -33,6 +43,7 @@ export async function stopServing(app: FastifyInstance, lifecycle: Lifecycle, ti
   await sleep(times.delayMs);
   const deadline = performance.now() + times.drainMs;
   while (performance.now() < deadline && (await openConnections(app)) > 0) await sleep(25);
+  for (const socket of lifecycle.silent) socket.destroy();
   await app.close();
 }
 

@@ -32,7 +32,12 @@ export const apiConfig = z
     REDIS_URL: redisUrl.optional(),
     SECRET_KEY: secretKey.optional(),
     SIGNING_KEYRING_DIR: z.string().optional(),
-    ACCESS_TOKEN_EXPIRE_MINUTES: z.coerce.number('must be a number of minutes, 1 to 15').int().min(1).max(15).default(15),
+    ACCESS_TOKEN_EXPIRE_MINUTES: z.coerce
+      .number('must be a number of minutes, 1 to 15')
+      .int()
+      .min(1)
+      .max(15)
+      .default(15),
     PASSWORD_MIN_LENGTH: z.coerce.number('must be a number of characters, 1 to 128').int().min(1).max(128).default(8),
   })
   .refine(

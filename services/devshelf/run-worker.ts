@@ -12,7 +12,7 @@ import { serveReadiness } from '../common/readiness.ts';
 import { logRequests, serverOptions } from '../common/requests.ts';
 import { serveMetrics } from '../common/scrape.ts';
 import { serve } from '../common/serve.ts';
-import { type Lifecycle, newLifecycle } from '../common/shutdown.ts';
+import { closePolitely, type Lifecycle, newLifecycle } from '../common/shutdown.ts';
 import { workerConfig } from './config.ts';
 import { answerErrors } from './errors.ts';
 import { connectRedis, QUEUE } from './queue.ts';
@@ -48,6 +48,7 @@ export async function runWorker(): Promise<void> {
   const prober = connectRedis(config.REDIS_URL, logger);
 
   const app = fastify(serverOptions(logger)) as unknown as FastifyInstance;
+  closePolitely(app, lifecycle);
   logRequests(app);
   answerErrors(app);
   app.get('/health', async () => ({ status: 'healthy' }));

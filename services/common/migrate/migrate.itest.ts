@@ -22,6 +22,7 @@ beforeEach(async () => {
   databases += 1;
   databaseUrl = await postgres.createDatabase(`migrate_${databases}`);
   folder = temporaryFolder('devshelf-migrate-');
+  writeFileSync(terminationLog(), '');
 });
 afterEach(() => folder.remove());
 

@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 
 /**
  * What a run found out, for the operator: the last line of stdout and the pod's termination message.
@@ -90,10 +90,7 @@ export function encodeVerdict(verdict: Verdict): string {
 /** Says the verdict where people and the operator look for it. */
 export function sayVerdict(verdict: Verdict, terminationLog: string): void {
   const line = encodeVerdict(verdict);
-  try {
-    writeFileSync(terminationLog, line);
-  } catch {
-    // outside a pod there is no such file
-  }
+  // outside a pod there is no such file, and none is made
+  if (existsSync(terminationLog)) writeFileSync(terminationLog, line);
   process.stdout.write(`${line}\n`);
 }

@@ -1,0 +1,191 @@
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import type { FastifyInstance } from 'fastify';
+import { createLogger } from '../common/logging.ts';
+import { migrateCli } from '../common/migrate/cli.ts';
+import { query, startPostgres, type TestPostgres } from '../common/testing/postgres.ts';
+import { until } from '../common/testing/processes.ts';
+import { startRedis, type TestRedis } from '../common/testing/redis.ts';
+import { type JobQueue, openQueue, QUEUE } from './queue.ts';
+import { testApp } from './testing.ts';
+
+const MIGRATIONS_DIR = new URL('prisma/migrations', import.meta.url).pathname;
+
+let postgres: TestPostgres;
+let redis: TestRedis;
+let databaseUrl: string;
+let jobs: JobQueue;
+let app: FastifyInstance;
+
+beforeAll(async () => {
+  [postgres, redis] = await Promise.all([startPostgres(), startRedis()]);
+  databaseUrl = await postgres.createDatabase('devshelf');
+  expect(await migrateCli({ args: ['up'], environment: { DATABASE_URL: databaseUrl, MIGRATIONS_DIR } })).toBe(0);
+  jobs = openQueue(redis.url, createLogger('test', 'silent'));
+  app = testApp({ environment: { DATABASE_URL: databaseUrl }, jobs }).app;
+  await until('it is ready', async () => (await app.inject('/ready')).statusCode === 200);
+}, 60_000);
+afterAll(async () => {
+  await app?.close();
+  await jobs?.close();
+  await Promise.all([postgres?.remove(), redis?.remove()]);
+});
+
+const AUTH = '/api/v1/auth';
+const RESOURCES = '/api/v1/resources';
+
+const post = (url: string, payload: object, headers = {}) => app.inject({ method: 'POST', url, payload, headers });
+
+const register = (username: string, email = `${username}@example.org`) =>
+  post(`${AUTH}/register`, { username, email, password: 'secretsecret' });
+
+async function bearerOf(username: string) {
+  const response = await post(`${AUTH}/token`, { username, password: 'secretsecret' });
+  return { authorization: `Bearer ${response.json().access_token}` };
+}
+
+test('a user registers once: the name and the address are both taken then', async () => {
+  const first = await register('ana');
+  expect(first.statusCode).toBe(201);
+  expect(first.json()).toEqual({
+    id: expect.stringMatching(/^[0-9a-f-]{36}$/),
+    username: 'ana',
+    email: 'ana@example.org',
+    is_active: true,
+  });
+  const sameName = await register('ana', 'other@example.org');
+  expect([sameName.statusCode, sameName.json()]).toEqual([400, { detail: 'Username already registered' }]);
+  const sameAddress = await register('other', 'ana@example.org');
+  expect([sameAddress.statusCode, sameAddress.json()]).toEqual([400, { detail: 'Email already registered' }]);
+});
+
+test('two who register the same name at once: one wins', async () => {
+  const codes = (await Promise.all([register('twin'), register('twin')])).map(({ statusCode }) => statusCode);
+  expect(codes.sort()).toEqual([201, 400]);
+});
+
+test('a token is had with JSON and with a form; a wrong password and an unknown user look alike', async () => {
+  await register('bea');
+  const json = await post(`${AUTH}/token`, { username: 'bea', password: 'secretsecret' });
+  expect(json.json()).toEqual({ access_token: expect.any(String), token_type: 'bearer', expires_in: 900 });
+  const form = await app.inject({
+    method: 'POST',
+    url: `${AUTH}/token`,
+    headers: { 'content-type': 'application/x-www-form-urlencoded' },
+    payload: 'grant_type=password&username=bea&password=secretsecret',
+  });
+  expect(form.statusCode).toBe(200);
+  const wrong = await post(`${AUTH}/token`, { username: 'bea', password: 'wrong' });
+  const unknown = await post(`${AUTH}/token`, { username: 'nobody', password: 'wrong' });
+  expect([wrong.statusCode, wrong.body]).toEqual([401, '{"detail":"Incorrect credentials"}']);
+  expect([unknown.statusCode, unknown.body]).toEqual([wrong.statusCode, wrong.body]);
+});
+
+test('who is switched off is out at once, token or not', async () => {
+  await register('cora');
+  const bearer = await bearerOf('cora');
+  await query(databaseUrl, "UPDATE users SET is_active = false WHERE username = 'cora'");
+  const resource = { title: 'x', url: 'https://example.org', type: 'doc' };
+  expect((await post(RESOURCES, resource, bearer)).statusCode).toBe(401);
+  expect((await post(`${AUTH}/token`, { username: 'cora', password: 'secretsecret' })).statusCode).toBe(401);
+});
+
+test('a resource is created, read and listed; its URL is normalised', async () => {
+  await register('dora');
+  const bearer = await bearerOf('dora');
+  const created = await post(`${RESOURCES}/`, { title: 'Guía', url: 'https://Example.org', type: 'doc' }, bearer);
+  expect(created.statusCode).toBe(201);
+  const { id } = created.json();
+  const whole = {
+    title: 'Guía',
+    description: null,
+    url: 'https://example.org/',
+    type: 'doc',
+    id,
+    created_at: expect.stringMatching(/^\d{4}-\d\d-\d\dT.*Z$/),
+  };
+  expect(created.json()).toEqual(whole);
+  expect((await app.inject(`${RESOURCES}/${id}`)).json()).toEqual(whole);
+  expect((await app.inject(`${RESOURCES}/`)).json()).toContainEqual(whole);
+  const missing = await app.inject(`${RESOURCES}/00000000-0000-4000-8000-000000000000`);
+  expect([missing.statusCode, missing.json()]).toEqual([404, { detail: 'Resource not found' }]);
+});
+
+test.each([['javascript:alert(1)'], ['ftp://example.org'], ['nonsense'], [`https://example.org/${'x'.repeat(1_024)}`]])(
+  'not a link: %.40s',
+  async url => {
+    await register('elsa');
+    const response = await post(RESOURCES, { title: 'x', url, type: 'doc' }, await bearerOf('elsa'));
+    expect([response.statusCode, response.json().detail[0].loc]).toEqual([422, ['body', 'url']]);
+  },
+);
+
+test('pages of the list neither overlap nor leave out, even within one instant', async () => {
+  await query(
+    databaseUrl,
+    "INSERT INTO resources (title, url, type) SELECT n::text, 'https://example.org/', 'page' FROM generate_series(1, 25) AS n",
+  );
+  const all = (await app.inject(RESOURCES)).json();
+  const pages = [];
+  for (let skip = 0; skip < all.length; skip += 7)
+    pages.push(...(await app.inject(`${RESOURCES}?skip=${skip}&limit=7`)).json());
+  expect(pages).toEqual(all);
+});
+
+test('a created resource reaches the queue', async () => {
+  await register('flor');
+  const created = await post(
+    RESOURCES,
+    { title: 'x', url: 'https://example.org', type: 'doc' },
+    await bearerOf('flor'),
+  );
+  const { Redis } = await import('ioredis');
+  const reader = new Redis(redis.url);
+  expect(JSON.parse((await reader.lindex(QUEUE, 0)) ?? '')).toEqual({
+    type: 'resource.created',
+    id: created.json().id,
+  });
+  reader.disconnect();
+});
+
+const ready = async () => {
+  const begun = performance.now();
+  const response = await app.inject('/ready');
+  return { status: response.statusCode, dependencies: response.json().dependencies, ms: performance.now() - begun };
+};
+const isReady = async () => (await ready()).status === 200;
+
+test('readiness names the database that is down, and recovers with it', async () => {
+  await until('it is ready', isReady);
+  await postgres.stop();
+  expect(await ready()).toMatchObject({ status: 503, dependencies: { database: 'failed', redis: 'ok' } });
+  const failed = await app.inject(RESOURCES);
+  expect([failed.statusCode, failed.json()]).toEqual([500, { detail: 'Internal Server Error' }]);
+  expect((await app.inject('/health')).statusCode).toBe(200);
+  await postgres.start();
+  await until('it is ready again', isReady, 5_000);
+  expect((await app.inject(RESOURCES)).statusCode).toBe(200);
+}, 30_000);
+
+test('readiness answers within a second while the database stands still', async () => {
+  await until('it is ready', isReady);
+  postgres.pause();
+  try {
+    const answer = await ready();
+    expect(answer).toMatchObject({ status: 503, dependencies: { database: 'failed', redis: 'ok' } });
+    expect(answer.ms).toBeLessThan(1_000);
+  } finally {
+    postgres.resume();
+  }
+  await until('it is ready again', isReady, 5_000);
+}, 30_000);
+
+test('readiness names Redis when it is down; requests that do not need it go on', async () => {
+  await until('it is ready', isReady);
+  const bearer = await bearerOf('dora');
+  await redis.stop();
+  await until('it is not ready', async () => !(await isReady()));
+  expect(await ready()).toMatchObject({ status: 503, dependencies: { database: 'ok', redis: 'failed' } });
+  expect((await post(RESOURCES, { title: 'x', url: 'https://example.org', type: 'doc' }, bearer)).statusCode).toBe(201);
+  await redis.start();
+  await until('it is ready again', isReady, 5_000);
+}, 30_000);
