@@ -24,7 +24,7 @@ export function generateClient(service: (typeof SERVICES)[number], output: strin
     cpSync(join(ROOT, 'services', service, 'prisma/schema.prisma'), join(folder.path, 'prisma/schema.prisma'));
     execFileSync(process.execPath, [PRISMA, 'generate', '--no-hints'], {
       cwd: folder.path,
-      stdio: ['ignore', 'ignore', 'inherit'],
+      stdio: 'pipe',
       env: { ...process.env, PRISMA_SCHEMA_ENGINE_BINARY: stub, CHECKPOINT_DISABLE: '1' },
     });
     rmSync(output, { recursive: true, force: true });
