@@ -1,0 +1,280 @@
+// Evidence about the running pods, wired to the stores: whom to read, with which token, and whom to wake.
+// A trial lives in memory only: its facts are the pods' own counters, and those are read again after a restart.
+import type { Logger } from 'pino';
+import { Agent, request } from 'undici';
+import type { AppResource } from '../api/resource.ts';
+import { scrapeAll, type Target } from '../evidence/scrape.ts';
+import { type Answer, type Ask, rehearse } from '../evidence/smoke.ts';
+import { isSuspect, judge, observe, type PodReading, type Policy, startTrial, type Trial } from '../evidence/trial.ts';
+import { get } from '../kube/apply.ts';
+import { pathOf, pods, secrets } from '../kube/resource.ts';
+import type { Transport } from '../kube/transport.ts';
+import type { Judgement } from '../lifecycle/snapshot.ts';
+import { COMPONENTS, names } from '../objects/names.ts';
+import type { Evidence, TrialRequest } from './trials.ts';
+import type { KeptPod } from './views.ts';
+import { type AppKey, appKey, labelled, type World } from './world.ts';
+
+export interface EvidenceOptions {
+  readonly world: World;
+  readonly wake: (key: AppKey) => void;
+  readonly transport: Transport;
+  /** `direct`: by the pod's address. `proxy`: through the API server, from outside the cluster. */
+  readonly access: 'direct' | 'proxy';
+  readonly log: Logger;
+}
+
+/** Two looks a second: a third of a detection is waiting for the next look, and a look costs a pod 2 ms. */
+const SCRAPE_EVERY_MS = 500;
+const SCRAPE_TIMEOUT_MS = 500;
+/** Through the API server every reading is a request to it. */
+const PROXIED = { everyMs: 1_000, timeoutMs: 1_000 } as const;
+const READY_TIMEOUT_MS = 1_000;
+const MAX_ANSWER_BYTES = 4 * 1024 * 1024;
+
+export function createEvidence(options: EvidenceOptions): Evidence {
+  return new PodEvidence(options);
+}
+
+interface Followed {
+  readonly app: AppResource;
+  readonly request: TrialRequest;
+  trial: Trial;
+  judgement: Judgement | undefined;
+  firstErrorAt: number | undefined;
+  timer: NodeJS.Timeout | undefined;
+  ended: boolean;
+}
+
+interface PodTarget extends Target {
+  readonly pod: KeptPod;
+}
+
+class PodEvidence implements Evidence {
+  readonly #options: EvidenceOptions;
+  readonly #followed = new Map<AppKey, Followed>();
+  readonly #tokens = new Map<string, { resourceVersion: string; token: string }>();
+  readonly #agent = new Agent({ connections: 2, keepAliveTimeout: 10_000, maxResponseSize: MAX_ANSWER_BYTES });
+
+  constructor(options: EvidenceOptions) {
+    this.#options = options;
+  }
+
+  follow(app: AppResource, wanted: TrialRequest | undefined): void {
+    const key = keyOf(app);
+    const known = this.#followed.get(key);
+    if (!wanted) return this.forget(key);
+    if (known && sameTrial(known, app, wanted)) return;
+    this.forget(key);
+    const { rollout } = app.spec;
+    const { mode, startedAt, stableErrorRatio } = wanted;
+    const trial = startTrial({
+      mode,
+      startedAt,
+      maxServerErrorRatio: Number(rollout.analysis.maxServerErrorRatio),
+      bakeSeconds: rollout.bakeSeconds,
+      ...(stableErrorRatio !== undefined && { stableErrorRatio }),
+    });
+    const followed: Followed = {
+      app,
+      request: wanted,
+      trial,
+      judgement: undefined,
+      firstErrorAt: undefined,
+      timer: undefined,
+      ended: false,
+    };
+    this.#followed.set(key, followed);
+    void this.#look(key, followed);
+  }
+
+  forget(key: AppKey): void {
+    const followed = this.#followed.get(key);
+    if (!followed) return;
+    followed.ended = true;
+    clearTimeout(followed.timer);
+    this.#followed.delete(key);
+  }
+
+  judgement(key: AppKey): Judgement | undefined {
+    return this.#followed.get(key)?.judgement;
+  }
+
+  async rehearse(app: AppResource, name: string): Promise<{ passed: boolean; message: string }> {
+    const pod = this.#options.world.of(app.metadata.namespace).pods.get(app.metadata.namespace, name);
+    if (!pod) return { passed: false, message: `pod ${name} is gone` };
+    const { probes, rollout } = app.spec;
+    const paths = [...new Set([probes.liveness.path, probes.readiness.path])];
+    return rehearse(paths, rollout.smokeTests, this.#asking(pod, app));
+  }
+
+  async stop(): Promise<void> {
+    for (const key of [...this.#followed.keys()]) this.forget(key);
+    await this.#agent.close();
+  }
+
+  /** One look, and the next one after it: two looks of one trial are never under way together. */
+  async #look(key: AppKey, followed: Followed): Promise<void> {
+    const { everyMs, timeoutMs } =
+      this.#options.access === 'proxy' ? PROXIED : { everyMs: SCRAPE_EVERY_MS, timeoutMs: SCRAPE_TIMEOUT_MS };
+    const startedAt = performance.now();
+    try {
+      const scrape = await scrapeAll(this.#targets(followed), target => this.#metrics(target, followed.app), {
+        timeoutMs,
+      });
+      const readings = await this.#withDependencies(followed, scrape.pods);
+      if (followed.ended) return;
+      followed.trial = observe(followed.trial, { ...scrape, pods: readings });
+      this.#judge(key, followed);
+    } catch (error) {
+      this.#options.log.warn({ key, error }, 'a look at the pods failed');
+    }
+    if (followed.ended) return;
+    const rest = Math.max(50, everyMs - (performance.now() - startedAt));
+    followed.timer = setTimeout(() => void this.#look(key, followed), rest);
+  }
+
+  #judge(key: AppKey, followed: Followed): void {
+    const { verdict, candidate, baseline, message } = judge(followed.trial, policyOf(followed.app), Date.now());
+    const before = followed.judgement?.verdict;
+    if (candidate.errors > 0) followed.firstErrorAt ??= Date.now();
+    followed.judgement = {
+      verdict,
+      release: followed.request.release,
+      candidate: { requests: candidate.requests, errors: candidate.errors },
+      baseline: { requests: baseline.requests, errors: baseline.errors },
+      message,
+      ...(followed.firstErrorAt !== undefined && { firstErrorAt: followed.firstErrorAt }),
+    };
+    if (verdict === before) return;
+    this.#options.log.info({ key, verdict, message }, 'verdict');
+    this.#options.wake(key);
+  }
+
+  #targets({ app, request }: Followed): PodTarget[] {
+    const { name, namespace } = app.metadata;
+    const all = this.#options.world.of(namespace).pods.byIndex('instance', labelled(namespace, name));
+    return all.flatMap(pod => {
+      const { view, component } = pod;
+      if (component !== COMPONENTS.server || view.deleting || view.ip === undefined) return [];
+      const group = view.release === request.release ? 'candidate' : 'baseline';
+      if (group === 'baseline' && view.release !== request.baseline) return [];
+      return [{ name: view.name, uid: view.uid, group, restarts: view.restarts, pod } as const];
+    });
+  }
+
+  async #metrics({ pod }: PodTarget, app: AppResource): Promise<string> {
+    const { status, text } = await this.#asking(pod, app)({ path: '/metrics', timeoutMs: SCRAPE_TIMEOUT_MS });
+    if (status !== 200) throw new Error(`/metrics answered ${status}`);
+    return text;
+  }
+
+  /** With nothing beside it to compare with, a suspect release is asked whether its dependencies work. */
+  async #withDependencies(followed: Followed, readings: readonly PodReading[]): Promise<readonly PodReading[]> {
+    if (followed.request.mode !== 'bake' || !isSuspect(followed.trial)) return readings;
+    const targets = new Map(this.#targets(followed).map(target => [target.uid, target.pod]));
+    return Promise.all(
+      readings.map(async reading => {
+        const pod = targets.get(reading.uid);
+        return pod ? { ...reading, dependenciesFailed: await this.#dependenciesFailed(pod, followed.app) } : reading;
+      }),
+    );
+  }
+
+  async #dependenciesFailed(pod: KeptPod, app: AppResource): Promise<boolean | 'unknown'> {
+    try {
+      const { status, text } = await this.#asking(
+        pod,
+        app,
+      )({ path: app.spec.probes.readiness.path, timeoutMs: READY_TIMEOUT_MS });
+      if (status === 200) return false;
+      return status === 503 ? namesFailedDependency(text) : 'unknown';
+    } catch {
+      return 'unknown';
+    }
+  }
+
+  #asking(pod: KeptPod, app: AppResource): Ask {
+    const ask = this.#options.access === 'proxy' ? this.#throughProxy(pod) : this.#directly(pod);
+    return async ({ headers, ...rest }) => {
+      const token = rest.path === '/metrics' ? await this.#token(app) : undefined;
+      const proof = token === undefined ? {} : { authorization: `Bearer ${token}`, 'x-scrape-token': token };
+      return ask({ ...rest, headers: { ...headers, ...proof } });
+    };
+  }
+
+  #directly({ view, port }: KeptPod): Ask {
+    return async ({ path, headers = {}, timeoutMs }): Promise<Answer> => {
+      const host = view.ip?.includes(':') ? `[${view.ip}]` : view.ip;
+      const { statusCode, body } = await request(`http://${host}:${port}${path}`, {
+        dispatcher: this.#agent,
+        headers,
+        signal: AbortSignal.timeout(timeoutMs),
+      });
+      return { status: statusCode, text: await body.text() };
+    };
+  }
+
+  #throughProxy({ metadata, port }: KeptPod): Ask {
+    return async ({ path, headers = {}, timeoutMs }): Promise<Answer> => {
+      const { authorization: _kept, ...passed } = headers as Record<string, string>;
+      const pod = pathOf(pods, {
+        namespace: metadata.namespace,
+        name: `${metadata.name}:${port}`,
+        subresource: 'proxy',
+      });
+      const { pathname, searchParams } = new URL(path, 'http://pod');
+      const query = Object.fromEntries(searchParams);
+      return this.#options.transport.text({
+        method: 'GET',
+        path: `${pod}${pathname}`,
+        query,
+        headers: passed,
+        timeoutMs,
+      });
+    };
+  }
+
+  /** Prometheus' own copy of the token, read again when its Secret changed. */
+  async #token({ metadata: { name, namespace } }: AppResource): Promise<string | undefined> {
+    const secret = names.scrapeToken(name);
+    const seen = this.#options.world.of(namespace).secrets.get(namespace, secret);
+    if (!seen) return undefined;
+    const at = `${namespace}/${secret}`;
+    const { resourceVersion } = seen.metadata;
+    const known = this.#tokens.get(at);
+    if (known?.resourceVersion === resourceVersion) return known.token;
+    const read = await get(this.#options.transport, secrets, { namespace, name: secret });
+    const encoded = read?.data?.['token'];
+    if (encoded === undefined) return undefined;
+    const token = Buffer.from(encoded, 'base64').toString();
+    this.#tokens.set(at, { resourceVersion, token });
+    return token;
+  }
+}
+
+const keyOf = ({ kind, metadata }: AppResource): AppKey => appKey(kind, metadata.namespace, metadata.name);
+
+/** A changed threshold or policy begins anew: what was seen is judged by what the spec says now. */
+function sameTrial({ app, request: known }: Followed, now: AppResource, wanted: TrialRequest): boolean {
+  return (
+    JSON.stringify(known) === JSON.stringify(wanted) &&
+    app.metadata.uid === now.metadata.uid &&
+    JSON.stringify(app.spec.rollout) === JSON.stringify(now.spec.rollout)
+  );
+}
+
+function policyOf({ spec }: AppResource): Policy {
+  const { minimumSeconds, minimumRequests, timeoutSeconds, blindAfterSeconds } = spec.rollout.analysis;
+  return { minimumSeconds, minimumRequests, timeoutSeconds, blindAfterSeconds };
+}
+
+/** The services' /ready: `{"status":"unavailable","dependencies":{"database":"failed"}}`. */
+function namesFailedDependency(text: string): boolean | 'unknown' {
+  try {
+    const { dependencies } = JSON.parse(text) as { dependencies?: Record<string, unknown> };
+    return dependencies ? Object.values(dependencies).some(state => state !== 'ok') : 'unknown';
+  } catch {
+    return 'unknown';
+  }
+}
