@@ -63,7 +63,10 @@ class PodEvidence implements Evidence {
   follow(app: AppResource, wanted: TrialRequest | undefined): void {
     const key = keyOf(app);
     const known = this.#followed.get(key);
-    if (!wanted) return this.forget(key);
+    if (!wanted) {
+      this.forget(key);
+      return;
+    }
     if (known && sameTrial(known, app, wanted)) return;
     this.forget(key);
     const { rollout } = app.spec;
@@ -258,11 +261,15 @@ const keyOf = ({ kind, metadata }: AppResource): AppKey => appKey(kind, metadata
 /** A changed threshold or policy begins anew: what was seen is judged by what the spec says now. */
 function sameTrial({ app, request: known }: Followed, now: AppResource, wanted: TrialRequest): boolean {
   return (
-    JSON.stringify(known) === JSON.stringify(wanted) &&
+    sameQuestion(known, wanted) &&
     app.metadata.uid === now.metadata.uid &&
     JSON.stringify(app.spec.rollout) === JSON.stringify(now.spec.rollout)
   );
 }
+
+/** A release that goes from promotion to bake is asked the same question: what was read so far still counts. */
+const sameQuestion = (known: TrialRequest, wanted: TrialRequest): boolean =>
+  known.mode === wanted.mode && known.release === wanted.release && known.baseline === wanted.baseline;
 
 function policyOf({ spec }: AppResource): Policy {
   const { minimumSeconds, minimumRequests, timeoutSeconds, blindAfterSeconds } = spec.rollout.analysis;
