@@ -46,7 +46,8 @@ const TIMING: Timing = {
 const METADATA = 'application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1';
 const METADATA_LIST = 'application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1';
 
-type Page<Raw> = { metadata: { resourceVersion: string; continue?: string }; items: Raw[] };
+/** An empty list of metadata alone has null for items. */
+type Page<Raw> = { metadata: { resourceVersion: string; continue?: string }; items: Raw[] | null };
 
 export class Reflector<Raw extends KubeObject, T extends StoredObject> {
   readonly #options: ReflectorOptions<Raw, T>;
@@ -170,7 +171,7 @@ export class Reflector<Raw extends KubeObject, T extends StoredObject> {
       this.#heardAtMs = performance.now();
       return {
         input: 'page',
-        objects: page.items.map(item => this.#project(item)),
+        objects: (page.items ?? []).map(item => this.#project(item)),
         resourceVersion: page.metadata.resourceVersion,
         continueToken: page.metadata.continue,
       };
