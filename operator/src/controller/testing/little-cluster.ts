@@ -1,0 +1,77 @@
+// A cluster that is real where controllers look: etcd, kube-apiserver and kube-controller-manager as they are, and a
+// kubelet that only pretends.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, openSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { type ApiServer, startApiServer } from '../../../../test-e2e/cluster/apiserver.ts';
+import { binaryPath, ensureBinaries } from '../../../../test-e2e/cluster/binaries.ts';
+import { loadCluster } from '../../kube/config.ts';
+import { createTransport, type Transport } from '../../kube/transport.ts';
+import { LittleKubelet, type Timing } from './little-kubelet.ts';
+
+export interface LittleCluster {
+  readonly api: ApiServer;
+  /** As an administrator; the operators under test have connections of their own. */
+  readonly transport: Transport;
+  readonly kubelet: LittleKubelet;
+  /** The same API server for one more client. */
+  connect(): Promise<Transport>;
+  stop(): Promise<void>;
+}
+
+const CONTROLLERS = [
+  'deployment-controller',
+  'replicaset-controller',
+  'job-controller',
+  'garbage-collector-controller',
+  'namespace-controller',
+];
+
+export async function startLittleCluster(timing: Partial<Timing> = {}): Promise<LittleCluster> {
+  await ensureBinaries('etcd', 'kube-apiserver', 'kubectl', 'kube-controller-manager');
+  const api = await startApiServer();
+  const connect = async (): Promise<Transport> =>
+    createTransport(await loadCluster({ kubeconfig: api.adminKubeconfigPath }));
+  await api.installCrds(join(import.meta.dirname, '../../../../crds'));
+  const manager = startControllerManager(api);
+  const transport = await connect();
+  const kubelet = new LittleKubelet(transport, timing);
+  await kubelet.synced;
+  const stop = async (): Promise<void> => {
+    await kubelet.stop();
+    await transport.close();
+    await end(manager);
+    await api.stop();
+  };
+  return { api, transport, kubelet, connect, stop };
+}
+
+function startControllerManager({ adminKubeconfigPath }: ApiServer): ChildProcess {
+  const flags = [
+    `--kubeconfig=${adminKubeconfigPath}`,
+    `--controllers=${CONTROLLERS.join(',')}`,
+    '--leader-elect=false',
+    '--secure-port=0',
+    '--kube-api-qps=1000',
+    '--kube-api-burst=2000',
+    '--concurrent-deployment-syncs=20',
+    '--concurrent-replicaset-syncs=20',
+    '--concurrent-job-syncs=20',
+  ];
+  const log = openSync(join(dirname(adminKubeconfigPath), 'kube-controller-manager.log'), 'a');
+  // the kernel ends it when we are killed ourselves, in whatever way
+  const child = spawn('setpriv', ['--pdeathsig', 'KILL', binaryPath('kube-controller-manager'), ...flags], {
+    stdio: ['ignore', log, log],
+  });
+  child.unref();
+  closeSync(log);
+  return child;
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  child.ref();
+  child.kill('SIGKILL');
+  await once(child, 'exit');
+}
