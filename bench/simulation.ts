@@ -1,0 +1,298 @@
+import {
+  type Judgement,
+  judge,
+  observe,
+  type PodReading,
+  type Policy,
+  startTrial,
+  type Trial,
+} from '../operator/src/evidence/trial.ts';
+
+/**
+ * One release under traffic, seen through scrapes, judged by the code that the operator runs. Every request is an event
+ * with an arrival, a pod, an outcome and a completion; the pods' counters are read at their own moments, candidate
+ * first, as `scrapeAll` does. Seeded: the same scenario, seed and run give the same release.
+ */
+export type Scenario = {
+  readonly name: string;
+  readonly limit: number;
+  /** Chance that a request fails on this group, by seconds since the start. */
+  readonly candidate: number | ((seconds: number) => number);
+  readonly baseline?: number | ((seconds: number) => number);
+  readonly traffic?: 'poisson' | 'round robin' | 'bursty' | 'slow start';
+  readonly requestsPerSecond?: number;
+  readonly candidatePods?: number;
+  readonly baselinePods?: number;
+  readonly mode?: 'canary' | 'bake';
+  readonly intervalMs?: number;
+  /** Stops after this many requests answered by the candidate, or seconds. */
+  readonly untilRequests?: number;
+  readonly untilSeconds?: number;
+  /** Go on past Good, to see whether Bad ever comes. */
+  readonly pastGood?: boolean;
+  readonly policy?: Partial<Policy>;
+  readonly outage?: Outage;
+  /** Chance that one reading fails. */
+  readonly readingsLost?: number;
+  readonly operatorRestartsAt?: number;
+  readonly countersResetEvery?: number;
+  readonly baselinePodVanishesAt?: number;
+  readonly podsAddedAt?: number;
+  readonly stableErrorRatio?: number;
+};
+
+type Outage = {
+  readonly from: number;
+  readonly to: number;
+  /** Affected requests hang this long and then fail; 0 fails at once. */
+  readonly hangSeconds?: number;
+  /** The candidate's hang for this long instead. */
+  readonly candidateHangSeconds?: number;
+  /** Share of the requests that need the dependency. */
+  readonly share?: number;
+  /** A pod's requests in flight fail together at its own moment, up to this much apart from the other pods'. */
+  readonly burstSpreadSeconds?: number;
+  /** Does /ready tell (bake)? Seconds it needs to notice. */
+  readonly readyNoticesAfter?: number;
+};
+
+export type Outcome = {
+  readonly verdict: Judgement['verdict'];
+  readonly requests: number;
+  readonly errors: number;
+  readonly seconds: number;
+  readonly degraded: boolean;
+  /** Errors the candidate's users met until the verdict, those not yet scraped included. */
+  readonly harmed: number;
+};
+
+type SimPod = {
+  readonly uid: string;
+  readonly group: 'candidate' | 'baseline';
+  requests: number;
+  errors: number;
+  restarts: number;
+  gone: boolean;
+  readonly burstAt: number;
+};
+
+type Request = { readonly at: number; readonly pod: SimPod; readonly failed: boolean };
+
+const NO_WAITING: Policy = { minimumSeconds: 0, minimumRequests: 0, timeoutSeconds: 3600, blindAfterSeconds: 15 };
+const SERVICE_SECONDS = 0.02;
+
+/** sfc32: small, fast, passes PractRand. */
+export function randomOf(seed: number, stream: number): () => number {
+  let a = seed | 0;
+  let b = stream | 0;
+  let c = 0x9e3779b9;
+  let counter = 1;
+  const next = () => {
+    const t = (((a + b) | 0) + counter) | 0;
+    counter = (counter + 1) | 0;
+    a = b ^ (b >>> 9);
+    b = (c + (c << 3)) | 0;
+    c = (c << 21) | (c >>> 11);
+    c = (c + t) | 0;
+    return (t >>> 0) / 4294967296;
+  };
+  for (let i = 0; i < 15; i++) next();
+  return next;
+}
+
+export function simulate(scenario: Scenario, seed: number, run: number): Outcome {
+  return new World(scenario, randomOf(seed, run)).run();
+}
+
+class World {
+  readonly scenario: Scenario;
+  readonly random: () => number;
+  readonly pods: SimPod[] = [];
+  readonly policy: Policy;
+  /** Two queues, each in order of completion: quick answers, and those that hung. */
+  readonly quick: Request[] = [];
+  slow: Request[] = [];
+  nextArrival = 0;
+  turn = 0;
+  now = 0;
+
+  constructor(scenario: Scenario, random: () => number) {
+    this.scenario = scenario;
+    this.random = random;
+    this.policy = { ...NO_WAITING, ...scenario.policy };
+    for (let i = 0; i < (scenario.candidatePods ?? 1); i++) this.addPod('candidate');
+    const baselinePods = scenario.mode === 'bake' ? 0 : (scenario.baselinePods ?? 3);
+    for (let i = 0; i < baselinePods; i++) this.addPod('baseline');
+    this.nextArrival = this.gap();
+    if (this.scenario.traffic === 'round robin') this.turn = Math.floor(random() * this.pods.length);
+  }
+
+  addPod(group: SimPod['group']): void {
+    const burstAt = this.random() * (this.scenario.outage?.burstSpreadSeconds ?? 0);
+    this.pods.push({ uid: `p${this.pods.length}`, group, requests: 0, errors: 0, restarts: 0, gone: false, burstAt });
+  }
+
+  run(): Outcome {
+    const { scenario, policy } = this;
+    const interval = (scenario.intervalMs ?? (scenario.mode === 'bake' ? 500 : 250)) / 1000;
+    let trial = this.newTrial();
+    let degraded = false;
+    let restarted = false;
+    for (let at = interval * this.random(); ; at += interval) {
+      if (!restarted && scenario.operatorRestartsAt !== undefined && at >= scenario.operatorRestartsAt) {
+        restarted = true;
+        trial = this.newTrial();
+        at += 3;
+      }
+      this.incidents(at, interval);
+      trial = observe(trial, { at: at * 1000, pods: this.scrape(at) });
+      const judgement = judge(trial, policy, at * 1000);
+      degraded ||= judgement.verdict === 'DependencyDegraded';
+      if (this.ends(judgement, at)) return this.outcome(judgement, at, degraded);
+    }
+  }
+
+  newTrial(): Trial {
+    const { limit, mode = 'canary', stableErrorRatio = 0 } = this.scenario;
+    return startTrial({ startedAt: 0, maxServerErrorRatio: limit, mode, stableErrorRatio });
+  }
+
+  ends({ verdict, candidate }: Judgement, at: number): boolean {
+    const { untilRequests = 5000, untilSeconds = 3600, pastGood } = this.scenario;
+    if (verdict === 'Bad' || (verdict === 'Good' && !pastGood)) return true;
+    return candidate.requests >= untilRequests || at >= untilSeconds;
+  }
+
+  outcome({ verdict, candidate }: Judgement, at: number, degraded: boolean): Outcome {
+    const harmed = this.pods.reduce((sum, pod) => sum + (pod.group === 'candidate' ? pod.errors : 0), 0);
+    return { verdict, requests: candidate.requests, errors: candidate.errors, seconds: at, degraded, harmed };
+  }
+
+  incidents(at: number, interval: number): void {
+    const { countersResetEvery, baselinePodVanishesAt = Infinity, podsAddedAt = Infinity } = this.scenario;
+    if (countersResetEvery !== undefined && this.random() < interval / countersResetEvery) {
+      const pod = this.pods[Math.floor(this.random() * this.pods.length)];
+      if (pod) Object.assign(pod, { requests: 0, errors: 0, restarts: pod.restarts + 1 });
+    }
+    const last = this.pods.findLast(pod => pod.group === 'baseline');
+    if (last && at >= baselinePodVanishesAt && at < baselinePodVanishesAt + interval) last.gone = true;
+    if (at >= podsAddedAt && at < podsAddedAt + interval) {
+      this.addPod('baseline');
+      this.addPod('candidate');
+    }
+  }
+
+  /** Candidate pods first; the baseline's a few milliseconds after. */
+  scrape(at: number): PodReading[] {
+    this.advanceTo(at);
+    const candidates = this.read('candidate', at);
+    this.advanceTo(at + 0.002 + 0.02 * this.random());
+    return [...candidates, ...this.read('baseline', at)];
+  }
+
+  read(group: SimPod['group'], at: number): PodReading[] {
+    const lost = this.scenario.readingsLost ?? 0;
+    const failing = this.dependenciesFailed(at);
+    return this.pods
+      .filter(pod => pod.group === group && !pod.gone)
+      .map(pod => ({
+        name: pod.uid,
+        uid: pod.uid,
+        group,
+        restarts: pod.restarts,
+        reading:
+          lost > 0 && this.random() < lost
+            ? { known: false, why: 'timeout' }
+            : { known: true, requests: pod.requests, errors: pod.errors },
+        ...(failing !== undefined && { dependenciesFailed: failing }),
+      }));
+  }
+
+  dependenciesFailed(at: number): boolean | 'unknown' | undefined {
+    const { outage } = this.scenario;
+    if (outage?.readyNoticesAfter === undefined || at < outage.from || at >= outage.to) return undefined;
+    return at < outage.from + outage.readyNoticesAfter ? 'unknown' : true;
+  }
+
+  advanceTo(until: number): void {
+    while (this.nextArrival <= until) {
+      this.arrive(this.nextArrival);
+      this.nextArrival += this.gap();
+    }
+    this.complete(this.quick, until);
+    this.complete(this.slow, until);
+    this.now = until;
+  }
+
+  complete(queue: Request[], until: number): void {
+    let done = 0;
+    for (const { at, pod, failed } of queue) {
+      if (at > until) break;
+      pod.requests++;
+      if (failed) pod.errors++;
+      done++;
+    }
+    queue.splice(0, done);
+  }
+
+  gap(): number {
+    const { traffic = 'poisson', requestsPerSecond = 20 } = this.scenario;
+    if (traffic === 'round robin') return 1 / requestsPerSecond;
+    const exponential = -Math.log(1 - this.random());
+    if (traffic === 'bursty') return (exponential * BUNCH) / requestsPerSecond;
+    const rate =
+      traffic === 'slow start' ? requestsPerSecond * Math.min(1, 0.1 + this.nextArrival / 15) : requestsPerSecond;
+    return exponential / rate;
+  }
+
+  arrive(at: number): void {
+    const pod = this.choose();
+    if (!pod) return;
+    const ratio = this.ratio(pod, at);
+    if (this.scenario.traffic !== 'bursty') {
+      this.answer(at, pod, this.random() < ratio);
+      return;
+    }
+    // a bunch goes to one pod; half of the bunches fail or succeed as one
+    const together = this.random() < 0.5 ? this.random() < ratio : undefined;
+    do this.answer(at, pod, together ?? this.random() < ratio);
+    while (this.random() < 1 - 1 / BUNCH);
+  }
+
+  choose(): SimPod | undefined {
+    const serving = this.pods.filter(pod => !pod.gone);
+    const at = this.scenario.traffic === 'round robin' ? this.turn++ % serving.length : this.random() * serving.length;
+    return serving[Math.floor(at)];
+  }
+
+  ratio(pod: SimPod, at: number): number {
+    const { candidate, baseline = 0.001 } = this.scenario;
+    const of = pod.group === 'candidate' ? candidate : baseline;
+    return typeof of === 'number' ? of : of(at);
+  }
+
+  answer(at: number, pod: SimPod, failed: boolean): void {
+    const { outage } = this.scenario;
+    const hit = outage && at >= outage.from && at < outage.to && this.random() < (outage.share ?? 1);
+    if (!hit) {
+      this.quick.push({ at: at + SERVICE_SECONDS, pod, failed });
+      return;
+    }
+    const hang = (pod.group === 'candidate' ? outage.candidateHangSeconds : undefined) ?? outage.hangSeconds ?? 0;
+    const spread = outage.burstSpreadSeconds ?? 0;
+    // with bursts, a pod's hung requests end together, once per hang, each pod at its own moment
+    const end =
+      spread > 0
+        ? outage.from + pod.burstAt + Math.ceil((at - outage.from - pod.burstAt) / hang + 1e-9) * hang
+        : at + hang;
+    this.insert({ at: end + SERVICE_SECONDS, pod, failed: true });
+  }
+
+  insert(request: Request): void {
+    const later = this.slow.findIndex(other => other.at > request.at);
+    if (later < 0) this.slow.push(request);
+    else this.slow.splice(later, 0, request);
+  }
+}
+
+const BUNCH = 2.5;
