@@ -13,14 +13,14 @@ export type Listening = {
 
 /** Listens until a signal, then stops without losing a request. */
 export async function serve({ app, lifecycle, host, port, times }: Listening): Promise<void> {
-  await app.listen({ host, port });
-  app.log.info({ startMs: Math.round(performance.now()) }, 'listening');
   const limitMs = times.delayMs + times.drainMs + 10_000;
   stopOnSignal(
     () => stopServing(app, lifecycle, times),
     limitMs,
     message => app.log.info(message),
   );
+  await app.listen({ host, port });
+  app.log.info({ startMs: Math.round(performance.now()) }, 'listening');
 }
 
 /** Exit code when the process refuses to start because of what it was given. */

@@ -1,4 +1,4 @@
-import { migrateCli } from '../common/migrate/cli.ts';
+import { migrateMain } from '../common/migrate/cli.ts';
 import { seed } from './seed.ts';
 
-process.exitCode = await migrateCli({ args: process.argv.slice(2), environment: process.env, seed });
+process.exitCode = await migrateMain({ args: process.argv.slice(2), environment: process.env, seed });

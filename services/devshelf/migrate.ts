@@ -1,3 +1,3 @@
-import { migrateCli } from '../common/migrate/cli.ts';
+import { migrateMain } from '../common/migrate/cli.ts';
 
-process.exitCode = await migrateCli({ args: process.argv.slice(2), environment: process.env });
+process.exitCode = await migrateMain({ args: process.argv.slice(2), environment: process.env });

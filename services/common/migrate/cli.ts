@@ -5,6 +5,7 @@ import { ConfigError, databaseUrl, type Environment, readConfig } from '../confi
 import { describe, isConnectionLoss, MigrateError } from './errors.ts';
 import { type Migration, readMigrations } from './files.ts';
 import { findContract } from './lint.ts';
+import { refuseTransactionPool } from './pooler.ts';
 import { down, type Finding, type RunOptions, status, up } from './run.ts';
 import { type SessionOptions, withLock, withSession } from './session.ts';
 import { EXIT_CODES, nothing, sayVerdict, type Verdict } from './verdict.ts';
@@ -49,6 +50,18 @@ export async function migrateCli({ args, environment, seed }: CliOptions): Promi
   sayVerdict(verdict, environment['TERMINATION_LOG'] ?? '/dev/termination-log');
   return EXIT_CODES[verdict.result];
 }
+
+/**
+ * The command of an image. As a container's first process it would ignore SIGTERM; here it ends at once, and the server
+ * rolls back what was open.
+ */
+export function migrateMain(options: CliOptions): Promise<number> {
+  process.once('SIGTERM', () => process.exit(TERMINATED));
+  return migrateCli(options);
+}
+
+/** 128 + SIGTERM */
+const TERMINATED = 143;
 
 async function findingOf(args: readonly string[], environment: Environment, seed: Seed | undefined): Promise<Finding> {
   try {
@@ -95,8 +108,10 @@ async function onDatabase(
 ): Promise<Finding> {
   const migrations = await filesOf(config);
   const session = sessionOf(config);
-  return withSession(session, client => {
-    return alone ? withLock(client, session.waitMs, () => work(client, migrations)) : work(client, migrations);
+  return withSession(session, async client => {
+    if (!alone) return work(client, migrations);
+    await refuseTransactionPool(client, session.databaseUrl, session.connectTimeoutMs);
+    return withLock(client, session.waitMs, () => work(client, migrations));
   });
 }
 

@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { Client } from 'pg';
+import { startPgBouncer } from '../testing/pgbouncer.ts';
 import { query, startPostgres, type TestPostgres } from '../testing/postgres.ts';
 import { freePort, stopProcess, type TemporaryFolder, temporaryFolder, until } from '../testing/processes.ts';
 import { EXIT_CODES, type Verdict } from './verdict.ts';
@@ -280,6 +281,32 @@ test('a database that goes away in the middle is unreachable, and nothing is lef
   await postgres.stop();
   expect(await running).toMatchObject({ result: 'unreachable' });
   await postgres.start();
+  expect(await tables()).toEqual([]);
+});
+
+// PgBouncer is Debian's; both of its modes are what users put between
+test.each([
+  ['transaction', 'refused', []],
+  ['session', 'up to date', ['a']],
+])('through a pooler in %s mode: %s', async (mode, result, expected) => {
+  write(A, 'CREATE TABLE a (id INT);');
+  const pooler = await startPgBouncer(databaseUrl, mode);
+  try {
+    expect(await migrate(['up'], { DATABASE_URL: pooler.url })).toMatchObject({ result });
+    expect(await tables()).toEqual(expected);
+  } finally {
+    await pooler.remove();
+  }
+});
+
+test('ended by a signal it stops at once and leaves nothing', async () => {
+  write(A, 'CREATE TABLE a (id INT); SELECT pg_sleep(30);');
+  const child = begin(['up']);
+  const asleep = "SELECT 1 FROM pg_stat_activity WHERE query LIKE '%pg_sleep(30)%' AND application_name = 'migrate'";
+  await until('the migration sleeps', async () => (await query(databaseUrl, asleep)).length > 0);
+  await stopProcess(child, 'SIGTERM');
+  expect(child.exitCode).toBe(143);
+  await until('its statement stops', async () => (await query(databaseUrl, asleep)).length === 0, 5_000);
   expect(await tables()).toEqual([]);
 });
 

@@ -27,13 +27,13 @@ export async function withSession<Value>(
     connectionString: options.databaseUrl,
     application_name: 'migrate',
     connectionTimeoutMillis: options.connectTimeoutMs,
-    statement_timeout: options.statementTimeoutMs,
     keepAlive: true,
   });
   // a lost connection also rejects the query that was open; that one is reported
   client.on('error', () => undefined);
   try {
     await connect(client);
+    await limitStatements(client, options.statementTimeoutMs);
     return await work(client);
   } catch (error) {
     if (isConnectionLoss(error)) throw new MigrateError('unreachable', describe(error), { cause: error });
@@ -66,6 +66,11 @@ export async function withLock<Value>(client: Client, waitMs: number, work: () =
     await sleep(LOCK_POLL_MS);
   }
   return work();
+}
+
+/** Set by statement: as a startup parameter a pooler would refuse it. */
+async function limitStatements(client: Client, milliseconds: number): Promise<void> {
+  if (milliseconds > 0) await client.query("SELECT set_config('statement_timeout', $1, false)", [`${milliseconds}ms`]);
 }
 
 async function tryLock(client: Client): Promise<boolean> {
