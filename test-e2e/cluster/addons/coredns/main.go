@@ -9,10 +9,11 @@ import (
 	_ "github.com/coredns/coredns/plugin/errors"
 	_ "github.com/coredns/coredns/plugin/kubernetes"
 	_ "github.com/coredns/coredns/plugin/ready"
+	_ "github.com/coredns/coredns/plugin/template"
 )
 
 func main() {
 	// the order of the handlers, not of the Corefile
-	dnsserver.Directives = []string{"ready", "errors", "cache", "kubernetes"}
+	dnsserver.Directives = []string{"ready", "errors", "cache", "template", "kubernetes"}
 	coremain.Run()
 }

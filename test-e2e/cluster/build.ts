@@ -1,0 +1,74 @@
+// Bundles for the images: one file per program, because a container that reads one file starts sooner.
+//   node test-e2e/cluster/build.ts      writes build/images/{operator,devshelf,dashboard}/, laid out as in the image
+import { chmodSync, cpSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { build } from 'esbuild';
+import { CHECKOUT } from './paths.ts';
+import { say } from './say.ts';
+
+const OUTPUT = join(CHECKOUT, 'build', 'images');
+const PROGRAMS_FOLDER = 'usr/local/bin';
+
+/** Which source becomes which program of which image. */
+const PROGRAMS = {
+  operator: { operator: 'operator/src/main.ts' },
+  devshelf: {
+    server: 'services/devshelf/server.ts',
+    worker: 'services/devshelf/worker.ts',
+    migrate: 'services/devshelf/migrate.ts',
+  },
+  dashboard: { server: 'services/dashboard/server.ts', migrate: 'services/dashboard/migrate.ts' },
+} as const satisfies Record<string, Record<string, string>>;
+
+export type Bundled = keyof typeof PROGRAMS;
+
+// some dependencies still call require(), which an ES module does not have
+const HEADER = `#!/usr/local/bin/node
+import { createRequire as createRequireOfBundle } from 'node:module';
+const require = createRequireOfBundle(import.meta.url);`;
+
+/** Bundles `entry` with all its dependencies into one executable file. Throws with esbuild's messages. */
+export const bundle = async (entry: string, outfile: string): Promise<void> => {
+  await build({
+    entryPoints: [entry],
+    outfile,
+    absWorkingDir: CHECKOUT,
+    bundle: true,
+    minifySyntax: true,
+    minifyWhitespace: true, // names are kept: they are in stack traces
+    legalComments: 'none',
+    platform: 'node',
+    format: 'esm',
+    target: 'node24',
+    banner: { js: HEADER },
+    external: ['pg-native'], // asked for in a try block, by those who have it
+    logLevel: 'silent',
+  });
+  chmodSync(outfile, 0o755);
+};
+
+/** Bundles everything of one image and returns its folder. */
+export const bundleImage = async (name: Bundled): Promise<string> => {
+  const target = join(OUTPUT, name);
+  rmSync(target, { recursive: true, force: true });
+  const programs = join(target, PROGRAMS_FOLDER);
+  mkdirSync(programs, { recursive: true });
+  writeFileSync(join(programs, 'package.json'), '{"type":"module"}\n'); // files without an extension are modules, too
+  await Promise.all(
+    Object.entries(PROGRAMS[name]).map(([program, entry]) => bundle(join(CHECKOUT, entry), join(programs, program))),
+  );
+  copyMigrations(name, target);
+  return target;
+};
+
+const copyMigrations = (name: Bundled, target: string): void => {
+  const migrations = join(CHECKOUT, 'services', name, 'prisma', 'migrations');
+  if (!existsSync(migrations)) return;
+  const copy = join(target, 'app', 'prisma', 'migrations');
+  mkdirSync(dirname(copy), { recursive: true });
+  cpSync(migrations, copy, { recursive: true });
+};
+
+if (import.meta.main) {
+  for (const name of Object.keys(PROGRAMS) as Bundled[]) say(`bundled ${await bundleImage(name)}`);
+}
