@@ -368,20 +368,20 @@ const probe = (defaults: ProbeDefaults, description: string) =>
     .prefault({})
     .describe(description);
 
-/** Probes of a kind; only the path that says "ready" differs between the kinds. */
-export const probes = (readinessPath: string) =>
+/** Probes of a kind. `alive` must touch no dependency: an outage that lasts must not restart every pod. */
+export const probes = ({ alive, ready }: { alive: string; ready: string }) =>
   z
     .object({
       startup: probe(
-        { path: '/health', periodSeconds: 1, timeoutSeconds: 2, failureThreshold: 60 },
+        { path: alive, periodSeconds: 1, timeoutSeconds: 2, failureThreshold: 60 },
         'Until it succeeds once the other two do not run.',
       ),
       readiness: probe(
-        { path: readinessPath, periodSeconds: 2, timeoutSeconds: 2, failureThreshold: 2 },
+        { path: ready, periodSeconds: 2, timeoutSeconds: 2, failureThreshold: 2 },
         'While it fails the pod gets no requests.',
       ),
       liveness: probe(
-        { path: '/health', periodSeconds: 10, timeoutSeconds: 5, failureThreshold: 3 },
+        { path: alive, periodSeconds: 10, timeoutSeconds: 5, failureThreshold: 3 },
         'When it fails the container is restarted.',
       ),
     })
@@ -468,7 +468,7 @@ export const commonSpec = z.object({
   envFrom,
   migrations,
   rollout,
-  probes: probes('/health'),
+  probes: probes({ alive: '/health', ready: '/ready' }),
   resources: containerResources().describe('CPU and memory of a serving pod.'),
   podTemplate,
   service,

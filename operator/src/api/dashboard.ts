@@ -3,7 +3,7 @@ import { commonSpec, commonSpecRules, probes } from './common.ts';
 import { rules } from './kubernetes.ts';
 
 export const dashboardSpec = commonSpec
-  .extend({ probes: probes('/health') })
+  .extend({ probes: probes({ alive: '/live', ready: '/ready' }) })
   .meta(rules('What is wanted.', ...commonSpecRules));
 
 export type DashboardDeploymentSpec = z.output<typeof dashboardSpec>;

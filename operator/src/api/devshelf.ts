@@ -12,8 +12,10 @@ const worker = z
 
 export const devshelfSpec = commonSpec
   .extend({
-    probes: probes('/ready'),
-    redis: urlSecret('REDIS_URL', 'Redis').optional().describe('Redis, for rate limits, revoked tokens and the queue.'),
+    probes: probes({ alive: '/health', ready: '/ready' }),
+    redis: urlSecret('REDIS_URL', 'Redis')
+      .optional()
+      .describe('Redis, for the queue of the worker. Without it there is no worker.'),
     worker,
   })
   .meta(rules('What is wanted.', ...commonSpecRules));

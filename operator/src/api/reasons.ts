@@ -61,7 +61,7 @@ export const REASONS = {
   InsufficientTraffic: 'Too few requests came to judge the candidate.',
   Blind: 'The candidate’s metrics cannot be read.',
   DependencyDegraded: 'Stable and new pods fail alike: the release is not to blame.',
-  Regression: 'The release answers too many requests with 5xx.',
+  Regression: 'The release answers too many requests with 5xx, or its pods crash.',
   Held: 'The release is bad and the policy says to wait for a person.',
   Promoting: 'The release replaces the stable pods.',
   Baking: 'The release serves everybody and is still watched.',

@@ -71,7 +71,8 @@ export const appStatus = z
       .describe('Which release is where.'),
     analysis: z
       .object({
-        verdict: z.string().describe('Good, Bad, DependencyDegraded, Insufficient, Blind or Pending.'),
+        verdict: z.string().describe('Good, Bad, DependencyDegraded, Insufficient or Blind.'),
+        release: z.string().optional().describe('Hash of the release that was judged.'),
         candidate: counters('What the new pods answered.'),
         baseline: counters('What the stable pods beside them answered in the same time.'),
         decidedAt: time('When the verdict was made.').optional(),
@@ -84,20 +85,10 @@ export const appStatus = z
         jobName: z.string().optional().describe('The Job.'),
         result: z.string().optional().describe('Its verdict.'),
         applied: z.array(z.string()).optional().describe('Migrations that it applied.'),
-        pending: z.array(z.string()).optional().describe('Migrations that it left.'),
         finishedAt: time('When it ended.').optional(),
       })
       .optional()
       .describe('The last migration.'),
-    keys: z
-      .array(
-        z.object({
-          name: z.string().describe('Which key.'),
-          currentKeyId: z.string().describe('Id of the key in use; never the key.'),
-        }),
-      )
-      .optional()
-      .meta({ description: 'Keys that the operator keeps.', ...mapList('name') }),
     incidents: z
       .array(incident)
       .max(10)

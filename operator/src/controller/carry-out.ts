@@ -13,7 +13,7 @@ import type { Plan } from '../lifecycle/plan.ts';
 import { iso, type Snapshot } from '../lifecycle/snapshot.ts';
 import { desiredChildren, unwantedChildren } from '../objects/children.ts';
 import { deploymentReplicas } from '../objects/deployment.ts';
-import { clientSecret, keyringSecret, keyringsOf, newKey, parseKeyring } from '../objects/keyring.ts';
+import { clientSecret, keyIdOf, keyringSecret, keyringsOf, newKey, parseKeyring } from '../objects/keyring.ts';
 import { migrationJob } from '../objects/migration-job.ts';
 import { ANNOTATIONS, FIELD_MANAGER, names } from '../objects/names.ts';
 import { rehearsalPod } from '../objects/rehearsal-pod.ts';
@@ -284,11 +284,21 @@ class Hands {
     }
   }
 
+  /** A keyring that was deleted comes back with the key that its callers still hold: none of them is cut off. */
   async #mint(keyring: string): Promise<void> {
-    const kid = '1';
-    const key = newKey(kid, this.#tools.randomBytes(32));
+    const key = (await this.#callersKey(keyring)) ?? newKey('1', this.#tools.randomBytes(32));
+    const kid = keyIdOf(key) ?? '1';
     const secret = keyringSecret(this.#app, keyring, { current: kid, keys: { [kid]: key } });
     await this.#create(kinds.secrets, this.#tools.stores.secrets, secret);
+  }
+
+  async #callersKey(keyring: string): Promise<string | undefined> {
+    const { transport, stores } = this.#tools;
+    const client = keyringsOf(this.#app).find(({ secret }) => secret === keyring)?.client;
+    if (!client || !stores.secrets.get(this.#namespace, client.secret)) return undefined;
+    const held = await get(transport, kinds.secrets, { namespace: this.#namespace, name: client.secret });
+    const key = Buffer.from(held?.data?.[client.key] ?? '', 'base64').toString();
+    return keyIdOf(key) === undefined ? undefined : key;
   }
 
   /** The callers' copy of the current key. */

@@ -152,14 +152,15 @@ export class Controller {
     const obstacle = await carryOut(seen, plan, tools);
     this.#observe(key, seen, plan);
     if (obstacle || !plan.action) await this.#report(seen, plan, obstacle, tools);
-    if (!obstacle && plan.announce) this.#announce(app, plan.announce);
+    else if (plan.announce) this.#announce(app, plan.announce);
     this.#next(key, plan, obstacle);
   }
 
   async #report(seen: Snapshot, plan: Plan, obstacle: Obstacle | undefined, tools: Tools): Promise<void> {
     const conditions = obstacle ? withObstacle(plan.conditions, obstacle) : plan.conditions;
-    if (obstacle) this.#announce(seen.app, { type: 'Warning', ...obstacle });
-    await writeStatus(seen.app, statusOf(seen, { conditions }), tools);
+    const isNews = await writeStatus(seen.app, statusOf(seen, { conditions }), tools);
+    const announcement: Announcement | undefined = obstacle ? { type: 'Warning', ...obstacle } : plan.announce;
+    if (isNews && announcement) this.#announce(seen.app, announcement);
   }
 
   #next(key: AppKey, plan: Plan, obstacle: Obstacle | undefined): void {

@@ -202,7 +202,8 @@ export function jobView(job: KeptJob, pod: KeptPod | undefined): JobView {
 
 function jobState({ end }: KeptJob, pod: KeptPod | undefined): JobView['state'] {
   const verdict = parseVerdict(pod?.terminationMessage);
-  if (end?.state === 'succeeded') return { kind: 'succeeded', endedAt: end.at, ...(verdict && { verdict }) };
+  if (end?.state === 'succeeded')
+    return { kind: 'succeeded', endedAt: end.at, podGone: pod === undefined, ...(verdict && { verdict }) };
   if (end) {
     const detail = [end.detail, pod?.view.lastExit ?? pod?.view.waiting?.reason].filter(Boolean).join('; ');
     // a pod that is gone already (its node, or somebody, removed it) may have run

@@ -10,7 +10,7 @@ export type Unread = { readonly known: false; readonly why: string };
 export const MAX_METRICS_BYTES = 4 * 1024 * 1024;
 
 /** Kubelet's probes and our own scrapes are not users. */
-const NOT_USERS: ReadonlySet<string> = new Set(['/health', '/ready', '/metrics']);
+const NOT_USERS: ReadonlySet<string> = new Set(['/health', '/live', '/ready', '/metrics']);
 
 const BY_ROUTE = 'http_requests_total';
 const REQUESTS = 'dashboard_requests_total';

@@ -6,7 +6,9 @@
 
 import type { RolloutRecord } from '../api/rollout.ts';
 import { ANNOTATIONS, names } from '../objects/names.ts';
+import { bake } from './bake.ts';
 import { about, type Decision, type Stage } from './decision.ts';
+import { promotion } from './promotion.ts';
 import {
   hasNewRelease,
   inPhase,
@@ -16,11 +18,12 @@ import {
   type Snapshot,
   versionOf,
   type Wanted,
+  wantedHash,
 } from './snapshot.ts';
 import { verdictAnnotations } from './verdict.ts';
 import { hasStable, withdraw } from './withdrawal.ts';
 
-const { act, fail, proceed, wait } = about('Ready');
+const { act, fail, proceed } = about('Ready');
 
 export const admission: Stage = seen => {
   const { wanted } = seen;
@@ -28,10 +31,11 @@ export const admission: Stage = seen => {
   return leftOver(seen) ?? overtaken(seen, wanted.value) ?? admit(seen, wanted.value);
 };
 
-/** A rehearsal pod of another release, or of one that serves already. */
+/** A rehearsal pod of another release, of one that serves already, or of one that failed: the next try has its own. */
 function leftOver(seen: Snapshot): Decision | undefined {
-  const wanted = seen.wanted.known ? seen.wanted.value.release.hash : undefined;
-  const stale = seen.rehearsals.find(pod => !pod.deleting && (pod.release !== wanted || !hasNewRelease(seen)));
+  const wanted = wantedHash(seen);
+  const over = !hasNewRelease(seen) || revisionOf(seen, wanted)?.verdict.verdict === 'rejected';
+  const stale = seen.rehearsals.find(pod => !pod.deleting && (over || pod.release !== wanted));
   if (!stale) return undefined;
   return act('Progressing', `rehearsal pod ${stale.name} is no longer needed`, {
     do: 'deletePod',
@@ -46,8 +50,14 @@ function overtaken(seen: Snapshot, { release }: Wanted): Decision | undefined {
   const goesBack = hasStable(record) && record.stable === release.hash;
   // going back to what is known to be good needs no analysis
   if (hasStable(record) && (record.phase === 'Candidate' || goesBack)) return takeBack(seen, record, release.image);
-  if (record.phase === 'Promoting') return wait('Promoting', 'the promotion under way ends first', 2_000);
+  if (record.phase === 'Promoting') return endOfPromotion(seen);
   return undefined;
+}
+
+/** Half of the pods are replaced already: that ends before the newest begins. */
+function endOfPromotion(seen: Snapshot): Decision {
+  const progress = promotion(seen);
+  return progress.kind === 'proceed' ? bake(seen) : progress;
 }
 
 function takeBack(seen: Snapshot, record: RolloutRecord & { stable: string }, image: string): Decision {
@@ -85,16 +95,16 @@ function refuse(seen: Snapshot, { name, verdict, retryToken, release }: Revision
 
 /** The failed attempt is forgotten, not its history: events and incidents tell of it. */
 function retry(seen: Snapshot, revision: string, token: string, image: string): Decision {
-  const failedJob = seen.jobs.find(
-    job =>
-      job.state.kind === 'failed' &&
-      job.migrationId === (seen.wanted.known ? seen.wanted.value.release.migrationId : ''),
+  const migrationId = seen.wanted.known ? seen.wanted.value.release.migrationId : undefined;
+  const ended = seen.jobs.find(
+    job => job.migrationId === migrationId && ['succeeded', 'failed'].includes(job.state.kind),
   );
-  if (failedJob) {
-    return act('Progressing', `Job ${failedJob.name} is cleared for another try`, {
+  // a verdict that was written down holds, and needs no other Job
+  if (ended && !seen.revisions.some(({ migration }) => migration?.id === migrationId)) {
+    return act('Progressing', `Job ${ended.name} is cleared for another try`, {
       do: 'deleteJob',
-      job: failedJob.name,
-      uid: failedJob.uid,
+      job: ended.name,
+      uid: ended.uid,
     });
   }
   const message = `${versionOf(image)} is tried again (retryToken ${token})`;

@@ -12,6 +12,7 @@ export const analysis: Stage = seen => {
   const { analysis: settings } = seen.app.spec.rollout;
   if (settings.policy === 'Disabled') return proceed('AnalysisDisabled', 'spec.rollout.analysis.policy is Disabled');
   if (!inPhase(seen, 'Candidate')) return proceed('AnalysisPassed', 'no candidate is held');
+  if (seen.deployment?.wantedReplicas === 0) return proceed('AnalysisPassed', 'no pod is wanted: nobody is served');
   const judgement = seen.judgement;
   if (!judgement || judgement.release !== seen.deployment?.record.release) {
     return wait('Analysing', 'waiting for the first reading of the candidate’s metrics', RECHECK_MS);

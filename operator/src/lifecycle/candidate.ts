@@ -12,6 +12,7 @@ import {
   revisionOf,
   type Snapshot,
   secondsSince,
+  servesUnproven,
   stableIsDown,
   versionOf,
 } from './snapshot.ts';
@@ -33,7 +34,7 @@ function start(seen: Snapshot): Decision {
   const record = seen.deployment?.record;
   const next = { release: release.hash, since: iso(seen.now) };
   const version = versionOf(release.image);
-  if (!record?.stable && !provesItself(seen)) {
+  if (!record?.stable && !servesUnproven(seen)) {
     return act(
       'CandidateStarting',
       `${version} is installed`,
@@ -53,16 +54,16 @@ function start(seen: Snapshot): Decision {
   );
 }
 
-/** A first release that serves without fault until now may already be compared with, and gone back to. */
-const provesItself = (seen: Snapshot): boolean =>
-  inPhase(seen, 'Baking') && seen.judgement?.verdict !== 'Bad' && (seen.deployment?.readyReplicas ?? 0) > 0;
-
 /** A newer spec does not wait half an hour: what serves without fault until now is what it is compared with. */
 function bakeCutShort(seen: Snapshot): Decision | undefined {
   const revision = revisionOf(seen, seen.deployment?.record.release);
   if (!inPhase(seen, 'Baking') || !revision || revision.verdict.verdict === 'released') return undefined;
   const at = iso(seen.now);
-  const message = 'released: no fault seen until a newer spec came';
+  const { verdict, message: figures } = seen.judgement ?? { verdict: 'Pending', message: '' };
+  const message =
+    verdict === 'Bad'
+      ? `released in spite of its figures (${figures}): analysis.policy is Observe`
+      : 'released: no fault seen until a newer spec came';
   const set = verdictAnnotations(
     { verdict: 'released', reason: 'Released', message, at },
     seen.app.spec.rollout.retryToken,

@@ -15,4 +15,4 @@ export const dependencies: Stage = seen => {
   return proceed('DependenciesPresent', 'every Secret and ConfigMap that the spec names is there');
 };
 
-const allOf = (messages: readonly string[]) => `${messages.join('; ')}; create it and the release goes on by itself`;
+const allOf = (messages: readonly string[]) => `${messages.join('; ')}; mend it and the release goes on by itself`;

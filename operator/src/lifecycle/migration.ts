@@ -100,8 +100,16 @@ const cannotStart = (job: JobView, detail: string): Decision =>
 
 function succeeded(seen: Snapshot, revision: Revision, job: JobView): Decision {
   if (job.state.kind !== 'succeeded') return run(seen, revision, job.migrationId);
-  const { verdict, endedAt } = job.state;
+  const { verdict, endedAt, podGone } = job.state;
   const ours = isOurCommand(seen);
+  // its last words went with its pod; asking again is harmless, `up` does only what is left to do
+  if (!verdict && ours && podGone) {
+    return act('Verifying', `Job ${job.name} ended and its pod is gone: it is asked again`, {
+      do: 'deleteJob',
+      job: job.name,
+      uid: job.uid,
+    });
+  }
   if (!verdict && ours)
     return reject(
       seen,

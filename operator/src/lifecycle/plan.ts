@@ -7,6 +7,7 @@ import { hasNewRelease, inPhase, type Snapshot } from './snapshot.ts';
 export interface Plan {
   readonly conditions: readonly Condition[];
   readonly action?: Action;
+  /** With an action: said when it is done. Without: said when it is new in the status. */
   readonly announce?: Announcement;
   /** Look again after this many milliseconds, even if nothing is seen to change. */
   readonly recheckMs?: number;
@@ -38,6 +39,10 @@ function walk(seen: Snapshot): Decision[] {
 
 function todo(answer: Decision | undefined): Pick<Plan, 'action' | 'announce' | 'recheckMs'> {
   if (answer?.kind === 'act') return { action: answer.action, ...(answer.announce && { announce: answer.announce }) };
+  if (answer?.kind === 'fail') {
+    const { reason, message } = answer.condition;
+    return { announce: { type: 'Warning', reason, message } };
+  }
   return answer?.kind === 'wait' ? { recheckMs: answer.recheckMs } : {};
 }
 
@@ -59,8 +64,8 @@ function summary(seen: Snapshot, answer: Decision | undefined): Condition[] {
 function ready(seen: Snapshot, answer: Decision | undefined): Condition {
   if (answer === undefined) return { type: 'Ready', status: 'Unknown', reason: 'Progressing', message: '' };
   const { reason, message } = answer.condition;
-  const up = seen.deployment?.readyReplicas ?? 0;
-  if (serves(seen, answer) && up === 0) {
+  const { readyReplicas = 0, wantedReplicas = 1 } = seen.deployment ?? {};
+  if (serves(seen, answer) && readyReplicas === 0 && wantedReplicas > 0) {
     return { type: 'Ready', status: 'False', reason: 'PodsUnavailable', message: 'no pod is ready' };
   }
   return { type: 'Ready', status: serves(seen, answer) ? 'True' : 'False', reason, message };

@@ -31,7 +31,8 @@ function answer(seen: Snapshot, record: RolloutRecord, fault: string): Decision 
     );
   }
   if (policy === 'Observe' || policy === 'Disabled') return undefined;
-  if (policy === 'Hold')
+  // a newer spec is the decision that Hold waits for: the bad release goes, then the newest begins
+  if (policy === 'Hold' && !hasNewerSpec(seen, record))
     return fail('Held', `${message}; analysis.policy is Hold: apply the earlier spec to go back, or a new one`);
   const back = versionOf(revisionOf(seen, record.stable)?.release.image ?? record.stable);
   return act(
@@ -48,6 +49,7 @@ function answersWithErrors({ judgement }: Snapshot, record: RolloutRecord): stri
 
 function crashes(seen: Snapshot, record: RolloutRecord): string | undefined {
   if (record.phase === 'Installing') return undefined; // promotion tells of a first install that cannot start
+  if (seen.judgement?.verdict === 'DependencyDegraded') return undefined; // what the releases share is at fault
   const pods = podsOf(seen, record.release);
   const crashing = pods.filter(pod => pod.restarts >= CRASHES || pod.lastExit === 'OOMKilled');
   if (crashing.length === 0 || crashing.length * 2 < pods.length) return undefined;

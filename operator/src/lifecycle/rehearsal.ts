@@ -13,6 +13,7 @@ import {
   type Revision,
   revisionOf,
   type Snapshot,
+  servesUnproven,
   stableIsDown,
   versionOf,
 } from './snapshot.ts';
@@ -30,7 +31,8 @@ export const rehearsal: Stage = seen => {
   if (!seen.wanted.known || !hasNewRelease(seen)) return proceed('RehearsalPassed', 'the release serves already');
   const { release } = seen.wanted.value;
   // nobody is served yet, so there is nobody to protect
-  if (!seen.deployment?.record.stable) return proceed('RehearsalPassed', 'a first install needs no rehearsal');
+  if (!seen.deployment?.record.stable && !servesUnproven(seen))
+    return proceed('RehearsalPassed', 'a first install needs no rehearsal');
   const revision = revisionOf(seen, release.hash);
   if (!revision) return wait('RehearsalRunning', 'the release is being written down', 1_000);
   const pod = seen.rehearsals.find(({ release: hash }) => hash === release.hash);

@@ -95,7 +95,7 @@ export interface JobView {
   readonly state:
     | { readonly kind: 'pending'; readonly detail: string }
     | { readonly kind: 'running' }
-    | { readonly kind: 'succeeded'; readonly endedAt: number; readonly verdict?: JobVerdict }
+    | { readonly kind: 'succeeded'; readonly endedAt: number; readonly podGone: boolean; readonly verdict?: JobVerdict }
     | {
         readonly kind: 'failed';
         readonly endedAt: number;
@@ -189,6 +189,10 @@ export const stableIsDown = (seen: Snapshot): boolean => {
   const beside = podsOf(seen, record.phase === 'Candidate' ? record.stable : record.release);
   return beside.length > 0 && beside.every(pod => !pod.ready);
 };
+
+/** A first release that is still baking, without a fault until now: users are served, and it can be gone back to. */
+export const servesUnproven = (seen: Snapshot): boolean =>
+  inPhase(seen, 'Baking') && seen.judgement?.verdict !== 'Bad' && (seen.deployment?.readyReplicas ?? 0) > 0;
 
 export const secondsSince = (iso: string, now: number): number => (now - Date.parse(iso)) / 1000;
 

@@ -91,12 +91,14 @@ const describe = ({ release, name }: Revision, since: string | undefined): Relea
 });
 
 /** Figures are written with a verdict, not with every reading: a status that changes every second is no status. */
-function analysisOf({ judgement, app }: Snapshot): Pick<AppStatus, 'analysis'> {
+function analysisOf({ judgement, app, now }: Snapshot): Pick<AppStatus, 'analysis'> {
   if (!judgement || judgement.verdict === 'Pending') return {};
-  const { verdict, candidate, baseline } = judgement;
+  const { verdict, release, candidate, baseline } = judgement;
   const before = app.status.analysis;
-  if (before?.verdict === verdict) return { analysis: before };
-  return { analysis: { verdict, candidate: { ...candidate }, baseline: { ...baseline } } };
+  if (before?.verdict === verdict && before.release === release) return { analysis: before };
+  return {
+    analysis: { verdict, release, candidate: { ...candidate }, baseline: { ...baseline }, decidedAt: iso(now) },
+  };
 }
 
 function incidentsOf(seen: Snapshot): Incident[] {
