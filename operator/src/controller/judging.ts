@@ -276,11 +276,18 @@ function policyOf({ spec }: AppResource): Policy {
   return { minimumSeconds, minimumRequests, timeoutSeconds, blindAfterSeconds };
 }
 
-/** The services' /ready: `{"status":"unavailable","dependencies":{"database":"failed"}}`. */
+/**
+ * What a 503 of the readiness path says. Both services: `{"dependencies":{"database":"failed"}}`; the dashboard's
+ * /health, the Python original's too: `{"status":"unhealthy","database":"error"}`.
+ */
 function namesFailedDependency(text: string): boolean | 'unknown' {
   try {
-    const { dependencies } = JSON.parse(text) as { dependencies?: Record<string, unknown> };
-    return dependencies ? Object.values(dependencies).some(state => state !== 'ok') : 'unknown';
+    const { dependencies, database } = JSON.parse(text) as {
+      dependencies?: Record<string, unknown>;
+      database?: unknown;
+    };
+    if (dependencies) return Object.values(dependencies).some(state => state !== 'ok');
+    return database === 'error' ? true : 'unknown';
   } catch {
     return 'unknown';
   }
