@@ -18,7 +18,7 @@ import { contentKey, type Reference, referencesOf } from '../objects/references.
 import { releaseOf } from '../objects/release.ts';
 import { parseRevision } from '../objects/revision.ts';
 import { contentHash, type Digest, type Digests } from './digests.ts';
-import { jobView, type KeptJob, type KeptRevision } from './views.ts';
+import { jobView, type Kept, type KeptJob, type KeptPod, type KeptRevision } from './views.ts';
 import { labelled, type Stores } from './world.ts';
 
 export interface Sources {
@@ -36,9 +36,7 @@ export async function gather(app: AppResource, sources: Sources): Promise<Snapsh
   const pods = stores.pods
     .byIndex('instance', labelled(namespace, name))
     .filter(pod => isOurs(app, pod.metadata.labels));
-  const jobs = stores.jobs
-    .byIndex('instance', labelled(namespace, name))
-    .filter(job => isOurs(app, job.metadata.labels));
+  const jobs = stores.jobs.byIndex('instance', labelled(namespace, name)).filter(job => isOwned(app, job));
   const { missing, wanted } = await references(app, sources);
   const deployment = deploymentOf(app, stores);
   const autoscaler = stores.autoscalers.get(namespace, names.autoscaler(name));
@@ -53,12 +51,7 @@ export async function gather(app: AppResource, sources: Sources): Promise<Snapsh
     ...(deployment && { deployment }),
     pods: pods.filter(({ component }) => component === COMPONENTS.server).map(({ view }) => view),
     rehearsals: pods.filter(({ component }) => component === COMPONENTS.rehearsal).map(({ view }) => view),
-    jobs: jobs.map(job =>
-      jobView(
-        job,
-        pods.find(pod => ownedBy(pod.metadata.ownerReferences, job)),
-      ),
-    ),
+    jobs: jobs.map(job => jobView(job, newest(pods.filter(pod => ownedBy(pod.metadata.ownerReferences, job))))),
     ...(busy !== undefined && { databaseBusyWith: busy }),
     ...(judgement && { judgement }),
     ...(autoscaler && { autoscaler: { active: autoscaler.active, message: autoscaler.message } }),
@@ -68,6 +61,14 @@ export async function gather(app: AppResource, sources: Sources): Promise<Snapsh
 
 const ownedBy = (owners: readonly { uid: string }[], job: KeptJob): boolean =>
   owners.some(({ uid }) => uid === job.metadata.uid);
+
+/** With a backoffLimit a Job has several pods; its end is the end of the last one. */
+const newest = (pods: readonly KeptPod[]): KeptPod | undefined =>
+  [...pods].sort((a, b) => a.view.createdAt - b.view.createdAt).at(-1);
+
+/** What an earlier resource of this name left is on its way out, and says nothing about this one. */
+const isOwned = (app: AppResource, { metadata }: Kept): boolean =>
+  metadata.ownerReferences.some(({ uid }) => uid === app.metadata.uid);
 
 /** Two kinds may use one name: the name label tells them apart. */
 const isOurs = (app: AppResource, labels: Readonly<Record<string, string>>): boolean =>
@@ -129,14 +130,14 @@ function keysOf(app: AppResource, stores: Stores): KeyView[] {
 
 function deploymentOf(app: AppResource, stores: Stores): DeploymentView | undefined {
   const live = stores.deployments.get(app.metadata.namespace, names.deployment(app.metadata.name));
-  if (!live?.record || live.metadata.deleting) return undefined;
+  if (!live?.record || live.metadata.deleting || !isOwned(app, live)) return undefined;
   return { record: live.record, observed: live.observed, wantedReplicas: live.replicas, ...live.status };
 }
 
 function revisionsOf(app: AppResource, stores: Stores): Revision[] {
   return stores.revisions
     .byIndex('instance', labelled(app.metadata.namespace, app.metadata.name))
-    .filter(({ metadata }) => isOurs(app, metadata.labels))
+    .filter(kept => isOwned(app, kept))
     .flatMap(kept => revisionOf(kept) ?? [])
     .sort((a, b) => a.number - b.number);
 }

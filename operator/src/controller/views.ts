@@ -202,13 +202,21 @@ export function jobView(job: KeptJob, pod: KeptPod | undefined): JobView {
 
 function jobState({ end }: KeptJob, pod: KeptPod | undefined): JobView['state'] {
   const verdict = parseVerdict(pod?.terminationMessage);
+  const ended = pod?.view.lastExit !== undefined;
   if (end?.state === 'succeeded')
-    return { kind: 'succeeded', endedAt: end.at, podGone: pod === undefined, ...(verdict && { verdict }) };
+    return { kind: 'succeeded', endedAt: end.at, podRead: ended, ...(verdict && { verdict }) };
   if (end) {
     const detail = [end.detail, pod?.view.lastExit ?? pod?.view.waiting?.reason].filter(Boolean).join('; ');
     // a pod that is gone already (its node, or somebody, removed it) may have run
     const started = pod?.started ?? true;
-    return { kind: 'failed', endedAt: end.at, detail, started, ...(verdict && { verdict }) };
+    return {
+      kind: 'failed',
+      endedAt: end.at,
+      podRead: ended || !started,
+      detail,
+      started,
+      ...(verdict && { verdict }),
+    };
   }
   if (pod?.started) return { kind: 'running' };
   const { unschedulable, waiting } = pod?.view ?? {};

@@ -15,6 +15,8 @@ const { act, fail, proceed, wait } = about('Migrated');
 const START_GRACE_MS = 120_000;
 /** A database that does not answer is asked again this long after the last attempt ended. */
 const RETRY_MS = 15_000;
+/** By then the watch of pods has caught up with the one of Jobs, or the pod is gone. */
+const POD_LAG_MS = 10_000;
 /** What `migrate` of the services says when nothing is left to do. */
 const UP_TO_DATE = 'up to date';
 /** What passes by itself: the database is down, or somebody holds its lock. */
@@ -100,16 +102,9 @@ const cannotStart = (job: JobView, detail: string): Decision =>
 
 function succeeded(seen: Snapshot, revision: Revision, job: JobView): Decision {
   if (job.state.kind !== 'succeeded') return run(seen, revision, job.migrationId);
-  const { verdict, endedAt, podGone } = job.state;
+  const { verdict, endedAt, podRead } = job.state;
   const ours = isOurCommand(seen);
-  // its last words went with its pod; asking again is harmless, `up` does only what is left to do
-  if (!verdict && ours && podGone) {
-    return act('Verifying', `Job ${job.name} ended and its pod is gone: it is asked again`, {
-      do: 'deleteJob',
-      job: job.name,
-      uid: job.uid,
-    });
-  }
+  if (!podRead && ours) return unread(seen, job, endedAt);
   if (!verdict && ours)
     return reject(
       seen,
@@ -138,9 +133,19 @@ function succeeded(seen: Snapshot, revision: Revision, job: JobView): Decision {
   });
 }
 
+/** Its last words went with its pod: asking again is harmless, `up` does only what is left to do. */
+function unread(seen: Snapshot, job: JobView, endedAt: number): Decision {
+  const message = `Job ${job.name} ended and the verdict of its pod was not read`;
+  const left = endedAt + POD_LAG_MS - seen.now;
+  if (left > 0) return wait('Verifying', message, left);
+  return act('Verifying', `${message}: it is asked again`, { do: 'deleteJob', job: job.name, uid: job.uid });
+}
+
 function failed(seen: Snapshot, revision: Revision, job: JobView): Decision {
   if (job.state.kind !== 'failed') return run(seen, revision, job.migrationId);
-  const { verdict, detail, started, endedAt } = job.state;
+  const { verdict, detail, started, endedAt, podRead } = job.state;
+  const lag = endedAt + POD_LAG_MS - seen.now;
+  if (!podRead && lag > 0) return wait('Verifying', `Job ${job.name} ended, its pod is being read`, lag);
   if (verdict && PASSING.includes(verdict.result)) {
     const again = endedAt + RETRY_MS - seen.now;
     const words = `the database does not answer (${verdict.message ?? detail}); tried again until it does`;

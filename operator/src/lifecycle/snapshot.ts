@@ -87,6 +87,7 @@ export interface PodView {
   readonly unschedulable?: string;
 }
 
+/** `podRead`: how its pod ended was seen, too; the watch of pods may be behind the one of Jobs. */
 export interface JobView {
   readonly name: string;
   readonly uid: string;
@@ -95,10 +96,11 @@ export interface JobView {
   readonly state:
     | { readonly kind: 'pending'; readonly detail: string }
     | { readonly kind: 'running' }
-    | { readonly kind: 'succeeded'; readonly endedAt: number; readonly podGone: boolean; readonly verdict?: JobVerdict }
+    | { readonly kind: 'succeeded'; readonly endedAt: number; readonly podRead: boolean; readonly verdict?: JobVerdict }
     | {
         readonly kind: 'failed';
         readonly endedAt: number;
+        readonly podRead: boolean;
         readonly detail: string;
         readonly started: boolean;
         readonly verdict?: JobVerdict;
