@@ -59,6 +59,14 @@ export const podPids = (cluster: Cluster): number[] => {
   return [...new Set(pids.filter(pid => pid !== '').map(Number))];
 };
 
+/** Lets frozen pods go on: in version 1 of cgroups what is frozen cannot even be killed. */
+export const thaw = (cluster: Cluster): void => {
+  for (const group of groups(cluster)) {
+    const state = join(group, 'freezer.state');
+    if (existsSync(state) && read(state) !== 'THAWED') writeFileSync(state, 'THAWED');
+  }
+};
+
 /** Removes the cgroups; the kernel refuses until the last killed process is really gone. */
 export const removeCgroups = async (cluster: Cluster): Promise<void> => {
   const deadline = Date.now() + REMOVE_DEADLINE_MS;

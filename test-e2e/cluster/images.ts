@@ -13,6 +13,7 @@ import {
   renameSync,
   rmSync,
   statSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -74,7 +75,10 @@ export const buildImage = async (request: ImageRequest): Promise<Image> => {
   const key = hashOf(request);
   const archive = join(folder(CACHE, 'images'), `${request.name}-${contentHash(reference, key)}.tar`);
   const image = { reference, archive, key };
-  if (existsSync(archive)) return image;
+  if (existsSync(archive)) {
+    utimesSync(archive, new Date(), new Date()); // the least used ones go first
+    return image;
+  }
   return withLock(join(CACHE, 'images.lock'), 'it is building images', async () => {
     const since = performance.now();
     if (!existsSync(archive)) await makeArchive(request, image);
@@ -90,9 +94,9 @@ const makeArchive = async (request: ImageRequest, { reference, archive }: Image)
   const common = ['--file', request.dockerfile, '--tag', reference, ...buildArgs, request.context];
   try {
     if (engine() === 'buildah') {
-      // the time is fixed, so that the same content has the same digest
+      // the time is fixed, so that the same content has the same digest; docker's archives are not compressed
       await buildah(['bud', '--isolation=chroot', '--pull-never', '--timestamp=0', '--quiet', ...common]);
-      await buildah(['push', '--quiet', '--disable-compression', reference, `oci-archive:${partial}:${reference}`]);
+      await buildah(['push', '--quiet', reference, `docker-archive:${partial}:${reference}`]);
     } else {
       await run([engine(), 'build', '--quiet', ...common]);
       await run([engine(), 'save', '--output', partial, reference]);
@@ -101,6 +105,23 @@ const makeArchive = async (request: ImageRequest, { reference, archive }: Image)
   } finally {
     rmSync(partial, { force: true });
   }
+  await forgetOld(request.name);
+};
+
+const KEPT = 8;
+
+// every change of a source makes a new archive
+const forgetOld = async (name: string): Promise<void> => {
+  const archives = join(CACHE, 'images');
+  const isOne = new RegExp(`^${name}-[0-9a-f]{10}\\.tar$`);
+  const byAge = readdirSync(archives)
+    .filter(file => isOne.test(file))
+    .map(file => ({ file, usedMs: statSync(join(archives, file)).mtimeMs }))
+    .sort((one, other) => other.usedMs - one.usedMs);
+  for (const { file } of byAge.slice(KEPT)) rmSync(join(archives, file));
+  if (engine() !== 'buildah') return;
+  await buildah(['rm', '--all']); // it leaves the container of every stage but the last
+  await buildah(['rmi', '--prune']);
 };
 
 const buildah = (args: readonly string[]): Promise<string> =>
@@ -112,7 +133,7 @@ const inStore = async (image: Image): Promise<string> => {
   const name = `${REGISTRY}/base:${contentHash(image.key)}`;
   const known = await buildah(['inspect', '--type=image', '--format={{.FromImageID}}', name]).catch(() => '');
   if (known !== '') return name;
-  const id = await buildah(['pull', '--quiet', `oci-archive:${image.archive}`]);
+  const id = await buildah(['pull', '--quiet', `docker-archive:${image.archive}`]);
   await buildah(['tag', id.trim(), name]);
   return name;
 };
@@ -158,10 +179,17 @@ export const pauseImage = async (): Promise<Image> => {
   return buildImage({ name, tag, dockerfile: ours('pause'), context, inputs: ['pause'] });
 };
 
+let base: Promise<Image> | undefined;
+
 /** Node 24 for the operator and the services. `undefined` with a container engine: it takes the public one. */
 export const baseImage = async (): Promise<Image | undefined> => {
   if (engine() !== 'buildah') return undefined;
-  return withScratch(async scratch => {
+  base ??= buildBase();
+  return base;
+};
+
+const buildBase = (): Promise<Image> =>
+  withScratch(async scratch => {
     const place = (source: string, target: string): void => {
       mkdirSync(dirname(join(scratch, target)), { recursive: true });
       copyFileSync(realpathSync(source), join(scratch, target));
@@ -175,7 +203,6 @@ export const baseImage = async (): Promise<Image | undefined> => {
     chmodSync(join(scratch, 'tmp'), 0o1777);
     return buildImage({ name: 'base', tag: process.version, dockerfile: ours('base'), context: scratch });
   });
-};
 
 const librariesOf = async (program: string): Promise<string[]> =>
   [...(await run(['ldd', program])).matchAll(/(\/\S+) \(0x/g)].map(([, library = '']) => library);

@@ -165,7 +165,28 @@ const apiserver = (cluster: Cluster): string[] => {
     '--requestheader-username-headers=X-Remote-User',
     `--proxy-client-cert-file=${frontProxy.cert}`,
     `--proxy-client-key-file=${frontProxy.key}`,
+    `--audit-log-path=${auditLog(cluster)}`,
+    `--audit-policy-file=${auditPolicy(cluster)}`,
   ];
+};
+
+/** One JSON line for each write of a service account: how tests count what a controller did. */
+export const auditLog = (cluster: Cluster): string => join(cluster.state, 'log', 'audit.log');
+
+const auditPolicy = (cluster: Cluster): string => {
+  const accounts = { userGroups: ['system:serviceaccounts'] };
+  const policy = {
+    apiVersion: 'audit.k8s.io/v1',
+    kind: 'Policy',
+    omitStages: ['RequestReceived'],
+    rules: [
+      { level: 'Metadata', ...accounts, verbs: ['create', 'update', 'patch', 'delete', 'deletecollection'] },
+      { level: 'None' },
+    ],
+  };
+  folder(cluster.state, 'config');
+  writeFileSync(config(cluster, 'audit-policy.json'), JSON.stringify(policy));
+  return config(cluster, 'audit-policy.json');
 };
 
 const asClient = (file: string): string[] =>

@@ -1,7 +1,7 @@
 // Takes everything away that a cluster may have left, in whatever state it is. Nothing is asked to end politely:
 // the data goes with it.
 import { existsSync, readFileSync, rmSync } from 'node:fs';
-import { podPids, removeCgroups } from './cgroups.ts';
+import { podPids, removeCgroups, thaw } from './cgroups.ts';
 import type { Cluster } from './names.ts';
 import { deleteNetwork } from './network.ts';
 import { killAll, runningPid, startedNames, strayPids } from './processes.ts';
@@ -11,6 +11,7 @@ import { run, succeeds } from './run.ts';
 export const tearDown = async (cluster: Cluster): Promise<void> => {
   const programs = startedNames(cluster).flatMap(name => runningPid(cluster, name) ?? []);
   await killAll([...programs, ...strayPids(cluster)]); // first those that would start something again
+  thaw(cluster);
   await killAll([...podPids(cluster), ...strayPids(cluster)]);
   await unmountAll(cluster);
   await removeCgroups(cluster);
