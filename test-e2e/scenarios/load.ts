@@ -1,0 +1,112 @@
+// A load generator that records every response. Open loop: requests leave at fixed times, whatever became of the ones
+// before, so a slow server is not asked less. Runs inside the node's network, bounded in rate and time:
+//
+//   LOAD_HEADERS='{"x-api-key":"…"}' node load.ts --url http://10.96.0.7 --path /api/summary --path /api/providers \
+//     --rate 20 --seconds 600 --records traffic.jsonl [--clients 20]
+//
+// Without --clients every request has a connection of its own, so each is routed anew. With it, so many clients keep
+// their connections alive, as most real ones do: the node routes a connection once, when it is made.
+//
+// One line per response: {"at":…,"ms":3.2,"status":200,"release":"1.1.0"} or {"at":…,"ms":5000,"error":"TIMEOUT"}.
+// `at` is when the request left, epoch milliseconds. `release` is what the response's X-Release header says.
+import { createWriteStream } from 'node:fs';
+import { Agent, type IncomingMessage, request } from 'node:http';
+import { parseArgs } from 'node:util';
+
+const MAX_RATE = 200;
+const MAX_SECONDS = 3_600;
+const TIMEOUT_MS = 5_000;
+
+/** One response, or what came instead of one. */
+export type Answer = {
+  readonly at: number;
+  readonly ms: number;
+  readonly status?: number;
+  readonly error?: string;
+  readonly release?: string;
+};
+
+type Plan = {
+  readonly url: string;
+  readonly paths: readonly string[];
+  readonly rate: number;
+  readonly seconds: number;
+  readonly records: string;
+  readonly clients: number;
+};
+
+function parsePlan(args: readonly string[]): Plan {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      url: { type: 'string' },
+      path: { type: 'string', multiple: true },
+      rate: { type: 'string' },
+      seconds: { type: 'string' },
+      records: { type: 'string' },
+      clients: { type: 'string', default: '0' },
+    },
+  });
+  const { url, path: paths = [], records } = values;
+  const [rate, seconds, clients] = [Number(values.rate), Number(values.seconds), Number(values.clients)];
+  if (url === undefined || paths.length === 0 || records === undefined) throw new Error('--url, --path and --records');
+  if (!(rate > 0 && rate <= MAX_RATE)) throw new Error(`--rate is above 0 and at most ${MAX_RATE} requests per second`);
+  if (!(seconds > 0 && seconds <= MAX_SECONDS)) throw new Error(`--seconds is above 0 and at most ${MAX_SECONDS}`);
+  if (!Number.isInteger(clients) || clients < 0 || clients > MAX_RATE) throw new Error('--clients is a small number');
+  return { url, paths, rate, seconds, records, clients };
+}
+
+const now = (): number => performance.timeOrigin + performance.now();
+
+/** Sends one request and always gives an answer. */
+function ask(url: string, headers: Record<string, string>, agent: Agent | false): Promise<Answer> {
+  const at = now();
+  const took = () => Math.round((now() - at) * 10) / 10;
+  return new Promise(resolve => {
+    const failed = (error: string) => resolve({ at: Math.round(at), ms: took(), error });
+    const sent = request(url, { headers, agent, timeout: TIMEOUT_MS });
+    const limit = setTimeout(() => sent.destroy(new Error('TIMEOUT')), TIMEOUT_MS);
+    sent.once('error', (error: NodeJS.ErrnoException) => {
+      clearTimeout(limit);
+      failed(error.code ?? error.message);
+    });
+    sent.once('response', (response: IncomingMessage) => {
+      response.once('error', (error: NodeJS.ErrnoException) => failed(error.code ?? error.message));
+      response.once('end', () => {
+        clearTimeout(limit);
+        const release = response.headers['x-release'];
+        const { statusCode: status = 0 } = response;
+        resolve({ at: Math.round(at), ms: took(), status, ...(typeof release === 'string' && { release }) });
+      });
+      response.resume();
+    });
+    sent.end();
+  });
+}
+
+async function generate(plan: Plan, headers: Record<string, string>): Promise<void> {
+  const records = createWriteStream(plan.records, { flags: 'a' });
+  const agents = Array.from({ length: plan.clients }, () => new Agent({ keepAlive: true, maxSockets: 1 }));
+  const begun = performance.now();
+  let stopped = false;
+  const open = new Set<Promise<void>>();
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => (stopped = true));
+  for (let i = 0; i < plan.rate * plan.seconds && !stopped; i += 1) {
+    const wait = begun + (i * 1000) / plan.rate - performance.now();
+    if (wait > 0) await new Promise(resolve => setTimeout(resolve, wait));
+    const path = plan.paths[i % plan.paths.length] ?? '/';
+    const answered = ask(plan.url + path, headers, agents[i % agents.length] ?? false).then(answer => {
+      records.write(`${JSON.stringify(answer)}\n`);
+      open.delete(answered);
+    });
+    open.add(answered);
+  }
+  await Promise.all(open);
+  for (const agent of agents) agent.destroy();
+  await new Promise(resolve => records.end(resolve));
+}
+
+if (import.meta.main) {
+  const headers = JSON.parse(process.env['LOAD_HEADERS'] ?? '{}') as Record<string, string>;
+  await generate(parsePlan(process.argv.slice(2)), headers);
+}

@@ -1,0 +1,3 @@
+-- Harmless to the release before it: a nullable column is written by nobody yet.
+ALTER TABLE "proveedores" ADD COLUMN "telefono" VARCHAR(40);
+CREATE INDEX "proveedores_telefono_idx" ON "proveedores" ("telefono");

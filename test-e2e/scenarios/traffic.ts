@@ -1,0 +1,82 @@
+// Traffic from inside the node's network, and what can be read off its records.
+import { once } from 'node:events';
+import { mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { insideNode } from '../cluster/cluster.ts';
+import { CHECKOUT } from '../cluster/paths.ts';
+import { get } from './kube.ts';
+import type { Answer } from './load.ts';
+
+const HOUR = 3_600;
+
+export type Traffic = {
+  /** Everything recorded until now; what is still unanswered is missing. */
+  answers(): readonly Answer[];
+  stop(): Promise<void>;
+};
+
+export type TrafficOptions = {
+  readonly namespace: string;
+  readonly service: string;
+  readonly paths: readonly string[];
+  readonly rate: number;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** So many clients that keep their connections; a new connection for each request without. */
+  readonly clients?: number;
+};
+
+/** Starts a load generator as a process of its own. */
+export async function startTraffic(options: TrafficOptions): Promise<Traffic> {
+  const { namespace, service, paths, rate, headers = {}, clients = 0 } = options;
+  const records = join(CHECKOUT, 'build', 'traffic', `${namespace}-${service}${clients > 0 ? '-kept' : ''}.jsonl`);
+  mkdirSync(join(records, '..'), { recursive: true });
+  rmSync(records, { force: true });
+  const { spec } = await get(`/api/v1/namespaces/${namespace}/services/${service}`);
+  const args = [
+    ...['--url', `http://${spec.clusterIP}:${spec.ports[0].port}`, '--records', records],
+    ...paths.flatMap(path => ['--path', path]),
+    ...['--rate', `${rate}`, '--seconds', `${HOUR}`, '--clients', `${clients}`],
+  ];
+  const generator = insideNode([process.execPath, join(import.meta.dirname, 'load.ts'), ...args], {
+    stdio: ['ignore', 'inherit', 'inherit'],
+    env: { ...process.env, LOAD_HEADERS: JSON.stringify(headers) },
+  });
+  // nsenter executes the program in its own place, so this is the generator's own pid
+  const stopWithUs = () => generator.kill();
+  process.once('exit', stopWithUs);
+  return {
+    answers: () => readAnswers(records),
+    stop: async () => {
+      process.off('exit', stopWithUs);
+      if (generator.exitCode !== null || generator.signalCode !== null) return;
+      generator.kill();
+      await once(generator, 'close');
+    },
+  };
+}
+
+function readAnswers(file: string): readonly Answer[] {
+  const lines = readOrNothing(file).split('\n').slice(0, -1); // the last one may be half written
+  return lines.map(line => JSON.parse(line) as Answer).sort((a, b) => a.at - b.at);
+}
+
+function readOrNothing(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    return '';
+  }
+}
+
+/** The key that callers of a dashboard read. */
+export async function apiKey(namespace: string, name: string): Promise<string> {
+  const { data } = await get(`/api/v1/namespaces/${namespace}/secrets/${name}-api-key`);
+  return Buffer.from(data.key, 'base64').toString();
+}
+
+export const isHarmed = ({ status }: Answer): boolean => status === undefined || status >= 500;
+export const isFailed = ({ status }: Answer): boolean => status === undefined || status >= 400;
+
+/** Requests that left at or after `from` and before `to`, epoch milliseconds. */
+export const between = (answers: readonly Answer[], from: number, to: number): readonly Answer[] =>
+  answers.filter(({ at }) => at >= from && at < to);
