@@ -1,0 +1,31 @@
+import { expect, test } from '@jest/globals';
+import { credentials } from './credentials.ts';
+import type { KeyView } from './snapshot.ts';
+import { snapshot } from './testing.ts';
+
+const api: KeyView = { keyring: 'api-keyring', client: 'api-key', keyringPresent: true, clientPresent: true };
+const signing: KeyView = { keyring: 'signing-keyring', keyringPresent: true, clientPresent: true };
+
+test.each<[string, KeyView[], object | undefined]>([
+  ['every key is there', [api, signing], undefined],
+  [
+    'a keyring is missing',
+    [api, { ...signing, keyringPresent: false }],
+    { do: 'mintKeyring', keyring: 'signing-keyring' },
+  ],
+  [
+    'the keyring comes before what callers read of it',
+    [{ ...api, keyringPresent: false, clientPresent: false }],
+    { do: 'mintKeyring', keyring: 'api-keyring' },
+  ],
+  [
+    'callers have no key yet',
+    [{ ...api, clientPresent: false }],
+    { do: 'publishKey', keyring: 'api-keyring', client: 'api-key' },
+  ],
+  ['nobody but the pods reads the signing key', [{ ...signing, clientPresent: false }], undefined],
+])('%s', (_sentence, keys, action) => {
+  const decision = credentials(snapshot({ keys }));
+  expect(decision.kind).toBe(action ? 'act' : 'proceed');
+  if (decision.kind === 'act') expect(decision.action).toEqual(action);
+});
