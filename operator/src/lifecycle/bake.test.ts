@@ -1,0 +1,37 @@
+import { expect, test } from '@jest/globals';
+import { bake } from './bake.ts';
+import type { Decision } from './decision.ts';
+import type { Snapshot } from './snapshot.ts';
+import { app, at, carrying, fresh, T0 } from './testing.ts';
+
+const baking = (seconds: number): Snapshot =>
+  carrying({ phase: 'Baking', since: at(0) }, {}, { now: T0 + seconds * 1000 });
+
+test.each<[string, Snapshot, Decision['kind'], string]>([
+  ['nothing is installed', fresh(), 'proceed', 'Released'],
+  ['the release is stable', carrying({}), 'proceed', 'Released'],
+  ['the promotion is over', carrying({ phase: 'Promoting', release: 'v2' }), 'act', 'Baking'],
+  ['the first install is over', carrying({ phase: 'Installing' }), 'act', 'Baking'],
+  ['it is watched', baking(1_799), 'wait', 'Baking'],
+  ['it was watched long enough', baking(1_800), 'proceed', 'AnalysisPassed'],
+])('%s', (_sentence, seen, kind, reason) => {
+  expect(bake(seen)).toMatchObject({ kind, condition: { reason } });
+});
+
+test('a release that is only watched is ready', () => {
+  expect(bake(baking(0))).toMatchObject({ ready: true, recheckMs: 60_000 });
+  expect(bake(baking(1_799))).toMatchObject({ ready: true, recheckMs: 1_001 });
+});
+
+test('what is known about the release before it stays', () => {
+  const seen = carrying({ phase: 'Promoting', release: 'v2', stable: 'v1', stableErrorRatio: 0.001 });
+  expect(bake(seen)).toMatchObject({
+    action: { record: { phase: 'Baking', release: 'v2', stable: 'v1', stableErrorRatio: 0.001, since: at(0) } },
+  });
+});
+
+test('the message says until when, and that nothing is judged when analysis is off', () => {
+  const off = { ...baking(0), app: app({ rollout: { analysis: { policy: 'Disabled' } } }) };
+  expect(bake(baking(0)).condition.message).toContain('2026-03-01T12:30:00.000Z (taken back if it turns bad)');
+  expect(bake(off).condition.message).toContain('analysis is off');
+});
