@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 // Wiring: configuration, transport, leader lease, controller, health server. Ends with 0 on SIGTERM, with 1 when the
 // lease is lost, with 2 for a configuration that cannot be used.
 import { randomBytes } from 'node:crypto';
