@@ -17,7 +17,16 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createPrivateKey, randomUUID, sign } from 'node:crypto';
 import { once } from 'node:events';
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { request as httpsRequest } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -57,7 +66,8 @@ const SERVED_DEADLINE_MS = 30_000;
 /** Starts etcd and an API server on free loopback ports. Throws with the end of their log when they do not answer. */
 export const startApiServer = async (options: ApiServerOptions = {}): Promise<ApiServer> => {
   await ensureBinaries('etcd', 'kube-apiserver', 'kubectl');
-  const folder = mkdtempSync(join(tmpdir(), 'devshelf-apiserver-'));
+  sweep();
+  const folder = mkdtempSync(join(tmpdir(), `${FOLDER_PREFIX}${process.pid}-`));
   const [port, etcdPort, peerPort] = await freePorts(3);
   const url = `https://127.0.0.1:${port}`;
   const etcdUrl = `http://127.0.0.1:${etcdPort}`;
@@ -112,6 +122,16 @@ export const startApiServer = async (options: ApiServerOptions = {}): Promise<Ap
     throw error;
   }
   return server;
+};
+
+const FOLDER_PREFIX = 'devshelf-apiserver-';
+
+/** Removes the folders of those who were killed before they could do it. */
+const sweep = (): void => {
+  for (const entry of readdirSync(tmpdir()).filter(entry => entry.startsWith(FOLDER_PREFIX))) {
+    const owner = entry.slice(FOLDER_PREFIX.length).split('-')[0];
+    if (!existsSync(`/proc/${owner}`)) rmSync(join(tmpdir(), entry), { recursive: true, force: true });
+  }
 };
 
 const etcdFlags = (folder: string, clientUrl: string, peerUrl: string): string[] => [

@@ -4,7 +4,7 @@ import { CHECKOUT, contentHash } from './paths.ts';
 
 export type Cluster = {
   readonly name: string;
-  /** Everything the cluster writes. Short, because the path of a socket may have 107 characters only. */
+  /** Everything the cluster writes. Its path is short, because that of a socket must be. */
   readonly state: string;
   /** The node's network namespace: its name, and the file that `nsenter --net=` takes. */
   readonly namespace: string;
@@ -17,13 +17,17 @@ export type Cluster = {
   readonly nodeKubeconfig: string;
 };
 
+// the kernel's limit for a socket's path, less containerd's longest name
+const MAX_STATE_PATH = 104 - '/containerd.sock.ttrpc'.length;
+
 /** The cluster called `name`. */
 export const clusterNamed = (name: string): Cluster => {
   if (!/^[a-z0-9][a-z0-9-]{0,19}$/.test(name)) {
     throw new Error(`"${name}" cannot name a cluster: at most 20 lower-case letters, digits and dashes`);
   }
   const namespace = `devshelf-${name}`;
-  const state = join(process.env['DEVSHELF_STATE'] ?? '/var/lib/devshelf', name);
+  const state = join(process.env['DEVSHELF_STATE'] || '/var/lib/devshelf', name);
+  if (state.length > MAX_STATE_PATH) throw new Error(`${state} is too long for sockets: choose another DEVSHELF_STATE`);
   return {
     name,
     state,

@@ -1,5 +1,5 @@
 // The cluster made of plain processes.
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { startAddons } from './addons.ts';
 import { binaryPath, ensureBinaries, KUBERNETES_VERSION } from './binaries.ts';
@@ -54,7 +54,7 @@ const up = async (cluster: Cluster): Promise<void> => {
 
 const start = async (cluster: Cluster, pause: Image): Promise<void> => {
   const since = performance.now();
-  folder(cluster.state);
+  chmodSync(folder(cluster.state), 0o700); // whoever reads the administrator's key may run anything as root
   const [apiPort = 0] = await freePorts(1);
   await startNode(cluster, apiPort, () => loadImages(cluster, [pause]));
   say(`node ${NODE_NAME} ${KUBERNETES_VERSION} is Ready: ${elapsed(since)}`);

@@ -6,6 +6,7 @@ import { run, succeeds } from './run.ts';
 
 /** Makes the namespace with the node's address, which is also where a default route leads. */
 export const createNetwork = async (cluster: Cluster): Promise<void> => {
+  await loadModules();
   await run(['ip', 'netns', 'add', cluster.namespace]);
   const script = [
     'ip link set lo up',
@@ -14,10 +15,15 @@ export const createNetwork = async (cluster: Cluster): Promise<void> => {
     'ip link set node0 up',
     `ip route add default via ${NODE_IP}`,
     'sysctl -qw net.ipv4.ip_forward=1',
-    // so that a pod reaches itself and its neighbours through a Service; absent where br_netfilter is not loaded
-    'sysctl -qw net.bridge.bridge-nf-call-iptables=1 2>/dev/null || true',
+    'sysctl -qw net.bridge.bridge-nf-call-iptables=1', // so that a pod reaches its neighbours through a Service
   ].join('\n');
   await run([...enterNode(cluster), 'sh', '-ec', script]);
+};
+
+const loadModules = async (): Promise<void> => {
+  await succeeds(['modprobe', '--all', '--quiet', 'br_netfilter', 'overlay']); // they may be built in
+  if (existsSync('/proc/sys/net/bridge/bridge-nf-call-iptables')) return;
+  throw new Error('The kernel lacks br_netfilter, without which Services do not work: modprobe br_netfilter');
 };
 
 /** Removes the namespace, and with it every link, address and rule in it. */

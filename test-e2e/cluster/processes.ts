@@ -78,7 +78,8 @@ export const enterNode = (cluster: Cluster): string[] => ['nsenter', `--net=${cl
 export const logTail = (cluster: Cluster, name: string, lines = 15): string => {
   const file = logFile(cluster, name);
   if (!existsSync(file)) return '(no log)';
-  return readFileSync(file, 'utf8').trimEnd().split('\n').slice(-lines).join('\n');
+  const tail = readFileSync(file, 'utf8').trimEnd().split('\n').slice(-lines);
+  return tail.map(line => line.slice(0, 400)).join('\n');
 };
 
 /** Waits until `ready` says so. Throws with the end of the program's log when it ends before, or takes too long. */
