@@ -31,7 +31,12 @@ switch (parsed.kind) {
 
 async function run(config: Config): Promise<void> {
   const startedAt = performance.now();
-  const log = pino({ level: config.LOG_LEVEL, base: null, timestamp: pino.stdTimeFunctions.isoTime });
+  const log = pino({
+    level: config.LOG_LEVEL,
+    base: null,
+    timestamp: pino.stdTimeFunctions.isoTime,
+    formatters: { level: label => ({ level: label }) },
+  });
   const inCluster = process.env['KUBERNETES_SERVICE_HOST'] !== undefined;
   const cluster = await loadCluster();
   const namespace = config.POD_NAMESPACE ?? cluster.namespace;

@@ -4,6 +4,7 @@ import type { Logger } from 'pino';
 import { type AppResource, parseResource } from '../api/resource.ts';
 import { ApiError } from '../kube/errors.ts';
 import type { EventRecorder } from '../kube/events.ts';
+import type { Failure, State } from '../kube/reflection.ts';
 import type { Transport } from '../kube/transport.ts';
 import type { Announcement } from '../lifecycle/decision.ts';
 import { decide, type Plan } from '../lifecycle/plan.ts';
@@ -63,9 +64,7 @@ export class Controller {
       transport,
       namespaces,
       onChange: key => this.#queue.add(key),
-      onWatchState: (resource, namespace, state, failure) => {
-        if (failure) log.warn({ resource, namespace, phase: state.phase, why: failure.message }, 'watch failed');
-      },
+      onWatchState: (resource, namespace, state, failure) => this.#logWatch(resource, namespace, state, failure),
     });
     this.#evidence = options.evidence(this.#world, key => this.#queue.add(key));
   }
@@ -171,6 +170,18 @@ export class Controller {
 
   #announce(app: AppResource, { type, reason, message }: Announcement): void {
     this.#options.recorder.record({ regarding: app, type, reason, action: reason, note: message });
+  }
+
+  /** A kind that the API server does not serve is said once, not at every look whether it is there now. */
+  #logWatch(resource: string, namespace: string, state: State<unknown>, failure: Failure | undefined): void {
+    const { log } = this.#options;
+    if (!failure) return;
+    const about = { resource, namespace: namespace || '*', phase: state.phase, why: failure.message };
+    if (state.phase === 'absent' && state.reason === 'NotServed') {
+      if (state.asked <= 1) log.info(about, 'the API server does not serve this kind');
+      return;
+    }
+    log.warn(about, 'watch failed');
   }
 
   #log(key: AppKey, { action, conditions }: Plan): void {
