@@ -1,7 +1,7 @@
 // The loop: a key comes out of the queue, one pass is made over its resource, and nothing is remembered that the
 // cluster does not hold.
 import type { Logger } from 'pino';
-import { type AppResource, parseResource } from '../api/resource.ts';
+import { type AppKind, type AppResource, parseResource } from '../api/resource.ts';
 import { ApiError } from '../kube/errors.ts';
 import type { EventRecorder } from '../kube/events.ts';
 import type { Failure, State } from '../kube/reflection.ts';
@@ -53,7 +53,7 @@ export class Controller {
 
   constructor(options: ControllerOptions) {
     this.#options = options;
-    const { metrics, transport, namespaces, log } = options;
+    const { metrics, transport, namespaces } = options;
     this.#queue = new WorkQueue({
       hooks: {
         depth: waiting => metrics.queueDepth.set(waiting),
@@ -172,10 +172,24 @@ export class Controller {
     this.#options.recorder.record({ regarding: app, type, reason, action: reason, note: message });
   }
 
+  /** A kind has appeared or gone: what it means for each resource is found out in a pass over it. */
+  #wakeAll(): void {
+    if (!this.#synced) return;
+    for (const { apps } of this.#world.all) {
+      for (const [kind, store] of Object.entries(apps)) {
+        for (const { metadata } of store.list())
+          this.#queue.add(appKey(kind as AppKind, metadata.namespace, metadata.name));
+      }
+    }
+  }
+
   /** A kind that the API server does not serve is said once, not at every look whether it is there now. */
   #logWatch(resource: string, namespace: string, state: State<unknown>, failure: Failure | undefined): void {
     const { log } = this.#options;
-    if (!failure) return;
+    if (!failure) {
+      if (resource === 'servicemonitors') this.#wakeAll();
+      return;
+    }
     const about = { resource, namespace: namespace || '*', phase: state.phase, why: failure.message };
     if (state.phase === 'absent' && state.reason === 'NotServed') {
       if (state.asked <= 1) log.info(about, 'the API server does not serve this kind');
