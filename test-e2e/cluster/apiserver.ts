@@ -67,7 +67,7 @@ const SERVED_DEADLINE_MS = 30_000;
 export const startApiServer = async (options: ApiServerOptions = {}): Promise<ApiServer> => {
   await ensureBinaries('etcd', 'kube-apiserver', 'kubectl');
   sweep();
-  const folder = mkdtempSync(join(tmpdir(), `${FOLDER_PREFIX}${process.pid}-`));
+  const folder = mkdtempSync(join(tmpdir(), `devshelf-apiserver-${process.pid}-`));
   const [port, etcdPort, peerPort] = await freePorts(3);
   const url = `https://127.0.0.1:${port}`;
   const etcdUrl = `http://127.0.0.1:${etcdPort}`;
@@ -124,13 +124,12 @@ export const startApiServer = async (options: ApiServerOptions = {}): Promise<Ap
   return server;
 };
 
-const FOLDER_PREFIX = 'devshelf-apiserver-';
-
 /** Removes the folders of those who were killed before they could do it. */
 const sweep = (): void => {
-  for (const entry of readdirSync(tmpdir()).filter(entry => entry.startsWith(FOLDER_PREFIX))) {
-    const owner = entry.slice(FOLDER_PREFIX.length).split('-')[0];
-    if (!existsSync(`/proc/${owner}`)) rmSync(join(tmpdir(), entry), { recursive: true, force: true });
+  for (const entry of readdirSync(tmpdir())) {
+    const [, owner] = /^devshelf-apiserver-(\d+)-/.exec(entry) ?? [];
+    if (owner === undefined || existsSync(`/proc/${owner}`)) continue;
+    rmSync(join(tmpdir(), entry), { recursive: true, force: true });
   }
 };
 
