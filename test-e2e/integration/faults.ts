@@ -180,7 +180,7 @@ class HttpProxy implements FaultProxy {
     response.on('close', () => onward.destroy());
     onward.on('response', answer => {
       answer.on('error', broken);
-      void pass(answer, response, request.socket, seen, fault);
+      pass(answer, response, request.socket, seen, fault).catch(broken); // either side went away
     });
     onward.end(body.length > 0 ? body : undefined);
   }
@@ -238,7 +238,7 @@ async function pass(
   for await (const chunk of answer as AsyncIterable<Buffer>) {
     await writeInPieces(response, chunk.subarray(0, left), fault?.fault === 'dribble' ? fault.bytes : chunk.length);
     left -= Math.min(left, chunk.length);
-    if (left === 0) return stopShort(fault, response, socket);
+    if (left === 0) await stopShort(fault, response, socket);
   }
   response.end();
 }
@@ -249,7 +249,10 @@ async function writeInPieces(response: ServerResponse, chunk: Buffer, size: numb
   }
 }
 
-function stopShort(fault: Fault | undefined, response: ServerResponse, socket: Socket): void {
+/** The rest of the answer is not for the client: it is over when the client goes. */
+async function stopShort(fault: Fault | undefined, response: ServerResponse, socket: Socket): Promise<void> {
+  const gone = once(response, 'close');
   if (fault?.fault === 'cut') socket.resetAndDestroy();
   if (fault?.fault === 'end') response.end();
+  await gone;
 }
