@@ -111,6 +111,8 @@ function retry(seen: Snapshot, revision: string, token: string, image: string): 
   const set = {
     ...verdictAnnotations({ verdict: 'pending', reason: 'Progressing', message, at: iso(seen.now) }, token),
     [ANNOTATIONS.rehearsal]: null,
+    // asked again too: somebody may have undone it by hand
+    [ANNOTATIONS.migration]: null,
   };
   return act('Progressing', message, { do: 'annotateRevision', revision, set }, 'Normal');
 }
