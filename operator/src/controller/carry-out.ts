@@ -180,6 +180,8 @@ class Hands {
         return this.#create(kinds.pods, stores.pods, rehearsalPod(this.#app, action.release));
       case 'deletePod':
         return this.#remove(kinds.pods, stores.pods, action.pod, action.uid);
+      case 'hurryPod':
+        return this.#hurry(action);
       case 'rehearse':
         return this.#rehearse(action);
     }
@@ -265,6 +267,17 @@ class Hands {
     ownWrites.expect(key, `removal of ${resource.kind} ${name}`, () => {
       const left = store.get(this.#namespace, name);
       return !left || left.metadata.deleting || (uid !== undefined && left.metadata.uid !== uid);
+    });
+  }
+
+  async #hurry({ pod: name, uid, graceSeconds }: { pod: string; uid: string; graceSeconds: number }): Promise<void> {
+    const { transport, stores, ownWrites } = this.#tools;
+    const target = { namespace: this.#namespace, name };
+    await remove(transport, kinds.pods, target, { uid, gracePeriodSeconds: graceSeconds });
+    const key = appKey(this.#app.kind, this.#namespace, this.#app.metadata.name);
+    ownWrites.expect(key, `a shorter end of pod ${name}`, () => {
+      const left = stores.pods.get(this.#namespace, name);
+      return left?.metadata.uid !== uid || (left.view.graceSeconds ?? 0) <= graceSeconds;
     });
   }
 

@@ -124,6 +124,7 @@ export function keepPod(object: ObjectOf<typeof pods>): KeptPod {
   const ended = container?.state?.terminated ?? container?.lastState?.terminated;
   const conditions = status?.conditions ?? [];
   const waiting = container?.state?.waiting;
+  const grace = (metadata as { deletionGracePeriodSeconds?: number }).deletionGracePeriodSeconds;
   const unscheduled = conditions.find(({ type, status: is }) => type === 'PodScheduled' && is === 'False');
   return {
     ...kept,
@@ -137,6 +138,7 @@ export function keepPod(object: ObjectOf<typeof pods>): KeptPod {
       release: kept.metadata.labels[LABELS.release] ?? '',
       ready: conditions.some(({ type, status: is }) => type === 'Ready' && is === 'True'),
       deleting: kept.metadata.deleting,
+      ...(grace !== undefined && { graceSeconds: grace }),
       createdAt: Date.parse(metadata.creationTimestamp ?? '') || 0,
       restarts: container?.restartCount ?? 0,
       ...(status?.podIP !== undefined && { ip: status.podIP }),

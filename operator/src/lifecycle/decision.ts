@@ -19,6 +19,8 @@ export type Action =
   | { do: 'createRehearsal'; release: Release }
   | { do: 'rehearse'; pod: string; revision: string; attempt: number }
   | { do: 'deletePod'; pod: string; uid: string }
+  /** A pod that is on its way out anyway gets no long goodbye. */
+  | { do: 'hurryPod'; pod: string; uid: string; graceSeconds: number }
   /** Writes the Deployment: the record and the pod template that belongs to it, in one patch. */
   | { do: 'setRecord'; record: RolloutRecord };
 

@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import type { Withdrawal } from '../api/rollout.ts';
 import { rollback } from './rollback.ts';
-import type { Snapshot } from './snapshot.ts';
+import type { PodView, Snapshot } from './snapshot.ts';
 import { at, carrying, held, pod, revision, snapshot, stablePods, T0 } from './testing.ts';
 
 const withdrawn: Withdrawal = { release: 'v2', verdict: 'rejected', reason: 'Regression', message: 'bad', at: at(0) };
@@ -50,3 +50,34 @@ test('what was taken back stays in the record when stable serves again', () => {
     action: { record: { phase: 'Settled', release: 'v1', stable: 'v1', withdrawn } },
   });
 });
+
+test.each<[string, Snapshot, boolean]>([
+  ['a bad pod with a long grace period is hurried', leaving({ graceSeconds: 45 }), true],
+  ['a hurried one is left alone', leaving({ graceSeconds: 1 }), false],
+  ['one that is not on its way out yet is the Deployment controller’s', leaving({ deleting: false }), false],
+  [
+    'what was only overtaken goes politely',
+    leaving({ graceSeconds: 45 }, { ...withdrawn, verdict: 'superseded', reason: 'WaitingForRollback' }),
+    false,
+  ],
+])('%s', (_sentence, seen, hurries) => {
+  const decision = rollback(seen);
+  expect(decision?.kind === 'act' && decision.action.do === 'hurryPod').toBe(hurries);
+});
+
+function leaving(view: Partial<PodView>, why: Withdrawal = withdrawn): Snapshot {
+  const bad = pod('v2', 'c', { deleting: true, ...view });
+  return back({}, { pods: [...stablePods(), bad], deployment: deploymentOf(why) });
+}
+
+function deploymentOf(why: Withdrawal): NonNullable<Snapshot['deployment']> {
+  const { deployment } = carrying({
+    phase: 'RollingBack',
+    release: 'v1',
+    withdrawn: why,
+    candidatePods: 1,
+    since: at(0),
+  });
+  if (!deployment) throw new Error('carrying() has a Deployment');
+  return deployment;
+}

@@ -5,7 +5,28 @@ import { verdictAnnotations } from './verdict.ts';
 
 const { act, wait } = about('AnalysisPassed');
 
-export const rollback: Interrupt = seen => writeDown(seen) ?? finish(seen);
+/**
+ * A pod that answers with errors keeps its clients' open connections until it ends, and a long preStop sleep keeps
+ * them for as long: what is left of a bad release goes after this many seconds.
+ */
+const HURRY_SECONDS = 1;
+
+export const rollback: Interrupt = seen => hurry(seen) ?? writeDown(seen) ?? finish(seen);
+
+function hurry(seen: Snapshot): Decision | undefined {
+  const withdrawn = seen.deployment?.record.withdrawn;
+  if (withdrawn?.reason !== 'Regression' || !inPhase(seen, 'RollingBack', 'RollingBackAll')) return undefined;
+  const slow = seen.pods.find(
+    pod => pod.release === withdrawn.release && pod.deleting && (pod.graceSeconds ?? 0) > HURRY_SECONDS,
+  );
+  if (!slow) return undefined;
+  return act('RollingBack', `pod ${slow.name} answers with errors and goes at once`, {
+    do: 'hurryPod',
+    pod: slow.name,
+    uid: slow.uid,
+    graceSeconds: HURRY_SECONDS,
+  });
+}
 
 /** The Deployment's record said it first, in the same write that began the rollback; the revision remembers it. */
 function writeDown(seen: Snapshot): Decision | undefined {

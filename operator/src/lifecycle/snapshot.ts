@@ -76,6 +76,8 @@ export interface PodView {
   readonly release: string;
   readonly ready: boolean;
   readonly deleting: boolean;
+  /** While deleting: how many seconds it was given. */
+  readonly graceSeconds?: number;
   readonly createdAt: number;
   readonly ip?: string;
   readonly restarts: number;
