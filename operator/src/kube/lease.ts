@@ -210,9 +210,9 @@ export class LeaderElection {
     return this.#options.transport.request({ method: 'PUT', path: pathTo(leases, lease), body, ...this.#limits() });
   }
 
-  /** One answer that hangs must not use up the time there is to renew. */
+  /** One answer that hangs, or asks to come again later, must not use up the time there is to renew. */
   #limits() {
-    return { timeoutMs: Math.max(this.#retryMs, this.#deadlineMs / 2) };
+    return { signal: AbortSignal.timeout(Math.max(this.#retryMs, this.#deadlineMs / 2)) };
   }
 
   async #release(): Promise<void> {
