@@ -2,10 +2,11 @@ import { expect, test } from '@jest/globals';
 import { bake } from './bake.ts';
 import type { Decision } from './decision.ts';
 import type { Snapshot } from './snapshot.ts';
-import { app, at, carrying, fresh, T0 } from './testing.ts';
+import { app, at, carrying, fresh, judgement, T0 } from './testing.ts';
 
-const baking = (seconds: number): Snapshot =>
-  carrying({ phase: 'Baking', since: at(0) }, {}, { now: T0 + seconds * 1000 });
+const off = { app: app({ rollout: { analysis: { policy: 'Disabled' } } }) };
+const baking = (seconds: number, change: Partial<Snapshot> = {}): Snapshot =>
+  carrying({ phase: 'Baking', since: at(0) }, {}, { now: T0 + seconds * 1000, ...change });
 
 test.each<[string, Snapshot, Decision['kind'], string]>([
   ['nothing is installed', fresh(), 'proceed', 'Released'],
@@ -13,7 +14,11 @@ test.each<[string, Snapshot, Decision['kind'], string]>([
   ['the promotion is over', carrying({ phase: 'Promoting', release: 'v2' }), 'act', 'Baking'],
   ['the first install is over', carrying({ phase: 'Installing' }), 'act', 'Baking'],
   ['it is watched', baking(1_799), 'wait', 'Baking'],
-  ['it was watched long enough', baking(1_800), 'proceed', 'AnalysisPassed'],
+  ['it was watched long enough', baking(1_800, { judgement: judgement('Pending', 'v1') }), 'proceed', 'AnalysisPassed'],
+  ['long enough, but nothing was read since the operator started', baking(1_800), 'wait', 'Baking'],
+  ['what was read is about another release', baking(1_815, { judgement: judgement('Good', 'v2') }), 'wait', 'Baking'],
+  ['its pods cannot be read, and nobody waits forever', baking(1_816), 'proceed', 'AnalysisPassed'],
+  ['analysis is off', baking(1_800, off), 'proceed', 'AnalysisPassed'],
 ])('%s', (_sentence, seen, kind, reason) => {
   expect(bake(seen)).toMatchObject({ kind, condition: { reason } });
 });
@@ -31,7 +36,6 @@ test('what is known about the release before it stays', () => {
 });
 
 test('the message says until when, and that nothing is judged when analysis is off', () => {
-  const off = { ...baking(0), app: app({ rollout: { analysis: { policy: 'Disabled' } } }) };
   expect(bake(baking(0)).condition.message).toContain('2026-03-01T12:30:00.000Z (taken back if it turns bad)');
-  expect(bake(off).condition.message).toContain('analysis is off');
+  expect(bake(baking(0, off)).condition.message).toContain('analysis is off');
 });
