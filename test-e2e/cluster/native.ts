@@ -2,15 +2,16 @@
 import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { startAddons } from './addons.ts';
-import { binaryPath, ensureBinaries, KUBERNETES_VERSION } from './binaries.ts';
+import { ensureBinaries, KUBERNETES_VERSION } from './binaries.ts';
 import type { Backend, ClusterStatus } from './cluster.ts';
 import { type Image, pauseImage } from './images.ts';
 import { withLock } from './lock.ts';
 import { type Cluster, containerdSocket, NODE_NAME, thisCluster } from './names.ts';
+import { startForward } from './network.ts';
 import { nodeKubectl, startNode } from './node.ts';
 import { CACHE, folder } from './paths.ts';
 import { freePorts } from './ports.ts';
-import { enterNode, logFile, logTail, runningPid, startedNames, startProgram } from './processes.ts';
+import { enterNode, logFile, logTail, runningPid, startedNames } from './processes.ts';
 import { ensureRequirements } from './requirements.ts';
 import { run, sleep } from './run.ts';
 import { elapsed, say } from './say.ts';
@@ -58,7 +59,6 @@ const start = async (cluster: Cluster, pause: Image): Promise<void> => {
   const [apiPort = 0] = await freePorts(1);
   await startNode(cluster, apiPort, () => loadImages(cluster, [pause]));
   say(`node ${NODE_NAME} ${KUBERNETES_VERSION} is Ready: ${elapsed(since)}`);
-  forward(cluster, 'api-forward', apiPort, '127.0.0.1:6443');
   await startAddons(cluster);
   writeFileSync(readyFile(cluster), '');
   say(`the cluster ${cluster.name} is up: ${elapsed(since)}`);
@@ -112,9 +112,6 @@ const loadImages = async (cluster: Cluster, images: readonly Image[]): Promise<v
   }
 };
 
-const forward = (cluster: Cluster, name: string, port: number, target: string): void =>
-  startProgram(cluster, name, 'host', [binaryPath('netforward'), `127.0.0.1:${port}`, cluster.namespaceFile, target]);
-
 // the port and the target are in the name, so a running forwarder is found again
 const FORWARD = /^forward-(\d+)-(.+)$/;
 
@@ -131,7 +128,7 @@ const forwardToLoopback = async (cluster: Cluster, target: string, wantedPort?: 
   if (known !== undefined && (wantedPort ?? known.port) === known.port) return known.port;
   const port = wantedPort ?? (await freePorts(1))[0] ?? 0;
   const name = `forward-${port}-${target}`;
-  forward(cluster, name, port, target);
+  startForward(cluster, name, port, target);
   await sleep(100);
   if (runningPid(cluster, name) === undefined) throw new Error(`port ${port}: ${logTail(cluster, name, 1)}`);
   return port;

@@ -1,7 +1,8 @@
 // The node's own network: iptables rules, pods and traffic stay in a namespace that has no way out to the host's.
 import { existsSync } from 'node:fs';
+import { binaryPath } from './binaries.ts';
 import { type Cluster, NODE_IP } from './names.ts';
-import { enterNode } from './processes.ts';
+import { enterNode, startProgram } from './processes.ts';
 import { run, succeeds } from './run.ts';
 
 /** Makes the namespace with the node's address, which is also where a default route leads. */
@@ -33,3 +34,7 @@ export const deleteNetwork = async (cluster: Cluster): Promise<void> => {
   await succeeds(['umount', '-l', cluster.namespaceFile]);
   await run(['rm', '-f', cluster.namespaceFile]);
 };
+
+/** Carries connections from a loopback port of this machine to an address inside the node's network. */
+export const startForward = (cluster: Cluster, name: string, port: number, target: string): void =>
+  startProgram(cluster, name, 'host', [binaryPath('netforward'), `127.0.0.1:${port}`, cluster.namespaceFile, target]);

@@ -1,6 +1,9 @@
 // The node: control plane, containerd, kubelet and kube-proxy as plain processes in one network namespace.
+import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
+import { get } from 'node:https';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { binaryPath } from './binaries.ts';
 import { createCgroups } from './cgroups.ts';
 import {
@@ -15,11 +18,11 @@ import {
   POD_CIDR,
   SERVICE_CIDR,
 } from './names.ts';
-import { createNetwork } from './network.ts';
+import { createNetwork, startForward } from './network.ts';
 import { folder } from './paths.ts';
 import { authority, certificate, kubeconfig, type Pair, type Subject, signingKey } from './pki.ts';
 import { enterNode, startProgram, untilReady } from './processes.ts';
-import { run, sleep, succeeds } from './run.ts';
+import { run, succeeds } from './run.ts';
 
 const API_PORT = 6443;
 const ETCD = 'http://127.0.0.1:2379';
@@ -65,39 +68,53 @@ export const nodeKubectl = (cluster: Cluster, args: readonly string[], input?: s
     input === undefined ? {} : { input },
   );
 
-/** Starts everything and returns when the node is Ready; `apiPort` is where the host will reach the API server. */
+/** Starts everything and returns when the node is Ready; `apiPort` is where this machine reaches the API server. */
 export const startNode = async (cluster: Cluster, apiPort: number, images: () => Promise<void>): Promise<void> => {
   await Promise.all([makePki(cluster, apiPort), createNetwork(cluster), createCgroups(cluster)]);
   startProgram(cluster, 'etcd', 'node', etcd(cluster));
   startContainerd(cluster);
   startProgram(cluster, 'kube-apiserver', 'node', apiserver(cluster));
+  startForward(cluster, 'api-forward', apiPort, `127.0.0.1:${API_PORT}`);
   await Promise.all([
     untilReady(cluster, 'containerd', () => succeeds(['ctr', '-a', containerdSocket(cluster), 'version'])).then(images),
-    untilReady(cluster, 'kube-apiserver', () => answers(cluster, '/readyz')),
+    untilReady(cluster, 'kube-apiserver', () => isReady(cluster, apiPort)),
   ]);
   startKubelet(cluster);
   startKubeProxy(cluster);
   startProgram(cluster, 'kube-controller-manager', 'node', controllerManager(cluster));
   startProgram(cluster, 'kube-scheduler', 'node', scheduler(cluster));
-  await untilReady(cluster, 'kubelet', () => nodeIsReady(cluster), NODE_READY_MS);
+  await untilReady(cluster, 'kubelet', () => nodeIsReady(cluster, apiPort), NODE_READY_MS);
 };
 
-const answers = (cluster: Cluster, path: string): Promise<boolean> =>
-  nodeKubectl(cluster, ['get', '--raw', path]).then(
+// asked every few milliseconds, so not with kubectl, which takes longer to start than the answer takes
+const answerOf = async (cluster: Cluster, apiPort: number, path: string): Promise<unknown> => {
+  const [ca, admin] = [pairOf(cluster, 'ca'), pairOf(cluster, 'admin')];
+  const identity = { ca: readFileSync(ca.cert), cert: readFileSync(admin.cert), key: readFileSync(admin.key) };
+  const request = get(`https://127.0.0.1:${apiPort}${path}`, { ...identity, agent: false, timeout: 5_000 });
+  request.once('timeout', () => request.destroy(new Error(`${path} took too long`)));
+  const [response] = await once(request, 'response');
+  const body = await text(response);
+  if (response.statusCode !== 200) throw new Error(`${path}: ${response.statusCode} ${body}`);
+  return body.startsWith('{') ? JSON.parse(body) : body;
+};
+
+const isReady = (cluster: Cluster, apiPort: number): Promise<boolean> =>
+  answerOf(cluster, apiPort, '/readyz').then(
     () => true,
-    () => sleep(100).then(() => false),
+    () => false,
   );
 
-const nodeIsReady = async (cluster: Cluster): Promise<boolean> => {
-  const ready = 'jsonpath={.status.conditions[?(@.type=="Ready")].status}';
-  const [status, account] = await Promise.all([
-    nodeKubectl(cluster, ['get', 'node', NODE_NAME, '-o', ready]).catch(() => ''),
+type NodeObject = { readonly status: { readonly conditions?: readonly { type: string; status: string }[] } };
+
+const nodeIsReady = async (cluster: Cluster, apiPort: number): Promise<boolean> => {
+  try {
+    const node = (await answerOf(cluster, apiPort, `/api/v1/nodes/${NODE_NAME}`)) as NodeObject;
     // no pod can be created before the controllers have made this
-    nodeKubectl(cluster, ['get', 'serviceaccount', 'default', '-o', 'name']).catch(() => ''),
-  ]);
-  if (status === 'True' && account !== '') return true;
-  await sleep(100);
-  return false;
+    await answerOf(cluster, apiPort, '/api/v1/namespaces/default/serviceaccounts/default');
+    return node.status.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') ?? false;
+  } catch {
+    return false;
+  }
 };
 
 const makePki = async (cluster: Cluster, apiPort: number): Promise<void> => {
@@ -202,6 +219,8 @@ const controllerManager = (cluster: Cluster): string[] => {
     `--cluster-signing-cert-file=${pki}/ca.crt`,
     `--cluster-signing-key-file=${pki}/ca.key`,
     '--use-service-account-credentials=true',
+    '--kube-api-qps=100', // with the usual 20 the controllers take 5 s more to start, each asking for its own token
+    '--kube-api-burst=200',
     '--leader-elect=false',
     '--allocate-node-cidrs=true',
     `--cluster-cidr=${POD_CIDR}`,
