@@ -101,9 +101,8 @@ function analysisOf({ judgement, app, now }: Snapshot): Pick<AppStatus, 'analysi
   };
 }
 
-function incidentsOf(seen: Snapshot): Incident[] {
-  const stable = revisionOf(seen, seen.deployment?.record.stable);
-  return seen.revisions
+function incidentsOf({ revisions }: Snapshot): Incident[] {
+  return revisions
     .filter(({ verdict }) => verdict.verdict === 'rejected')
     .sort((a, b) => b.verdict.at.localeCompare(a.verdict.at))
     .slice(0, INCIDENTS)
@@ -111,8 +110,16 @@ function incidentsOf(seen: Snapshot): Incident[] {
       at: verdict.at,
       reason: verdict.reason,
       failedImage: release.image,
-      ...(stable && { restoredImage: stable.release.image }),
+      ...restored(revisions, verdict.at),
       evidence: verdict.message,
       runbookURL: `${RUNBOOK}${verdict.reason.toLowerCase()}`,
     }));
+}
+
+/** The release that had been found good last by then is the one that served on. */
+function restored(revisions: readonly Revision[], at: string): Pick<Incident, 'restoredImage'> {
+  const [last] = revisions
+    .filter(({ verdict }) => verdict.verdict === 'released' && verdict.at <= at)
+    .sort((a, b) => b.verdict.at.localeCompare(a.verdict.at));
+  return last ? { restoredImage: last.release.image } : {};
 }

@@ -1,0 +1,114 @@
+import { expect, test } from '@jest/globals';
+import { decide } from './plan.ts';
+import type { Snapshot } from './snapshot.ts';
+import {
+  app,
+  carrying,
+  deployment,
+  fresh,
+  held,
+  judgement,
+  migrated,
+  revision,
+  snapshot,
+  T0,
+  wanted,
+} from './testing.ts';
+
+const serving = (change: Partial<Snapshot> = {}): Snapshot => snapshot({ wanted: wanted('v1'), ...change });
+const ready = (seen: Snapshot) => decide(seen).conditions.find(({ type }) => type === 'Ready');
+const types = (seen: Snapshot) => decide(seen).conditions.map(({ type }) => type);
+
+test.each<[string, Snapshot, 'True' | 'False', string]>([
+  ['the wanted release serves', serving(), 'True', 'AsExpected'],
+  [
+    'it serves and is still watched',
+    carrying({ phase: 'Baking' }, {}, { wanted: wanted('v1'), now: T0 }),
+    'True',
+    'Baking',
+  ],
+  [
+    'it serves and is being written down',
+    carrying(
+      { phase: 'Baking' },
+      {},
+      { wanted: wanted('v1'), judgement: judgement('Good', 'v1'), now: T0 + 2e6, revisions: [] },
+    ),
+    'True',
+    'Progressing',
+  ],
+  ['no pod is up', serving({ deployment: deployment({}, { readyReplicas: 0 }) }), 'False', 'PodsUnavailable'],
+  [
+    'no pod is wanted',
+    serving({ deployment: deployment({}, { readyReplicas: 0, wantedReplicas: 0 }) }),
+    'True',
+    'AsExpected',
+  ],
+  ['another release serves', snapshot(), 'False', 'Starting'],
+  ['nothing is installed', fresh(), 'False', 'Starting'],
+  [
+    'the wanted release was rejected',
+    snapshot({ revisions: [revision('v2', 'rejected')] }),
+    'False',
+    'ReleaseRejected',
+  ],
+])('Ready: %s', (_sentence, seen, status, reason) => {
+  expect(ready(seen)).toMatchObject({ status, reason });
+});
+
+test.each<[string, Snapshot, string | undefined]>([
+  ['nothing is to be done', serving(), undefined],
+  ['something is under way', snapshot(), 'Reconciling'],
+  [
+    'a release that only bakes is not under way',
+    carrying({ phase: 'Baking' }, {}, { wanted: wanted('v1') }),
+    undefined,
+  ],
+  ['nothing goes on by itself', snapshot({ revisions: [revision('v2', 'rejected')] }), 'Stalled'],
+])('kstatus: %s', (_sentence, seen, expected) => {
+  expect(types(seen).filter(type => type === 'Reconciling' || type === 'Stalled')).toEqual(expected ? [expected] : []);
+});
+
+test('interrupts come before every stage', () => {
+  const bad = held({ judgement: judgement('Bad'), missing: [{ reason: 'SecretMissing', message: 'x' }] });
+  expect(decide(bad).action).toMatchObject({ do: 'setRecord', record: { phase: 'RollingBack' } });
+});
+
+test('a regression comes before pause', () => {
+  const paused = app({ paused: true });
+  expect(decide(held({ app: paused, judgement: judgement('Bad') })).action).toBeDefined();
+  expect(decide(held({ app: paused, judgement: judgement('Good') })).action).toBeUndefined();
+});
+
+test('the furthest stage that speaks of a condition has the word', () => {
+  const revisions = [revision('v1', 'released'), revision('v2', 'pending', { migration: migrated('v2') })];
+  const { conditions } = decide(held({ revisions, judgement: judgement('Pending') }));
+  expect(conditions.filter(({ type }) => type === 'AnalysisPassed')).toMatchObject([{ reason: 'Analysing' }]);
+});
+
+test('what stops the walk leaves the stages behind it unsaid', () => {
+  const { conditions } = decide(fresh({ missing: [{ reason: 'SecretMissing', message: 'Secret db does not exist' }] }));
+  expect(conditions.map(({ type }) => type)).not.toContain('Migrated');
+  expect(conditions.find(({ type }) => type === 'Ready')?.message).toContain('Secret db does not exist');
+});
+
+test('what surrounds the release never decides about Ready', () => {
+  expect(ready(serving({ serviceMonitorAvailable: false }))?.status).toBe('True');
+  const autoscaled = app({ autoscaling: { minReplicas: 2, maxReplicas: 4 } });
+  const seen = serving({ app: autoscaled, autoscaler: { active: false, message: 'no metrics' } });
+  expect(ready(seen)?.status).toBe('True');
+  expect(decide(seen).conditions).toContainEqual({
+    ...{ type: 'AutoscalingActive', status: 'False', reason: 'AutoscalerNotReady', message: 'no metrics' },
+  });
+});
+
+test('what a person must do is said as a warning', () => {
+  const plan = decide(snapshot({ revisions: [revision('v2', 'rejected')] }));
+  expect(plan).toMatchObject({ announce: { type: 'Warning', reason: 'ReleaseRejected' } });
+  expect(plan.recheckMs).toBeUndefined();
+});
+
+test('the same snapshot gives the same plan', () => {
+  const frozen = Object.freeze(held({ judgement: judgement('Good') }));
+  expect(decide(frozen)).toEqual(decide(frozen));
+});
