@@ -1,0 +1,147 @@
+// A namespace with one resource in it, and what tests do to it and ask of it.
+import type { AppKind } from '../../api/resource.ts';
+import type { AppStatus } from '../../api/status.ts';
+import { get } from '../../kube/apply.ts';
+import { deployments, type KubeObject, pathOf } from '../../kube/resource.ts';
+import { APP_RESOURCES } from '../world.ts';
+import type { LittleCluster } from './little-cluster.ts';
+
+export const DATABASE_URL = 'postgresql://shop:secret@db.example:5432/shop';
+
+export type LiveApp = KubeObject & { spec: Record<string, unknown>; status?: AppStatus };
+type Fields = Record<string, unknown>;
+
+/** As fast as the cluster is: no pod is watched for longer than it takes to see it ready. */
+export const QUICK = { minReadySeconds: 0, bakeSeconds: 0, analysis: { minimumSeconds: 0, minimumRequests: 0 } };
+
+export const image = (version: string): string => `example/dashboard:${version}`;
+
+export class Shop {
+  readonly cluster: LittleCluster;
+  readonly namespace: string;
+  readonly name: string;
+  readonly kind: AppKind;
+
+  constructor(cluster: LittleCluster, namespace: string, name = 'shop', kind: AppKind = 'DashboardDeployment') {
+    this.cluster = cluster;
+    this.namespace = namespace;
+    this.name = name;
+    this.kind = kind;
+  }
+
+  /** The namespace, and the Secret that the spec names. */
+  async open({ database = true }: { database?: boolean } = {}): Promise<void> {
+    await this.cluster.api.request('POST', '/api/v1/namespaces', { metadata: { name: this.namespace } });
+    if (database) await this.addDatabase();
+  }
+
+  async addDatabase(url = DATABASE_URL, name = 'db'): Promise<void> {
+    const secret = { metadata: { name }, stringData: { DATABASE_URL: url } };
+    await this.cluster.api.request('POST', `/api/v1/namespaces/${this.namespace}/secrets`, secret);
+  }
+
+  async create(version: string, spec: Fields = {}): Promise<void> {
+    const { apiVersion, kind } = APP_RESOURCES[this.kind];
+    await this.cluster.transport.request({
+      method: 'POST',
+      path: pathOf(APP_RESOURCES[this.kind], { namespace: this.namespace }),
+      body: {
+        apiVersion,
+        kind,
+        metadata: { name: this.name },
+        spec: { image: image(version), database: { urlSecretRef: { name: 'db' } }, rollout: QUICK, ...spec },
+      },
+    });
+  }
+
+  async patch(spec: Fields): Promise<void> {
+    await this.cluster.transport.request({
+      method: 'PATCH',
+      path: this.#path,
+      contentType: 'application/merge-patch+json',
+      body: { spec },
+    });
+  }
+
+  async release(version: string): Promise<void> {
+    await this.patch({ image: image(version) });
+  }
+
+  async delete(): Promise<void> {
+    await this.cluster.transport.request({ method: 'DELETE', path: this.#path });
+  }
+
+  async app(): Promise<LiveApp | undefined> {
+    return (await get(this.cluster.transport, APP_RESOURCES[this.kind], this.#target)) as LiveApp | undefined;
+  }
+
+  async deployment() {
+    return get(this.cluster.transport, deployments, this.#target);
+  }
+
+  /** What is in the namespace, of any kind. */
+  async list(path: string): Promise<KubeObject[]> {
+    const [group, plural] = path.includes('/')
+      ? [`/apis/${path.replace(/\/[^/]+$/, '')}`, path.split('/').at(-1)]
+      : ['/api/v1', path];
+    const listed = await this.cluster.transport.request<{ items: KubeObject[] | null }>({
+      method: 'GET',
+      path: `${group}/namespaces/${this.namespace}/${plural}`,
+    });
+    return listed.items ?? [];
+  }
+
+  /** Until the newest spec was looked at and the word of this condition is this one. */
+  async says(reason: string, type = 'Ready', timeoutMs = 20_000): Promise<LiveApp> {
+    return until(
+      async () => {
+        const app = await this.app();
+        const condition = app?.status?.conditions?.find(known => known.type === type);
+        const current = condition?.observedGeneration === app?.metadata.generation;
+        return app && current && condition?.reason === reason ? app : undefined;
+      },
+      async () => `${this.namespace}: ${type} is not ${reason}: ${JSON.stringify((await this.app())?.status, null, 1)}`,
+      timeoutMs,
+    );
+  }
+
+  /** Until this version serves, and the record says so, too. */
+  async settles(version: string, reason = 'AsExpected', timeoutMs = 20_000): Promise<LiveApp> {
+    return until(
+      async () => {
+        const app = await this.says(reason, 'Ready', timeoutMs);
+        return app.status?.currentImage === image(version) ? app : undefined;
+      },
+      async () =>
+        `${this.namespace}: ${version} does not serve: ${JSON.stringify((await this.app())?.status, null, 1)}`,
+      timeoutMs,
+    );
+  }
+
+  get #target(): { namespace: string; name: string } {
+    return { namespace: this.namespace, name: this.name };
+  }
+
+  get #path(): string {
+    return pathOf(APP_RESOURCES[this.kind], this.#target);
+  }
+}
+
+const POLL_MS = 50;
+
+/** @throws Error with what `describe` says when it does not come true in time */
+export async function until<T>(
+  probe: () => Promise<T | undefined | false>,
+  describe: string | (() => Promise<string>),
+  timeoutMs = 20_000,
+): Promise<T> {
+  const deadline = performance.now() + timeoutMs;
+  for (;;) {
+    const found = await probe();
+    if (found) return found;
+    if (performance.now() > deadline) throw new Error(typeof describe === 'string' ? describe : await describe());
+    await pause(POLL_MS);
+  }
+}
+
+export const pause = (ms: number): Promise<void> => new Promise(resolve => setTimeout(resolve, ms));
