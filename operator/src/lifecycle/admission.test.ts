@@ -130,10 +130,12 @@ test('a new try forgets the verdict, the rehearsal and the Job that failed, in t
   });
 });
 
-test('a new try does not migrate again what is migrated', () => {
+test('a new try asks the migration again: somebody may have undone it by hand', () => {
   const succeeded = job({ kind: 'succeeded', endedAt: T0, podRead: true });
   const revisions = [{ ...rejected, migration: migrated('v2') }];
-  expect(actionOf(snapshot({ revisions, app: retried, jobs: [succeeded] }))).toMatchObject({ do: 'annotateRevision' });
+  expect(actionOf(snapshot({ revisions, app: retried, jobs: [succeeded] }))).toMatchObject({ do: 'deleteJob' });
+  const then = actionOf(snapshot({ revisions, app: retried }));
+  expect(then).toMatchObject({ do: 'annotateRevision', set: { 'devshelf.dev/migration-result': null } });
 });
 
 test('a refusal names what serves and the two ways forward', () => {

@@ -99,8 +99,7 @@ function retry(seen: Snapshot, revision: string, token: string, image: string): 
   const ended = seen.jobs.find(
     job => job.migrationId === migrationId && ['succeeded', 'failed'].includes(job.state.kind),
   );
-  // a verdict that was written down holds, and needs no other Job
-  if (ended && !seen.revisions.some(({ migration }) => migration?.id === migrationId)) {
+  if (ended) {
     return act('Progressing', `Job ${ended.name} is cleared for another try`, {
       do: 'deleteJob',
       job: ended.name,
