@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { type ApiServer, startApiServer } from '../../../test-e2e/cluster/apiserver.ts';
 import { appliedBy, apply, applyStatus, create, differs, get, patchStatus, remove, type Writer } from './apply.ts';
+import { sleep } from './backoff.ts';
 import { loadCluster } from './config.ts';
 import { isAlreadyExists, isConflict, isInvalid } from './errors.ts';
 import {
@@ -27,7 +28,11 @@ let api: ApiServer;
 let transport: Transport;
 
 beforeAll(async () => {
-  api = await startApiServer();
+  const flags = [
+    '--feature-gates=MutatingAdmissionPolicy=true',
+    '--runtime-config=admissionregistration.k8s.io/v1beta1=true',
+  ];
+  api = await startApiServer({ flags });
   transport = createTransport(await loadCluster({ kubeconfig: api.adminKubeconfigPath }));
 }, BUILD_MS);
 afterAll(async () => {
@@ -349,3 +354,52 @@ test('a refusal names the operation and the field', async () => {
   expect(refusal).toMatchObject({ code: 'ApplyFailed', reason: 'Invalid' });
   expect(refusal.details.causes).toContainEqual(expect.objectContaining({ field: 'spec.ports[0].port' }));
 });
+
+const admission = 'admissionregistration.k8s.io/v1beta1';
+async function admissionThat(name: string, expression: string): Promise<void> {
+  const policies = `/apis/${admission}/mutatingadmissionpolicies`;
+  const rule = { apiGroups: [''], apiVersions: ['v1'], operations: ['CREATE', 'UPDATE'], resources: ['configmaps'] };
+  await api.request('POST', policies, {
+    ...{ apiVersion: admission, kind: 'MutatingAdmissionPolicy', metadata: { name } },
+    spec: {
+      matchConstraints: { resourceRules: [rule] },
+      matchConditions: [{ name: 'this', expression: `object.metadata.name == '${name}'` }],
+      mutations: [{ patchType: 'JSONPatch', jsonPatch: { expression } }],
+      reinvocationPolicy: 'Never',
+    },
+  });
+  await api.request('POST', policies.replace(/policies$/, 'policybindings'), {
+    ...{
+      apiVersion: admission,
+      kind: 'MutatingAdmissionPolicyBinding',
+      metadata: { name },
+      spec: { policyName: name },
+    },
+  });
+}
+
+test.each([
+  ['changes', `[JSONPatch{op: "replace", path: "/data/a", value: "theirs"}]`, { a: 'theirs', b: '2' }],
+  ['removes', `has(object.data.a) ? [JSONPatch{op: "remove", path: "/data/a"}] : []`, { b: '2' }],
+  ['adds', `[JSONPatch{op: "add", path: "/data/z", value: "theirs"}]`, { a: '1', b: '2', z: 'theirs' }],
+])(
+  'an admission that %s a field on its way in is no endless quarrel',
+  async (name, expression, data) => {
+    await admissionThat(name, expression);
+    const desired = objectOf(configMaps, { data: { a: '1', b: '2' } }, name);
+    const effective = async () => {
+      await remove(transport, configMaps, { namespace: 'default', name });
+      return apply(transport, configMaps, desired, writer);
+    };
+    let live = await effective();
+    for (let tries = 0; tries < 50 && JSON.stringify(live.data) !== JSON.stringify(data); tries++) {
+      await sleep(200); // policies are read by the API server's own watch
+      live = await effective();
+    }
+    expect(live.data).toEqual(data);
+    expect(stillDiffers(desired, live)).toBe(false);
+    const again = await apply(transport, configMaps, desired, writer);
+    expect(again.metadata.resourceVersion).toBe(live.metadata.resourceVersion);
+  },
+  20_000,
+);

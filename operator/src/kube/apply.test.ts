@@ -62,3 +62,8 @@ test('the order of keys and fields that are undefined make no difference', () =>
   expect(hashOf({ a: 1, b: { c: [1, { e: 1, d: undefined }] } })).toBe(hashOf({ b: { c: [1, { e: 1 }] }, a: 1 }));
   expect(hashOf({ a: [1, 2] })).not.toBe(hashOf({ a: [2, 1] }));
 });
+
+test('a field that is undefined is not desired', () => {
+  const spec = { ...desired.spec, absent: undefined };
+  expect(differs({ ...desired, spec } as KubeObject, applied, writer)).toBe(false);
+});

@@ -240,6 +240,23 @@ const rows: Row[] = [
     },
   ],
   [
+    'what one might not see, and now is not served, may still be there',
+    { ...absent, reason: 'Forbidden', holding: true, asked: 9 },
+    listFailed(404),
+    { phase: 'absent', next: { next: 'wait', ms: 2_000 }, and: { reason: 'NotServed', holding: true, asked: 1 } },
+  ],
+  [
+    'a list alone does not end the failures: only the watch shows whether it was of use',
+    { ...relisting, failures: 4 },
+    page([a]),
+    {
+      phase: 'watching',
+      next: { next: 'watch', resourceVersion: '5' },
+      change: { change: 'replace', objects: [a], resourceVersion: '5' },
+      and: { failures: 4 },
+    },
+  ],
+  [
     'what one may not see any more is not gone',
     { ...absent, reason: 'Forbidden', holding: true, asked: 9 },
     listFailed(403),

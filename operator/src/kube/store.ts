@@ -19,7 +19,7 @@ export type Indexer<T> = (object: T) => readonly string[];
 
 /**
  * Resource versions are decimal numbers that grow; they have no fixed width, so the longer one is the newer one.
- * Negative: `a` is older. Assumes an API server over etcd (true of every conformant one since 1.35, in fact since ever).
+ * Negative: `a` is older. Assumes an API server over etcd; since Kubernetes 1.35 every API server must be so.
  */
 export function compareResourceVersions(a: string, b: string): number {
   if (a.length !== b.length) return a.length - b.length;

@@ -207,6 +207,19 @@ test('requests share connections', async () => {
   counting.close();
 });
 
+test('pods that hang do not hold up what the API server itself is asked', async () => {
+  const narrow = createTransport(throughProxy(), { connections: 2 });
+  const toPods = (seen: { path: string }) => seen.path.includes('/pods/');
+  proxy.inject(toPods, { fault: 'hang' }, { times: 99 });
+  const name = pathOf(pods, { namespace: 'default', name: 'hanging', subresource: 'proxy' });
+  const hanging = Array.from({ length: 4 }, () =>
+    failure(narrow.text({ method: 'GET', path: name, timeoutMs: 1_000 })),
+  );
+  await narrow.request({ method: 'GET', path: pathOf(namespaces, { name: 'default' }), timeoutMs: 500 });
+  for (const each of await Promise.all(hanging)) expect(each).toMatchObject({ status: 0, reason: 'Timeout' });
+  await narrow.close();
+});
+
 test('a restart of the API server is a pause, not a failure, for those who read', async () => {
   const direct = createTransport(await loadCluster({ kubeconfig: api.adminKubeconfigPath }));
   const path = pathOf(namespaces, { name: 'default' });

@@ -67,7 +67,7 @@ export type Call = { verb: string; resource: string; status: number; ms: number 
 
 export type TransportOptions = {
   onCall?: (call: Call) => void;
-  /** Connections for requests; each watch has one of its own. */
+  /** Connections for requests, and as many for `text`; each watch has one of its own. */
   connections?: number;
   timeoutMs?: number;
   userAgent?: string;
@@ -241,6 +241,8 @@ class PooledTransport implements Transport {
   readonly #basePath: string;
   readonly #requests: Pool;
   readonly #watches: Pool;
+  /** What is behind the API server may be slow to answer, and must not hold up what the API server itself is asked. */
+  readonly #behind: Pool;
 
   constructor(cluster: Cluster, options: TransportOptions) {
     const { origin, pathname } = new URL(cluster.server);
@@ -256,6 +258,7 @@ class PooledTransport implements Transport {
     this.#basePath = pathname.replace(/\/$/, '');
     this.#requests = new Pool(origin, { ...pool, connections: options.connections ?? DEFAULT_CONNECTIONS });
     this.#watches = new Pool(origin, pool);
+    this.#behind = new Pool(origin, { ...pool, connections: options.connections ?? DEFAULT_CONNECTIONS });
   }
 
   async request<T>(request: Request): Promise<T> {
@@ -277,7 +280,7 @@ class PooledTransport implements Transport {
   async text(request: Request): Promise<TextAnswer> {
     const attempt = describe(request);
     return this.#timed(attempt, async signal => {
-      const { answer, contentType, retryAfterMs } = await this.#open(attempt, this.#requests, signal);
+      const { answer, contentType, retryAfterMs } = await this.#open(attempt, this.#behind, signal);
       const text = await answer.body.text();
       const status = answer.statusCode;
       const body = status >= 400 ? parseStatus(contentType, text) : undefined;
@@ -308,7 +311,7 @@ class PooledTransport implements Transport {
   }
 
   async close(): Promise<void> {
-    await Promise.all([this.#requests.destroy(), this.#watches.destroy()]);
+    await Promise.all([this.#requests, this.#watches, this.#behind].map(pool => pool.destroy()));
   }
 
   async #openWatch(attempt: Attempt, signal: AbortSignal): Promise<Opened> {
