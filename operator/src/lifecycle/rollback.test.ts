@@ -32,7 +32,32 @@ test.each<[string, Snapshot, 'act' | 'wait' | undefined]>([
   ],
   ['stable is back', back(), 'act'],
   ['a revision that somebody deleted holds nothing up', back({}, { revisions: [] }), 'act'],
-  ['it was tried again since', carrying({ withdrawn }, {}, { revisions: [written(at(5))] }), undefined],
+  [
+    'an earlier verdict of the same moment is another one',
+    back(
+      {},
+      {
+        revisions: [
+          revision('v2', 'pending', { verdict: { verdict: 'pending', reason: 'Progressing', message: '', at: at(0) } }),
+        ],
+      },
+    ),
+    'act',
+  ],
+  [
+    'an earlier verdict of a clock that is ahead is another one',
+    back(
+      {},
+      {
+        revisions: [
+          revision('v2', 'pending', {
+            verdict: { verdict: 'pending', reason: 'Progressing', message: '', at: at(900) },
+          }),
+        ],
+      },
+    ),
+    'act',
+  ],
 ])('%s', (_sentence, seen, kind) => {
   expect(rollback(seen)?.kind).toBe(kind);
 });
@@ -45,10 +70,11 @@ test('the revision remembers what the record said first', () => {
   expect(JSON.parse(decision.action.set['devshelf.dev/verdict'] ?? '')).toEqual(verdict);
 });
 
-test('what was taken back stays in the record when stable serves again', () => {
+test('the record forgets what is written down when stable serves again', () => {
   expect(rollback(back())).toMatchObject({
-    action: { record: { phase: 'Settled', release: 'v1', stable: 'v1', withdrawn } },
+    action: { record: { phase: 'Settled', release: 'v1', stable: 'v1', since: at(0) } },
   });
+  expect(rollback(back())).not.toHaveProperty('action.record.withdrawn');
 });
 
 test.each<[string, Snapshot, boolean]>([

@@ -28,13 +28,16 @@ function hurry(seen: Snapshot): Decision | undefined {
   });
 }
 
-/** The Deployment's record said it first, in the same write that began the rollback; the revision remembers it. */
+/**
+ * The Deployment's record said it first, in the same write that began the rollback; the revision remembers it. The
+ * record keeps it until then, so whether it is written down can be told without comparing the times of two clocks.
+ */
 function writeDown(seen: Snapshot): Decision | undefined {
   const withdrawn = seen.deployment?.record.withdrawn;
   const revision = revisionOf(seen, withdrawn?.release);
-  if (!withdrawn || !revision) return undefined;
-  const written = revision.verdict.at === withdrawn.at || revision.verdict.at > withdrawn.at;
-  if (written) return undefined;
+  if (!withdrawn || !revision || !inPhase(seen, 'RollingBack', 'RollingBackAll')) return undefined;
+  const { verdict, at } = revision.verdict;
+  if (verdict === withdrawn.verdict && at === withdrawn.at) return undefined;
   const set = verdictAnnotations(withdrawn, seen.app.spec.rollout.retryToken);
   return act('RollingBack', withdrawn.message, { do: 'annotateRevision', revision: revision.name, set });
 }
@@ -42,9 +45,9 @@ function writeDown(seen: Snapshot): Decision | undefined {
 function finish(seen: Snapshot): Decision | undefined {
   const { deployment, now } = seen;
   if (!deployment || !inPhase(seen, 'RollingBack', 'RollingBackAll')) return undefined;
-  const { candidatePods: _gone, ...record } = deployment.record;
+  const { candidatePods: _gone, withdrawn, ...record } = deployment.record;
   const back = versionOf(revisionOf(seen, record.release)?.release.image ?? record.release);
-  const left = podsOf(seen, record.withdrawn?.release).length;
+  const left = podsOf(seen, withdrawn?.release).length;
   const restored = deployment.observed && deployment.updatedReplicas >= deployment.wantedReplicas;
   // a stable release that cannot come back must not lock out the spec that would mend it
   const overdue = secondsSince(record.since, now) > seen.app.spec.rollout.progressDeadlineSeconds;
