@@ -12,7 +12,7 @@ export interface Fate {
   readonly starts: boolean;
   readonly smoke: boolean;
   readonly canary: Judgement['verdict'];
-  readonly bake: Judgement['verdict'];
+  readonly turnsBad: 'never' | 'Promoting' | 'Baking';
 }
 
 type MutableJob = { -readonly [Key in keyof Snapshot['jobs'][number]]: Snapshot['jobs'][number][Key] };
@@ -184,11 +184,16 @@ export class ModelCluster {
   #judgement(): Judgement | undefined {
     if (!this.record || this.#evidenceOf !== this.record.release) return undefined;
     const { phase, release: hash } = this.record;
-    const { canary, bake } = this.#fate(hash);
-    const verdict = this.databaseIsUp ? (phase === 'Candidate' ? canary : bake) : 'DependencyDegraded';
     if (!['Candidate', 'Installing', 'Promoting', 'Baking'].includes(phase)) return undefined;
     const none = { requests: 0, errors: 0 };
+    const verdict = this.databaseIsUp ? this.#verdict(hash, phase) : 'DependencyDegraded';
     return { verdict, release: hash, candidate: none, baseline: none, message: verdict };
+  }
+
+  #verdict(hash: string, phase: string): Judgement['verdict'] {
+    const { canary, turnsBad } = this.#fate(hash);
+    if (phase === 'Candidate') return canary;
+    return turnsBad === 'Promoting' || turnsBad === phase ? 'Bad' : 'Pending';
   }
 
   #deployment(): Snapshot['deployment'] {
