@@ -1,0 +1,132 @@
+// The operator as it is installed by everybody, and what the node and the API server's audit log know about it.
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { kubectl } from '../cluster/cluster.ts';
+import { isKind } from '../cluster/engine.ts';
+import { thisCluster } from '../cluster/names.ts';
+import { auditLog } from '../cluster/node.ts';
+import { run, sleep } from '../cluster/run.ts';
+import { type KubeObject, list } from './kube.ts';
+import { until } from './wait.ts';
+
+const NAMESPACE = 'devshelf-system';
+const NAME = 'devshelf-operator';
+const USER = `system:serviceaccount:${NAMESPACE}:${NAME}`;
+
+/** Applies the manifests and starts the image that was loaded last; returns when the operator is ready. */
+export async function installOperator(): Promise<void> {
+  await kubectl(['apply', '--filename', `${import.meta.dirname}/../../crds`]).catch(() => '');
+  await kubectl(['apply', '-k', join(import.meta.dirname, 'install')]);
+  await restartOperator();
+}
+
+/** Replaces the operator's pod at once, and returns when the new one is ready. */
+export async function restartOperator(): Promise<void> {
+  const before = await pods();
+  for (const { metadata } of before) await kubectl(['delete', 'pod', '-n', NAMESPACE, metadata.name, '--wait=false']);
+  const old = new Set(before.map(({ metadata }) => metadata.uid));
+  await until('the operator to be ready', async () => {
+    const now = await pods();
+    return now.every(({ metadata }) => !old.has(metadata.uid)) && now.some(isReady);
+  });
+}
+
+const pods = (): Promise<readonly KubeObject[]> =>
+  list(`/api/v1/namespaces/${NAMESPACE}/pods?labelSelector=app.kubernetes.io%2Fname%3D${NAME}`);
+
+const isReady = ({ status }: KubeObject): boolean =>
+  (status?.conditions ?? []).some(
+    ({ type, status }: { type: string; status: string }) => type === 'Ready' && status === 'True',
+  );
+
+async function operatorPod(): Promise<KubeObject> {
+  const [pod] = (await pods()).filter(({ metadata }) => metadata.deletionTimestamp === undefined);
+  if (!pod) throw new Error('the operator has no pod: kubectl -n devshelf-system get all');
+  return pod;
+}
+
+/** The operator's process, found by the cgroup of its pod. */
+export async function operatorPid(): Promise<number> {
+  const uid = (await operatorPod()).metadata.uid ?? '';
+  return until('the operator’s process', () => processes().find(pid => isProgramOf(pid, uid)));
+}
+
+const processes = (): number[] =>
+  readdirSync('/proc')
+    .filter(entry => /^\d+$/.test(entry))
+    .map(Number);
+
+function isProgramOf(pid: number, podUid: string): boolean {
+  try {
+    const inPod = readFileSync(`/proc/${pid}/cgroup`, 'utf8').replaceAll('_', '-').includes(podUid);
+    return inPod && readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('/operator');
+  } catch {
+    return false; // it ended meanwhile
+  }
+}
+
+/** Resident memory of the operator, MiB, as the kernel counts it. */
+export async function operatorRssMiB(): Promise<number> {
+  const status = readFileSync(`/proc/${await operatorPid()}/status`, 'utf8');
+  return Math.round(Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 102.4) / 10;
+}
+
+/** From the start of the operator's process to its first pass over a resource, milliseconds. */
+export async function operatorStartMs(): Promise<number> {
+  const [pid, pod] = [await operatorPid(), await operatorPod()];
+  const begun = await startedAt(pid);
+  // containerd's own clock, not the process's
+  const log = await kubectl(['logs', '-n', NAMESPACE, pod.metadata.name, '--timestamps']);
+  const line = log.split('\n').find(text => text.includes('"msg":"reconciling"'));
+  if (line === undefined) throw new Error('the operator has not reconciled yet');
+  return Math.round(Date.parse(line.split(' ', 1)[0] ?? '') - begun);
+}
+
+/** Epoch milliseconds, to within the kernel's 10 ms. */
+async function startedAt(pid: number): Promise<number> {
+  const ticksPerSecond = Number(await run(['getconf', 'CLK_TCK']));
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  const ticks = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]);
+  const upSeconds = Number(readFileSync('/proc/uptime', 'utf8').split(' ', 1)[0]);
+  return Date.now() - upSeconds * 1000 + (ticks * 1000) / ticksPerSecond;
+}
+
+/** Ends the operator's process as a crash does. The kubelet starts another one. */
+export async function killOperator(): Promise<void> {
+  process.kill(await operatorPid(), 'SIGKILL');
+}
+
+export type Writes = { readonly writes: number; readonly leaseRenewals: number; readonly what: readonly string[] };
+
+type Audit = {
+  readonly user: { readonly username: string };
+  readonly verb: string;
+  readonly objectRef?: { readonly resource?: string; readonly subresource?: string; readonly name?: string };
+  readonly requestReceivedTimestamp: string;
+};
+
+/** What the operator wrote between two moments (epoch milliseconds), by the API server's audit log. */
+export function writesBetween(from: number, to: number): Writes {
+  const file = auditLog(thisCluster());
+  if (isKind() || !existsSync(file)) throw new Error('the API server keeps no audit log: run `make cluster` again');
+  const lines = readFileSync(file, 'utf8')
+    .split('\n')
+    .filter(line => line.includes(USER));
+  const theirs = lines
+    .map(line => JSON.parse(line) as Audit)
+    .filter(({ user, requestReceivedTimestamp: at }) => user.username === USER && within(Date.parse(at), from, to));
+  const renewals = theirs.filter(({ objectRef }) => objectRef?.resource === 'leases');
+  const writes = theirs.filter(({ objectRef }) => objectRef?.resource !== 'leases');
+  const what = writes.map(({ verb, objectRef }) =>
+    [verb, objectRef?.resource, objectRef?.subresource, objectRef?.name].filter(Boolean).join(' '),
+  );
+  return { writes: writes.length, leaseRenewals: renewals.length, what };
+}
+
+const within = (at: number, from: number, to: number): boolean => at >= from && at < to;
+
+/** Watches for `seconds` from now on. */
+export async function countWrites(seconds: number, from = Date.now()): Promise<Writes> {
+  await sleep(Math.max(0, from + seconds * 1000 - Date.now()) + 500); // the log is written a moment later
+  return writesBetween(from, from + seconds * 1000);
+}

@@ -1,0 +1,293 @@
+// The steps of the story. Each does one thing to a real cluster and returns figures read off the records of the load
+// generator and of the API server, never the operator's own.
+import { sleep } from '../cluster/run.ts';
+import { apply, get, type KubeObject, patch } from './kube.ts';
+import { createSecrets, freshNamespace, pausePostgresql, sql, startStores } from './namespace.ts';
+import { API, outOfEndpoints, type Recording, type Rollout, record, rolloutChange, rolloutOf } from './recording.ts';
+import type { Releases } from './releases.ts';
+import { apiKey, between, isFailed, isHarmed, startTraffic, type Traffic } from './traffic.ts';
+import { until } from './wait.ts';
+
+export const REQUESTS_PER_SECOND = 20;
+const DEVSHELF_REQUESTS_PER_SECOND = 5;
+
+/** Short enough to watch; the limit of 5 % and everything else are the defaults. */
+const ROLLOUT = { minReadySeconds: 2, bakeSeconds: 30, analysis: { minimumSeconds: 10 } };
+
+/** Says what happens, to whoever follows the story. */
+export type Tell = (line: string) => void;
+
+export type Stage = {
+  readonly namespace: string;
+  readonly releases: Releases;
+  readonly recording: Recording;
+  readonly tell: Tell;
+};
+
+export type DashboardSpec = Readonly<Record<string, unknown>>;
+
+export const dashboard = (namespace: string, image: string, more: DashboardSpec = {}): KubeObject => ({
+  apiVersion: 'apps.devshelf.dev/v1alpha1',
+  kind: 'DashboardDeployment',
+  metadata: { name: 'dashboard', namespace },
+  spec: { image, replicas: 3, database: { urlSecretRef: { name: 'dashboard-db' } }, rollout: ROLLOUT, ...more },
+});
+
+const devshelf = (namespace: string, image: string): KubeObject => ({
+  apiVersion: 'apps.devshelf.dev/v1alpha1',
+  kind: 'DevShelfDeployment',
+  metadata: { name: 'devshelf', namespace },
+  spec: {
+    image,
+    replicas: 2,
+    database: { urlSecretRef: { name: 'devshelf-db' } },
+    redis: { urlSecretRef: { name: 'devshelf-redis' } },
+    rollout: ROLLOUT,
+  },
+});
+
+const path = (namespace: string, plural: string, name: string): string =>
+  `/${API}/namespaces/${namespace}/${plural}/${name}`;
+export const dashboardPath = (namespace: string): string => path(namespace, 'dashboarddeployments', 'dashboard');
+const devshelfPath = (namespace: string): string => path(namespace, 'devshelfdeployments', 'devshelf');
+const deploymentPath = (namespace: string): string => `/apis/apps/v1/namespaces/${namespace}/deployments/dashboard`;
+
+/** Namespace, PostgreSQL, Redis and Secrets; everything in it is recorded from here on. */
+export async function setTheStage(namespace: string, releases: Releases, tell: Tell): Promise<Stage> {
+  await freshNamespace(namespace);
+  const recording = await record(namespace, ({ at, type, object }) => {
+    if (type === 'ADDED' && object['reportingController'] === 'apps.devshelf.dev/operator') tell(eventLine(object, at));
+  });
+  await createSecrets(namespace);
+  await startStores(namespace, releases);
+  return { namespace, releases, recording, tell };
+}
+
+const eventLine = (event: KubeObject, _at: number): string =>
+  `    ${event['regarding'].name}: ${event['reason']}: ${event['note']}`;
+
+const told = ({ metadata, status }: KubeObject): string =>
+  `${metadata.name}: ${JSON.stringify((status?.conditions ?? []).filter(({ type }: { type: string }) => ['Ready', 'Stalled', 'Reconciling'].includes(type)))}`;
+
+/** Waits until the dashboard is as asked; says what it was instead when it takes too long. */
+export async function untilDashboard(
+  namespace: string,
+  what: string,
+  matches: (app: KubeObject) => boolean | Promise<boolean>,
+  seconds = 120,
+): Promise<KubeObject> {
+  let last: KubeObject | undefined;
+  const ask = async () => {
+    last = await get(dashboardPath(namespace));
+    return (await matches(last)) ? last : undefined;
+  };
+  return until(what, ask, { seconds, state: () => (last ? told(last) : '') });
+}
+
+const isReady = ({ status, metadata }: KubeObject): boolean =>
+  status?.observedGeneration === metadata.generation &&
+  (status?.conditions ?? []).some(
+    ({ type, status }: { type: string; status: string }) => type === 'Ready' && status === 'True',
+  );
+
+export const isReleased =
+  (image: string) =>
+  (app: KubeObject): boolean =>
+    app['status']?.phase === 'Released' && app['status']?.currentImage === image;
+
+export const isRejected =
+  (image: string) =>
+  (app: KubeObject): boolean =>
+    app['status']?.phase === 'Failed' && app['status']?.rollout?.rejected?.image === image;
+
+/** First install of both kinds; returns how long it took until both said Ready. */
+export async function installBoth({ namespace, releases }: Stage): Promise<number> {
+  const since = performance.now();
+  await apply(dashboard(namespace, releases.first));
+  await apply(devshelf(namespace, releases.devshelf));
+  await untilDashboard(namespace, 'the dashboard to be Ready', isReady);
+  await until('DevShelf to be Ready', async () => isReady(await get(devshelfPath(namespace))), { seconds: 120 });
+  return performance.now() - since;
+}
+
+/** Users of both services, until `stop`. */
+export async function startUsers({ namespace }: Stage): Promise<{ dashboard: Traffic; devshelf: Traffic }> {
+  const headers = { 'x-api-key': await apiKey(namespace, 'dashboard') };
+  const paths = ['/api/summary', '/api/providers'];
+  return {
+    dashboard: await startTraffic({ namespace, service: 'dashboard', paths, rate: REQUESTS_PER_SECOND, headers }),
+    devshelf: await startTraffic({
+      namespace,
+      service: 'devshelf',
+      paths: ['/api/v1/resources'],
+      rate: DEVSHELF_REQUESTS_PER_SECOND,
+    }),
+  };
+}
+
+/** What people do: change one line. */
+export async function release({ namespace, tell }: Stage, image: string, rollout: object = {}): Promise<number> {
+  tell(`$ kubectl -n ${namespace} patch dbd dashboard --type merge -p '{"spec":{"image":"${image}"}}'`);
+  await patch(dashboardPath(namespace), { spec: { image, rollout } });
+  return Date.now();
+}
+
+export type GoodRelease = { readonly requests: number; readonly failed: number; readonly seconds: number };
+
+/** A release with nothing wrong, from the change of its image to its end as the new stable. */
+export async function goodRelease(stage: Stage, users: Traffic, image: string): Promise<GoodRelease> {
+  const from = await release(stage, image);
+  await untilDashboard(stage.namespace, `${image} to be released`, isReleased(image), 240);
+  const to = Date.now();
+  await sleep(6_000); // the last ones may take as long as the client's patience
+  const answers = between(users.answers(), from, to);
+  return { requests: answers.length, failed: answers.filter(isFailed).length, seconds: (to - from) / 1000 };
+}
+
+/** A release that cannot start: rejected before any user meets it. */
+export async function brokenStart(stage: Stage, users: Traffic): Promise<{ harmed: number; seconds: number }> {
+  const image = stage.releases.brokenStart;
+  const from = await release(stage, image);
+  await untilDashboard(stage.namespace, `${image} to be rejected`, isRejected(image));
+  const to = Date.now();
+  await sleep(1_000);
+  return { harmed: between(users.answers(), from, to).filter(isHarmed).length, seconds: (to - from) / 1000 };
+}
+
+export type BadRelease = {
+  readonly harmed: number;
+  readonly firstToLastErrorMs: number;
+  readonly patchToEndpointsMs: number;
+  readonly decisionToEndpointsMs: number;
+  /** What the candidate answered altogether, errors included. */
+  readonly candidateRequests: number;
+  readonly evidence: string;
+};
+
+/** A release that answers half of the users' requests with 500, from the canary's first request on. */
+export async function badRelease(stage: Stage, users: Traffic, image: string): Promise<BadRelease> {
+  const from = await release(stage, image);
+  const app = await untilDashboard(stage.namespace, `${image} to be rejected`, isRejected(image));
+  await untilSettled(stage);
+  await sleep(1_000);
+  const answers = between(users.answers(), from, Date.now());
+  const errors = answers.filter(isHarmed).map(({ at, ms }) => at + ms);
+  const out = withdrawal(stage, from);
+  return {
+    harmed: errors.length,
+    firstToLastErrorMs: Math.round(Math.max(...errors) - Math.min(...errors)),
+    ...out,
+    candidateRequests: answers.filter(({ release }) => release === 'bad').length,
+    evidence: app['status'].rollout.rejected.evidence,
+  };
+}
+
+/** From the operator's write, and from the decision that is in it, to the last endpoint of the release. */
+function withdrawal({ recording }: Stage, from: number) {
+  const taken = rolloutChange(recording, 'dashboard', from, ({ phase }) => phase.startsWith('RollingBack'));
+  const { withdrawn } = (taken && rolloutOf(taken.object)) ?? {};
+  if (!taken || !withdrawn) throw new Error('the Deployment was never rolled back');
+  const out = outOfEndpoints(recording, 'dashboard', withdrawn.release, from);
+  if (out === undefined) throw new Error('pods of the release that was taken back are still among the endpoints');
+  return {
+    patchToEndpointsMs: Math.round(out - taken.at),
+    decisionToEndpointsMs: Math.round(out - Date.parse(withdrawn.at)),
+  };
+}
+
+const currentRollout = async ({ namespace }: Stage): Promise<Rollout | undefined> =>
+  rolloutOf(await get(deploymentPath(namespace)));
+
+export const untilSettled = (stage: Stage): Promise<unknown> =>
+  until('the Deployment to settle', async () => (await currentRollout(stage))?.phase === 'Settled', { seconds: 120 });
+
+export const untilPhase = (stage: Stage, phase: string, seconds = 120): Promise<unknown> =>
+  until(`the rollout to be ${phase}`, async () => (await currentRollout(stage))?.phase === phase, { seconds });
+
+export type LateBad = {
+  readonly harmed: number;
+  readonly decisionToOutMs: number;
+  readonly firstToLastErrorMs: number;
+};
+
+const PRICE_LIST = (value: string): string =>
+  `INSERT INTO configuracion_sistema (clave, valor) VALUES ('lista_de_precios', '${value}')
+   ON CONFLICT (clave) DO UPDATE SET valor = excluded.valor`;
+
+/** A release that passes its analysis and turns bad when it serves everybody. */
+export async function lateBad(stage: Stage, users: Traffic): Promise<LateBad> {
+  const image = stage.releases.lateBad;
+  await sql(stage.namespace, PRICE_LIST('local'));
+  const from = await release(stage, image);
+  await untilPhase(stage, 'Baking');
+  stage.tell(`${image} serves everybody. Now somebody changes a setting that only this release reads …`);
+  await sleep(3_000);
+  await sql(stage.namespace, PRICE_LIST('remota'));
+  await untilDashboard(stage.namespace, `${image} to be rejected`, isRejected(image));
+  await untilSettled(stage);
+  await sleep(1_000);
+  const errors = between(users.answers(), from, Date.now())
+    .filter(isHarmed)
+    .map(({ at, ms }) => at + ms);
+  return {
+    harmed: errors.length,
+    decisionToOutMs: withdrawal(stage, from).decisionToEndpointsMs,
+    firstToLastErrorMs: Math.round(Math.max(...errors) - Math.min(...errors)),
+  };
+}
+
+export type Outage = {
+  readonly rollbacks: number;
+  readonly harmed: number;
+  readonly outageSeconds: number;
+  /** From the end of the outage to the first minute-long calm: the last failed request. */
+  readonly lastErrorAfterMs: number;
+  /** From the end of the outage until the candidate was the new stable release. */
+  readonly releasedAfterSeconds: number;
+  readonly verdicts: readonly string[];
+};
+
+/** PostgreSQL stands still while a good candidate is judged: both versions fail, and neither is to blame. */
+export async function sharedOutage(stage: Stage, users: Traffic, image: string, seconds: number): Promise<Outage> {
+  const { namespace, tell, recording } = stage;
+  const from = await release(stage, image);
+  await untilPhase(stage, 'Candidate');
+  await sleep(8_000); // the candidate answers users, and is not yet found good
+  tell(`PostgreSQL is frozen for ${seconds} s: every version of the dashboard fails now …`);
+  const paused = Date.now();
+  const resume = await pausePostgresql(namespace);
+  try {
+    await sleep(seconds * 1000);
+  } finally {
+    await resume();
+  }
+  const resumed = Date.now();
+  tell('PostgreSQL goes on.');
+  await untilDashboard(namespace, `${image} to be released after the outage`, isReleased(image), 300);
+  const released = Date.now();
+  const answers = between(users.answers(), from, released);
+  const harmed = answers.filter(isHarmed);
+  const back = recording.deployments.filter(
+    ({ at, object }) => at >= from && rolloutOf(object)?.phase.startsWith('RollingBack'),
+  );
+  const last = Math.max(resumed, ...harmed.map(({ at, ms }) => at + ms));
+  return {
+    rollbacks: new Set(back.map(({ object }) => rolloutOf(object)?.withdrawn?.at)).size,
+    harmed: harmed.length,
+    outageSeconds: (resumed - paused) / 1000,
+    lastErrorAfterMs: Math.round(last - resumed),
+    releasedAfterSeconds: Math.round((released - resumed) / 100) / 10,
+    verdicts: verdictsOf(recording, from),
+  };
+}
+
+/** What the condition AnalysisPassed said, in order. */
+const verdictsOf = ({ apps }: Recording, from: number): readonly string[] => {
+  const reasons = apps
+    .filter(({ at, object }) => at >= from && object.metadata.name === 'dashboard')
+    .map(({ object }) =>
+      (object['status']?.conditions ?? []).find(({ type }: { type: string }) => type === 'AnalysisPassed'),
+    )
+    .flatMap(condition => (condition ? [condition.reason as string] : []));
+  return reasons.filter((reason, i) => reason !== reasons[i - 1]);
+};
