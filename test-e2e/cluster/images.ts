@@ -109,6 +109,7 @@ const makeArchive = async (request: ImageRequest, { reference, archive }: Image)
 };
 
 const KEPT = 8;
+const IN_USE_MS = 60 * 60_000; // built a moment ago, perhaps not loaded yet
 
 // every change of a source makes a new archive
 const forgetOld = async (name: string): Promise<void> => {
@@ -118,7 +119,9 @@ const forgetOld = async (name: string): Promise<void> => {
     .filter(file => isOne.test(file))
     .map(file => ({ file, usedMs: statSync(join(archives, file)).mtimeMs }))
     .sort((one, other) => other.usedMs - one.usedMs);
-  for (const { file } of byAge.slice(KEPT)) rmSync(join(archives, file));
+  for (const { file, usedMs } of byAge.slice(KEPT)) {
+    if (Date.now() - usedMs > IN_USE_MS) rmSync(join(archives, file));
+  }
   if (engine() !== 'buildah') return;
   await buildah(['rm', '--all']); // it leaves the container of every stage but the last
   await buildah(['rmi', '--prune']);
@@ -241,12 +244,11 @@ export const storeImage = async (store: Store): Promise<Image> => {
 };
 
 const SUITE = 'bookworm';
+// half of it is never used: documentation, compilers for queries, what packages need to be installed only
 const LEFT_OUT = [
-  '/usr/share/doc/*',
-  '/usr/share/man/*',
-  '/usr/share/locale/*',
-  '/usr/lib/*/libLLVM*',
-  '/usr/lib/llvm*',
+  ...['doc', 'man', 'locale', 'i18n', 'perl'].map(name => `usr/share/${name}`),
+  ...['libLLVM*', 'libz3*', 'perl'].map(name => `usr/lib/*-linux-gnu/${name}`),
+  ...['usr/lib/llvm*', 'usr/lib/postgresql/*/lib/bitcode', 'var/lib/postgresql'],
 ];
 
 const storesBase = async (): Promise<Image> => {
@@ -262,9 +264,9 @@ const storesBase = async (): Promise<Image> => {
 const bootstrap = async (archive: string): Promise<void> => {
   await ensureRequirements();
   const partial = `${archive}.${process.pid}.tar`;
-  const exclude = LEFT_OUT.map(path => `--dpkgopt=path-exclude=${path}`);
   const include = '--include=postgresql-15,redis-server';
-  await run(['mmdebstrap', '--quiet', '--variant=minbase', include, ...exclude, SUITE, partial]);
+  const remove = `--customize-hook=cd "$1" && rm -rf ${LEFT_OUT.join(' ')}`;
+  await run(['mmdebstrap', '--quiet', '--variant=minbase', include, remove, SUITE, partial]);
   renameSync(partial, archive);
 };
 

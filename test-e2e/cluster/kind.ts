@@ -1,15 +1,16 @@
 // The same cluster by kind, for those who have docker or podman. The node is a container; on Linux, root can enter its
 // network namespace as it enters the native node's.
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { binaryPath, ensureBinaries } from './binaries.ts';
 import type { Backend, ClusterStatus } from './cluster.ts';
 import { engine } from './engine.ts';
+import { forwards, forwardToLoopback } from './forwards.ts';
 import { thisCluster } from './names.ts';
 import { CACHE, folder } from './paths.ts';
-import { freePorts } from './ports.ts';
-import { run, sleep } from './run.ts';
+import { killAll, runningPid, startedNames } from './processes.ts';
+import { run } from './run.ts';
 import { say, step } from './say.ts';
 
 const METRICS_SERVER = 'https://github.com/kubernetes-sigs/metrics-server/releases/download/v0.8.0/components.yaml';
@@ -19,6 +20,7 @@ export const kind = (): Backend => {
   const name = thisCluster().namespace;
   const node = `${name}-control-plane`;
   const state = join(CACHE, 'kind', name);
+  const cluster = { ...thisCluster(), state };
   const kubeconfig = join(state, 'kubeconfig');
   const nodeKubeconfig = join(state, 'node.kubeconfig');
   const env = { ...process.env, KIND_EXPERIMENTAL_PROVIDER: engine() };
@@ -27,7 +29,6 @@ export const kind = (): Backend => {
     run([binaryPath('kubectl'), '--kubeconfig', kubeconfig, ...args]);
   const exists = async (): Promise<boolean> =>
     (await run([binaryPath('kind'), 'get', 'clusters'], { env })).split('\n').includes(name);
-  const forwards = new Map<string, number>();
 
   const up = async (): Promise<void> => {
     await ensureBinaries('kubectl', 'kind', 'netforward');
@@ -62,6 +63,7 @@ export const kind = (): Backend => {
     up,
     down: async () => {
       await ensureBinaries('kind');
+      await killAll(startedNames(cluster).flatMap(started => runningPid(cluster, started) ?? []));
       await runKind('delete', 'cluster');
       rmSync(state, { recursive: true, force: true });
       say(`the cluster ${name} is gone`);
@@ -72,15 +74,10 @@ export const kind = (): Backend => {
         await step(`loading ${image.reference}`, () => runKind('load', 'image-archive', image.archive));
     },
     loadArchive: async archive => void (await runKind('load', 'image-archive', archive)),
-    forwardToLoopback: async (target, wantedPort) => {
-      const port = wantedPort ?? forwards.get(target) ?? (await freePorts(1))[0] ?? 0;
-      if (forwards.get(target) === port) return port;
-      const args = [`127.0.0.1:${port}`, `/proc/${nodePid()}/ns/net`, target];
-      spawn(binaryPath('netforward'), args, { detached: true, stdio: 'ignore' }).unref();
-      forwards.set(target, port);
-      await sleep(100);
-      return port;
+    forwardToLoopback: (target, port) => {
+      const namespaceFile = `/proc/${nodePid()}/ns/net`;
+      return forwardToLoopback({ ...cluster, namespaceFile }, target, port);
     },
-    forwards: () => [...forwards].map(([target, port]) => ({ target, port })),
+    forwards: () => forwards(cluster),
   };
 };

@@ -4,16 +4,16 @@ import { join } from 'node:path';
 import { startAddons } from './addons.ts';
 import { ensureBinaries, KUBERNETES_VERSION } from './binaries.ts';
 import type { Backend, ClusterStatus } from './cluster.ts';
+import { forwards, forwardToLoopback } from './forwards.ts';
 import { type Image, pauseImage } from './images.ts';
 import { withLock } from './lock.ts';
 import { type Cluster, containerdSocket, NODE_NAME, thisCluster } from './names.ts';
-import { startForward } from './network.ts';
 import { nodeKubectl, startNode } from './node.ts';
 import { CACHE, folder } from './paths.ts';
 import { freePorts } from './ports.ts';
-import { enterNode, logFile, logTail, runningPid, startedNames } from './processes.ts';
+import { enterNode, logFile, runningPid } from './processes.ts';
 import { ensureRequirements } from './requirements.ts';
-import { run, sleep } from './run.ts';
+import { run } from './run.ts';
 import { elapsed, say } from './say.ts';
 import { leftovers, tearDown } from './teardown.ts';
 
@@ -110,28 +110,6 @@ const loadImages = async (cluster: Cluster, images: readonly Image[]): Promise<v
     writeFileSync(loadedFile(cluster), JSON.stringify({ ...loaded(cluster), [reference]: key }, null, 2));
     say(`loaded ${reference}: ${elapsed(since)}`);
   }
-};
-
-// the port and the target are in the name, so a running forwarder is found again
-const FORWARD = /^forward-(\d+)-(.+)$/;
-
-const forwards = (cluster: Cluster): { target: string; port: number }[] =>
-  startedNames(cluster)
-    .filter(name => runningPid(cluster, name) !== undefined)
-    .flatMap(name => {
-      const [, port, target] = FORWARD.exec(name) ?? [];
-      return target === undefined ? [] : [{ port: Number(port), target }];
-    });
-
-const forwardToLoopback = async (cluster: Cluster, target: string, wantedPort?: number): Promise<number> => {
-  const known = forwards(cluster).find(known => known.target === target);
-  if (known !== undefined && (wantedPort ?? known.port) === known.port) return known.port;
-  const port = wantedPort ?? (await freePorts(1))[0] ?? 0;
-  const name = `forward-${port}-${target}`;
-  startForward(cluster, name, port, target);
-  await sleep(100);
-  if (runningPid(cluster, name) === undefined) throw new Error(`port ${port}: ${logTail(cluster, name, 1)}`);
-  return port;
 };
 
 /** The native cluster of this checkout, or the one that DEVSHELF_CLUSTER names. */
