@@ -13,10 +13,11 @@ import { promotion } from './promotion.ts';
 import { regression } from './regression.ts';
 import { rehearsal } from './rehearsal.ts';
 import { release } from './release.ts';
+import { restoration } from './restoration.ts';
 import { rollback } from './rollback.ts';
 
 /** What comes before every stage. */
-export const interrupts: readonly Interrupt[] = [deletion, regression, rollback, paused];
+export const interrupts: readonly Interrupt[] = [deletion, restoration, regression, rollback, paused];
 
 /** Both kinds have the same life; they differ in their objects. */
 export const stages: readonly Stage[] = [
