@@ -45,7 +45,7 @@ async function tellStory({ runs, namespace }: { runs: number; namespace: string 
   const loadAtStart = loadavg()[0] ?? 0;
   chapter('A cluster, the images, the operator');
   await up();
-  const releases = await prepareReleases(runs);
+  const [releases] = await Promise.all([prepareReleases(runs), clearNamespace(namespace)]);
   await installOperator();
   tell('the operator runs, from its image, with the rights of charts/install');
   const stage = await story.setTheStage(namespace, releases, tell);

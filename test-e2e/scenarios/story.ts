@@ -26,10 +26,15 @@ export type Stage = {
 
 export type DashboardSpec = Readonly<Record<string, unknown>>;
 
-export const dashboard = (namespace: string, image: string, more: DashboardSpec = {}): KubeObject => ({
+export const dashboard = (
+  namespace: string,
+  image: string,
+  more: DashboardSpec = {},
+  name = 'dashboard',
+): KubeObject => ({
   apiVersion: 'apps.devshelf.dev/v1alpha1',
   kind: 'DashboardDeployment',
-  metadata: { name: 'dashboard', namespace },
+  metadata: { name, namespace },
   spec: { image, replicas: 3, database: { urlSecretRef: { name: 'dashboard-db' } }, rollout: ROLLOUT, ...more },
 });
 
@@ -48,23 +53,27 @@ const devshelf = (namespace: string, image: string): KubeObject => ({
 
 const path = (namespace: string, plural: string, name: string): string =>
   `/${API}/namespaces/${namespace}/${plural}/${name}`;
-export const dashboardPath = (namespace: string): string => path(namespace, 'dashboarddeployments', 'dashboard');
+export const dashboardPath = (namespace: string, name = 'dashboard'): string =>
+  path(namespace, 'dashboarddeployments', name);
 const devshelfPath = (namespace: string): string => path(namespace, 'devshelfdeployments', 'devshelf');
 const deploymentPath = (namespace: string): string => `/apis/apps/v1/namespaces/${namespace}/deployments/dashboard`;
 
 /** Namespace, PostgreSQL, Redis and Secrets; everything in it is recorded from here on. */
 export async function setTheStage(namespace: string, releases: Releases, tell: Tell): Promise<Stage> {
   await freshNamespace(namespace);
-  const recording = await record(namespace, ({ at, type, object }) => {
-    if (type === 'ADDED' && object['reportingController'] === 'apps.devshelf.dev/operator') tell(eventLine(object, at));
+  const recording = await record(namespace, ({ type, object }) => {
+    if (type === 'ADDED' && isWorthTelling(object)) tell(eventLine(object));
   });
   await createSecrets(namespace);
   await startStores(namespace, releases);
   return { namespace, releases, recording, tell };
 }
 
-const eventLine = (event: KubeObject, _at: number): string =>
-  `    ${event['regarding'].name}: ${event['reason']}: ${event['note']}`;
+// a rejection repeats what the event before it said
+const isWorthTelling = (event: KubeObject): boolean =>
+  event['reportingController'] === 'apps.devshelf.dev/operator' && event['reason'] !== 'ReleaseRejected';
+
+const eventLine = ({ regarding, reason, note }: KubeObject): string => `    ${regarding.name}: ${reason}: ${note}`;
 
 const told = ({ metadata, status }: KubeObject): string =>
   `${metadata.name}: ${JSON.stringify((status?.conditions ?? []).filter(({ type }: { type: string }) => ['Ready', 'Stalled', 'Reconciling'].includes(type)))}`;
@@ -75,16 +84,17 @@ export async function untilDashboard(
   what: string,
   matches: (app: KubeObject) => boolean | Promise<boolean>,
   seconds = 120,
+  name = 'dashboard',
 ): Promise<KubeObject> {
   let last: KubeObject | undefined;
   const ask = async () => {
-    last = await get(dashboardPath(namespace));
+    last = await get(dashboardPath(namespace, name));
     return (await matches(last)) ? last : undefined;
   };
   return until(what, ask, { seconds, state: () => (last ? told(last) : '') });
 }
 
-const isReady = ({ status, metadata }: KubeObject): boolean =>
+export const isReady = ({ status, metadata }: KubeObject): boolean =>
   status?.observedGeneration === metadata.generation &&
   (status?.conditions ?? []).some(
     ({ type, status }: { type: string; status: string }) => type === 'Ready' && status === 'True',

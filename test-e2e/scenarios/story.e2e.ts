@@ -1,0 +1,154 @@
+// The story on the real cluster, each part with its promise.
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { up } from '../cluster/cluster.ts';
+import { sleep } from '../cluster/run.ts';
+import { conditionOf, disconnect, get, patch } from './kube.ts';
+import { clearNamespace, sql } from './namespace.ts';
+import {
+  countWrites,
+  installOperator,
+  killOperator,
+  operatorRssMiB,
+  operatorStartMs,
+  restartOperator,
+} from './operator.ts';
+import { rolloutOf } from './recording.ts';
+import { prepareReleases } from './releases.ts';
+import * as story from './story.ts';
+import { between, isHarmed, type Traffic } from './traffic.ts';
+import { until } from './wait.ts';
+
+const MINUTE = 60_000;
+const NAMESPACE = 'e2e-story';
+
+let stage: story.Stage;
+let users: { dashboard: Traffic; devshelf: Traffic };
+
+beforeAll(async () => {
+  await up();
+  const releases = await prepareReleases(2);
+  await installOperator();
+  stage = await story.setTheStage(NAMESPACE, releases, () => {});
+  await story.installBoth(stage);
+  users = await story.startUsers(stage);
+}, 30 * MINUTE);
+
+afterAll(async () => {
+  await Promise.all([users?.dashboard.stop(), users?.devshelf.stop()]);
+  stage?.recording.stop();
+  await clearNamespace(NAMESPACE);
+  disconnect();
+}, 5 * MINUTE);
+
+const deployment = () => get(`/apis/apps/v1/namespaces/${NAMESPACE}/deployments/dashboard`);
+
+test(
+  'a good release moves the schema first and fails no request',
+  async () => {
+    const { failed, requests } = await story.goodRelease(stage, users.dashboard, stage.releases.good);
+    expect({ failed, enough: requests > 500 }).toEqual({ failed: 0, enough: true });
+    const column = "SELECT count(*) FROM information_schema.columns WHERE column_name = 'telefono'";
+    expect(await sql(NAMESPACE, column)).toBe('1');
+    expect((await get(story.dashboardPath(NAMESPACE)))['status'].migration.applied).toEqual([
+      '20260201000000_proveedor_telefono',
+    ]);
+  },
+  5 * MINUTE,
+);
+
+test(
+  'a release that cannot start is met by no user',
+  async () => {
+    expect(await story.brokenStart(stage, users.dashboard)).toMatchObject({ harmed: 0 });
+    const { reason } = (await get(story.dashboardPath(NAMESPACE)))['status'].rollout.rejected;
+    expect(reason).toBe('RehearsalFailed');
+  },
+  4 * MINUTE,
+);
+
+test(
+  'a release that answers half of its requests with 500 is out in seconds, with few requests harmed',
+  async () => {
+    const measured = await story.badRelease(stage, users.dashboard, stage.releases.bad[0] ?? '');
+    expect(measured.firstToLastErrorMs).toBeLessThanOrEqual(5_000);
+    expect(measured.harmed).toBeGreaterThan(0);
+    expect(measured.harmed).toBeLessThanOrEqual(20);
+    expect(measured.patchToEndpointsMs).toBeLessThanOrEqual(1_000);
+  },
+  4 * MINUTE,
+);
+
+test(
+  'a rejected release stays rejected when it is applied again, and retryToken tries it once more',
+  async () => {
+    const [image = ''] = stage.releases.bad;
+    const path = story.dashboardPath(NAMESPACE);
+    const from = Date.now();
+    await patch(path, { metadata: { labels: { 'synced-by': 'gitops' } }, spec: { image } });
+    await sleep(8_000);
+    expect(between(users.dashboard.answers(), from, Date.now()).filter(isHarmed)).toHaveLength(0);
+    expect(rolloutOf(await deployment())).toMatchObject({ phase: 'Settled' });
+    const app = await get(path);
+    expect(conditionOf(app, 'Stalled')?.message).toContain('retryToken');
+
+    await patch(path, { spec: { rollout: { retryToken: 'once-more' } } });
+    await story.untilPhase(stage, 'Candidate');
+    await story.untilDashboard(NAMESPACE, 'the second rejection', story.isRejected(image));
+    await story.untilSettled(stage);
+  },
+  5 * MINUTE,
+);
+
+test(
+  'an operator killed in the middle of a rollback changes nothing about its end',
+  async () => {
+    const before = rolloutOf(await deployment());
+    const image = stage.releases.bad[1] ?? '';
+    const from = await story.release(stage, image, { retryToken: null });
+    const begun = () =>
+      stage.recording.deployments.find(({ at, object }) => at >= from && rolloutOf(object)?.phase === 'RollingBack');
+    await until('the rollback to begin', begun, { everyMs: 5, seconds: 120 });
+    await killOperator();
+    await story.untilDashboard(NAMESPACE, 'the rejection after a restart', story.isRejected(image), 180);
+    await story.untilSettled(stage);
+    expect(rolloutOf(await deployment())).toMatchObject({ phase: 'Settled', release: before?.release });
+    expect(between(users.dashboard.answers(), from, Date.now()).filter(isHarmed).length).toBeLessThanOrEqual(20);
+    const { incidents } = (await get(story.dashboardPath(NAMESPACE)))['status'];
+    expect(incidents.filter(({ failedImage }: { failedImage: string }) => failedImage === image)).toHaveLength(1);
+  },
+  6 * MINUTE,
+);
+
+test(
+  'a release that turns bad after its promotion is taken back as a whole',
+  async () => {
+    const { decisionToOutMs, harmed } = await story.lateBad(stage, users.dashboard);
+    expect(decisionToOutMs).toBeLessThanOrEqual(5_000);
+    expect(harmed).toBeGreaterThan(0);
+    expect((await deployment())['status'].readyReplicas).toBe(3);
+  },
+  6 * MINUTE,
+);
+
+test(
+  'a database that stands still is blamed on no release, and all goes on when it does',
+  async () => {
+    const outage = await story.sharedOutage(stage, users.dashboard, stage.releases.better, 12);
+    expect(outage.rollbacks).toBe(0);
+    expect(outage.harmed).toBeGreaterThan(20); // users did meet it
+  },
+  8 * MINUTE,
+);
+
+test(
+  'settled, and right after a restart, the operator writes nothing; it is small and starts fast',
+  async () => {
+    expect(await countWrites(20)).toMatchObject({ writes: 0, what: [] });
+    const from = Date.now();
+    await restartOperator();
+    expect(await countWrites(20, from)).toMatchObject({ writes: 0, what: [] });
+    expect(await operatorStartMs()).toBeLessThanOrEqual(1_000);
+    expect(await operatorRssMiB()).toBeLessThanOrEqual(100);
+  },
+  4 * MINUTE,
+);
