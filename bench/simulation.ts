@@ -1,4 +1,5 @@
 import {
+  isSuspect,
   type Judgement,
   judge,
   observe,
@@ -52,7 +53,7 @@ type Outage = {
   readonly share?: number;
   /** A pod's requests in flight fail together at its own moment, up to this much apart from the other pods'. */
   readonly burstSpreadSeconds?: number;
-  /** Does /ready tell (bake)? Seconds it needs to notice. */
+  /** Seconds until /ready names the failed dependency (bake). */
   readonly readyNoticesAfter?: number;
 };
 
@@ -134,7 +135,7 @@ class World {
 
   run(): Outcome {
     const { scenario, policy } = this;
-    const interval = (scenario.intervalMs ?? (scenario.mode === 'bake' ? 500 : 250)) / 1000;
+    const interval = (scenario.intervalMs ?? 250) / 1000;
     let trial = this.newTrial();
     let degraded = false;
     let restarted = false;
@@ -145,7 +146,7 @@ class World {
         at += 3;
       }
       this.incidents(at, interval);
-      trial = observe(trial, { at: at * 1000, pods: this.scrape(at) });
+      trial = observe(trial, { at: at * 1000, pods: this.scrape(at, isSuspect(trial)) });
       const judgement = judge(trial, policy, at * 1000);
       degraded ||= judgement.verdict === 'DependencyDegraded';
       if (this.ends(judgement, at)) return this.outcome(judgement, at, degraded);
@@ -183,16 +184,16 @@ class World {
   }
 
   /** Candidate pods first; the baseline's a few milliseconds after. */
-  scrape(at: number): PodReading[] {
+  scrape(at: number, suspect: boolean): PodReading[] {
     this.advanceTo(at);
-    const candidates = this.read('candidate', at);
+    const candidates = this.read('candidate', at, suspect);
     this.advanceTo(at + 0.002 + 0.02 * this.random());
-    return [...candidates, ...this.read('baseline', at)];
+    return [...candidates, ...this.read('baseline', at, false)];
   }
 
-  read(group: SimPod['group'], at: number): PodReading[] {
+  read(group: SimPod['group'], at: number, suspect: boolean): PodReading[] {
     const lost = this.scenario.readingsLost ?? 0;
-    const failing = this.dependenciesFailed(at);
+    const failing = suspect && this.scenario.mode === 'bake' ? this.dependenciesFailed(at) : undefined;
     return this.pods
       .filter(pod => pod.group === group && !pod.gone)
       .map(pod => ({
@@ -208,10 +209,10 @@ class World {
       }));
   }
 
-  dependenciesFailed(at: number): boolean | 'unknown' | undefined {
+  dependenciesFailed(at: number): boolean | 'unknown' {
     const { outage } = this.scenario;
-    if (outage?.readyNoticesAfter === undefined || at < outage.from || at >= outage.to) return undefined;
-    return at < outage.from + outage.readyNoticesAfter ? 'unknown' : true;
+    if (!outage || at < outage.from || at >= outage.to) return false;
+    return at < outage.from + (outage.readyNoticesAfter ?? 0) ? 'unknown' : true;
   }
 
   advanceTo(until: number): void {

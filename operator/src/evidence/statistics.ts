@@ -1,5 +1,5 @@
 /**
- * What error counts prove. Pure arithmetic, natural logarithms throughout; docs/statistics.md derives and measures it.
+ * What error counts prove. Pure arithmetic, natural logarithms; docs/statistics.md derives and measures it.
  *
  * An e-process is a non-negative process whose expected value stays at or below 1 while the hypothesis holds, however
  * often one looks. Ville's inequality: it reaches 1/alpha with a probability of at most alpha. So looking at every
@@ -14,28 +14,16 @@ export const FALSE_BLAME = 0.002;
 export const FALSE_GOOD = 0.01;
 
 /**
- * Requests in flight fail together, so ten errors at once are not ten witnesses: 250 ms of traffic count for at most
- * this many errors. Two such intervals at most count at once, also after a gap, so that no single burst decides.
+ * Requests in flight fail together, so ten errors at once are not ten witnesses: one scrape counts for at most this
+ * many errors, however many it found, and never for enough to decide alone.
  */
-const ERRORS_PER_INTERVAL = 1.75;
-const MOST_PER_INTERVAL = 4;
-const INTERVAL_MS = 250;
-const INTERVALS_AT_ONCE = 2;
+const ERRORS_PER_SCRAPE = 1.75;
+const MOST_PER_SCRAPE = 4;
 
 /** Evidence beyond ten times what a verdict needs is forgotten, so that an outage that is over does not linger. */
 const HEADROOM = 10;
 
 export type Counts = { readonly requests: number; readonly errors: number };
-
-/** log(e^a + e^b), exact for -Infinity (an e-value of 0). */
-export function logAdd(a: number, b: number): number {
-  const high = Math.max(a, b);
-  return high === Number.NEGATIVE_INFINITY ? high : high + Math.log1p(Math.exp(Math.min(a, b) - high));
-}
-
-/** How many intervals a window of `durationMs` counts for. */
-export const intervalsIn = (durationMs: number): number =>
-  Math.min(INTERVALS_AT_ONCE, Math.max(1, durationMs / INTERVAL_MS));
 
 /**
  * When a fault may begin: with probability `atStart` at once, else at a random time after, half of it within `halfMs`.
@@ -55,45 +43,44 @@ export function onsetBetween({ atStart, halfMs }: Onset, fromMs: number, toMs: n
 }
 
 /**
- * A mixture over alternatives and over the moment the fault began: one log e-value per alternative, weights included.
+ * A mixture over alternatives and over the moment the fault began: one e-value per alternative, weights included.
  * Its sum is an e-process (Shiryaev-Roberts style with a proper prior; Shin, Ramdas, Rinaldo 2023, "E-detectors").
+ * Capped above, so it never overflows; one that underflows to 0 has said all it could, and faults that begin later
+ * still enter.
  */
 export type Detector = {
   readonly alpha: number;
-  readonly logs: readonly number[];
+  readonly values: readonly number[];
   readonly alternatives: readonly Alternative[];
 };
 
-/** `cap`: the most that one interval may add. */
+/** `cap`: the most that one scrape may add to the log. */
 type Alternative = { readonly weight: number; readonly cap: number };
 
 export function detector(alternatives: readonly Alternative[], alpha: number, onset: Onset): Detector {
-  return { alpha, alternatives, logs: alternatives.map(({ weight }) => Math.log(weight * onset.atStart)) };
+  return { alpha, alternatives, values: alternatives.map(({ weight }) => weight * onset.atStart) };
 }
 
 /**
- * One window of traffic: faults that begin with it enter with mass `entering`, then every alternative is multiplied by
- * its likelihood ratio. Capping a factor and forgetting a surplus only lower an e-process, so both are sound.
+ * One scrape: faults that began with its traffic enter with mass `entering`, then every alternative is multiplied by its
+ * likelihood ratio (given as a log). Capping a factor and forgetting a surplus only lower an e-process: both are sound.
  */
-export function advance(seen: Detector, entering: number, ratios: readonly number[], intervals: number): Detector {
-  const ceiling = Math.log(HEADROOM / seen.alpha);
-  const logs = seen.alternatives.map(({ weight, cap }, i) => {
-    const entered = logAdd(seen.logs[i] ?? Number.NEGATIVE_INFINITY, Math.log(weight * entering));
-    return Math.min(ceiling, entered + Math.min(cap * intervals, ratios[i] ?? 0));
+export function advance(seen: Detector, entering: number, logRatios: readonly number[]): Detector {
+  const ceiling = HEADROOM / seen.alpha;
+  const values = seen.alternatives.map(({ weight, cap }, i) => {
+    const entered = (seen.values[i] ?? 0) + weight * entering;
+    return Math.min(ceiling, entered * Math.exp(Math.min(cap, logRatios[i] ?? 0)));
   });
-  return { ...seen, logs };
+  return { ...seen, values };
 }
 
 /** Drops everything seen so far (sound: a part of a mixture is never more than the mixture). */
-export const forget = (seen: Detector): Detector => ({
-  ...seen,
-  logs: seen.logs.map(() => Number.NEGATIVE_INFINITY),
-});
+export const forget = (seen: Detector): Detector => ({ ...seen, values: seen.values.map(() => 0) });
 
-export const logValue = (seen: Detector): number => seen.logs.reduce(logAdd, Number.NEGATIVE_INFINITY);
+export const eValueOf = (seen: Detector): number => seen.values.reduce((sum, value) => sum + value, 0);
 
 /** Ville: the evidence has reached 1/alpha. */
-export const proves = (seen: Detector): boolean => logValue(seen) >= -Math.log(seen.alpha);
+export const proves = (seen: Detector): boolean => eValueOf(seen) >= 1 / seen.alpha;
 
 // --- absolute: is the error ratio above the limit? ---
 
@@ -114,7 +101,7 @@ export const aboveLimit = (counts: Counts, limit: number): readonly number[] =>
 
 export function aboveLimitDetector(limit: number, alpha: number, onset: Onset): Detector {
   const ratios = ratiosAbove(limit);
-  const capOf = (p: number) => Math.min(MOST_PER_INTERVAL, ERRORS_PER_INTERVAL * Math.log(p / limit));
+  const capOf = (p: number) => Math.min(MOST_PER_SCRAPE, ERRORS_PER_SCRAPE * Math.log(p / limit));
   return detector(
     ratios.map(p => ({ weight: 1 / ratios.length, cap: capOf(p) })),
     alpha,
@@ -138,13 +125,19 @@ export function logOddsRatio(candidate: Counts, baseline: Counts, odds: number):
   const errors = candidate.errors + baseline.errors;
   if (errors === 0 || candidate.requests === 0 || baseline.requests === 0) return 0;
   const logOdds = Math.log(odds);
-  let total = Number.NEGATIVE_INFINITY;
+  let expected = Number.NEGATIVE_INFINITY;
   const last = Math.min(errors, candidate.requests);
   for (let j = Math.max(0, errors - baseline.requests); j <= last; j++) {
     const ways = logChoose(candidate.requests, j) + logChoose(baseline.requests, errors - j);
-    total = logAdd(total, ways + j * logOdds);
+    expected = logAdd(expected, ways + j * logOdds);
   }
-  return candidate.errors * logOdds + logChoose(candidate.requests + baseline.requests, errors) - total;
+  return candidate.errors * logOdds + logChoose(candidate.requests + baseline.requests, errors) - expected;
+}
+
+/** log(e^a + e^b), without overflow. */
+function logAdd(a: number, b: number): number {
+  const high = Math.max(a, b);
+  return high === Number.NEGATIVE_INFINITY ? high : high + Math.log1p(Math.exp(Math.min(a, b) - high));
 }
 
 export const worseThan = (candidate: Counts, baseline: Counts): readonly number[] =>
@@ -152,7 +145,7 @@ export const worseThan = (candidate: Counts, baseline: Counts): readonly number[
 
 export function worseThanDetector(alpha: number, onset: Onset): Detector {
   return detector(
-    ODDS_WEIGHTS.map(weight => ({ weight, cap: MOST_PER_INTERVAL })),
+    ODDS_WEIGHTS.map(weight => ({ weight, cap: MOST_PER_SCRAPE })),
     alpha,
     onset,
   );

@@ -6,13 +6,12 @@ import {
   CANARY_ONSET,
   type Counts,
   type Detector,
+  eValueOf,
   FALSE_BAD,
   FALSE_BLAME,
   FALSE_GOOD,
   forget,
-  intervalsIn,
   isGood,
-  logValue,
   type Onset,
   onsetBetween,
   proves,
@@ -149,12 +148,12 @@ const HANG_MS = 60_000;
 const AFTERMATH_MS = 10_000;
 /** In an outage and its aftermath pods fail in bursts, each at its own moment: only longer spans can be compared. */
 const TROUBLED_BLOCK_MS = 5_000;
-/** How long a Bad in the bake waits for pods that do not say whether their dependencies work. */
-const READY_PATIENCE_MS = 2_500;
+/** How long a Bad in the bake waits for pods that do not say whether their dependencies work: they may hang in them. */
+const READY_PATIENCE_MS = 10_000;
 /** A new process first looks for itself before it lets anything pass or run out of time. */
 const LOOK_MS = 10_000;
 /** Evidence of a fault that holds Good back: one innocent release in ten ever reaches it, and waits a little. */
-const SUSPICION = Math.log(10);
+const SUSPICION = 10;
 
 const NOTHING: Counts = { requests: 0, errors: 0 };
 
@@ -185,10 +184,11 @@ export function observe(trial: Trial, scrape: Scrape): Trial {
   const { pods, fresh, compared } = count(trial, scrape, at);
   const dependencies = dependenciesOf(trial, scrape);
   const entering = onsetBetween(trial.onset, trial.lastAt - trial.startedAt, at - trial.startedAt);
-  const intervals = intervalsIn(at - trial.lastAt);
   const readCandidate = scrape.pods.some(pod => pod.group === 'candidate' && pod.reading.known);
   const whyUnread = whyNoReading(scrape);
-  const baselineAbove = advance(trial.baselineAbove, entering, aboveLimit(fresh.baseline, trial.limit), intervals);
+  const baselineAbove = advance(trial.baselineAbove, entering, aboveLimit(fresh.baseline, trial.limit));
+  const inTrouble = proves(baselineAbove);
+  const { relative, block } = compare(trial, scrape, at, compared, entering);
 
   const seen: Trial = {
     ...trial,
@@ -199,11 +199,12 @@ export function observe(trial: Trial, scrape: Scrape): Trial {
     ...(whyUnread !== undefined && { whyUnread }),
     ...(trial.firstErrorAt === undefined && fresh.candidate.errors > 0 && { firstErrorAt: at }),
     ...(dependencies === 'failed' && { dependencyFailedAt: at }),
-    absolute: advance(trial.absolute, entering, aboveLimit(fresh.candidate, trial.limit), intervals),
+    absolute: advance(trial.absolute, entering, aboveLimit(fresh.candidate, trial.limit)),
     baselineAbove,
-    ...(proves(baselineAbove) && { troubledAt: at }),
+    ...(inTrouble && { troubledAt: at }),
     goodLog: towardsGood(trial.goodLog, fresh.candidate, trial.limit),
-    ...compare(trial, scrape, at, compared, entering),
+    relative: inTrouble && !isTroubled(trial, at) ? forget(relative) : relative,
+    block,
     silence: silenceAfter(trial.silence, scrape, at, fresh),
   };
   return seen.mode === 'bake' ? concludeBake(seen, dependencies) : concludeCanary(seen, isDegraded(trial));
@@ -270,7 +271,7 @@ function compare(trial: Trial, scrape: Scrape, at: number, compared: ByGroup, en
   const ready = !waiting && !small && !short && block.baseline.requests > 0;
   const ratios = ready ? worseThan(block.candidate, block.baseline) : [];
   return {
-    relative: advance(trial.relative, entering, ratios, intervalsIn(at - block.since)),
+    relative: advance(trial.relative, entering, ratios),
     block: ready ? { since: at, candidate: NOTHING, baseline: NOTHING } : block,
   };
 }
@@ -318,6 +319,14 @@ function dependenciesOf({ mode }: Trial, scrape: Scrape): Dependencies {
   return answers.includes('unknown') ? 'unanswered' : 'not asked';
 }
 
+/** How long a proof waits for what the pods say of their dependencies; who never asks waits one scrape. */
+const PATIENCE_MS: Readonly<Record<Dependencies, number>> = {
+  failed: Number.POSITIVE_INFINITY,
+  fine: 0,
+  unanswered: READY_PATIENCE_MS,
+  'not asked': 1,
+};
+
 /** What pods answer while they name a failed dependency, and shortly after, says nothing about their release. */
 function concludeBake(trial: Trial, dependencies: Dependencies): Trial {
   const { badAt, dependencyFailedAt, lastAt } = trial;
@@ -328,12 +337,12 @@ function concludeBake(trial: Trial, dependencies: Dependencies): Trial {
   }
   if (!proves(trial.absolute)) return trial;
   const provenAt = trial.provenAt ?? lastAt;
-  const wait = dependencies === 'unanswered' && lastAt - provenAt < READY_PATIENCE_MS;
-  return wait ? { ...trial, provenAt } : { ...trial, provenAt, badAt: lastAt };
+  const waits = lastAt - provenAt < PATIENCE_MS[dependencies];
+  return waits ? { ...trial, provenAt } : { ...trial, provenAt, badAt: lastAt };
 }
 
 /** True when it is worth asking pods in the bake about their dependencies. */
-export const isSuspect = (trial: Trial): boolean => logValue(trial.absolute) >= SUSPICION;
+export const isSuspect = (trial: Trial): boolean => eValueOf(trial.absolute) >= SUSPICION;
 
 // --- judging ---
 
@@ -347,9 +356,9 @@ export function judge(trial: Trial, policy: Policy, now: number): Judgement {
     candidate,
     baseline,
     evidence: {
-      absolute: eValue(logValue(trial.absolute)),
-      relative: eValue(logValue(trial.relative)),
-      good: eValue(trial.goodLog),
+      absolute: rounded(eValueOf(trial.absolute)),
+      relative: rounded(eValueOf(trial.relative)),
+      good: rounded(Math.exp(trial.goodLog)),
     },
     message: messageOf(verdict, trial, policy, now, { candidate, baseline }),
     ...(decidedAt !== undefined && { decidedAt }),
@@ -438,5 +447,5 @@ function whyNoReading(scrape: Scrape): string | undefined {
 
 /** 0.05 is "5 %", 0.005 is "0.5 %". */
 const percent = (ratio: number): string => `${Number((ratio * 100).toPrecision(3))} %`;
-const eValue = (log: number): number => Number(Math.exp(log).toPrecision(3));
+const rounded = (value: number): number => Number(value.toPrecision(3));
 const clamp = (value: number, low: number, high: number): number => Math.min(high, Math.max(low, value));

@@ -1,0 +1,410 @@
+import type { Outcome, Scenario } from './simulation.ts';
+
+/**
+ * What the analysis promises, as releases to try it on. Unless a row says otherwise: 20 requests/s, arriving at random,
+ * each to a random one of 3 stable pods and 1 candidate pod, stable ones failing 0.1 %, a scrape every 250 ms.
+ */
+export type Row = Scenario & {
+  readonly group: Group;
+  /** Seconds at which the fault begins; times are counted from here. */
+  readonly faultAt?: number;
+  readonly target?: Target;
+  /** Left out of the quick test. */
+  readonly slow?: true;
+};
+
+export type Group =
+  | 'Bad releases are found'
+  | 'Good releases pass'
+  | 'A release at or below its limit is not rolled back'
+  | 'A release that turns bad later is found'
+  | 'A shared outage is not blamed on the release'
+  | 'After an outage the trial goes on'
+  | 'Known limits';
+
+export type Target = {
+  readonly medianRequests?: number;
+  readonly p95Requests?: number;
+  readonly medianSeconds?: number;
+  readonly medianHarmed?: number;
+  readonly p95Harmed?: number;
+  /** Shares of the runs, 0 to 1. */
+  readonly bad?: { readonly atMost?: number; readonly atLeast?: number };
+  readonly good?: { readonly atMost?: number; readonly atLeast?: number };
+};
+
+const found = (medianRequests: number, p95Requests: number): Target => ({
+  medianRequests: 1.2 * medianRequests,
+  p95Requests: 1.2 * p95Requests,
+  bad: { atLeast: 1 },
+});
+const NEVER: Target = { bad: { atMost: 0.001 } };
+const NOT_BLAMED: Target = { bad: { atMost: 0.002 } };
+const ALL_GOOD: Target = { good: { atLeast: 0.998 }, bad: { atMost: 0.002 } };
+
+const inTurn = { traffic: 'round robin' } as const;
+
+const FOUND: readonly Omit<Row, 'group'>[] = [
+  { name: 'limit 5 %, 100 % fail, requests in turn', limit: 0.05, candidate: 1, ...inTurn, target: found(6, 6) },
+  { name: 'limit 5 %, 50 % fail, requests in turn', limit: 0.05, candidate: 0.5, ...inTurn, target: found(12, 22) },
+  { name: 'limit 5 %, 20 % fail, requests in turn', limit: 0.05, candidate: 0.2, ...inTurn, target: found(56, 136) },
+  {
+    name: 'limit 5 %, 10 % fail, requests in turn',
+    limit: 0.05,
+    candidate: 0.1,
+    ...inTurn,
+    target: found(379, 881),
+    slow: true,
+  },
+  { name: 'limit 1 %, 50 % fail, requests in turn', limit: 0.01, candidate: 0.5, ...inTurn, target: found(12, 19) },
+  { name: 'limit 1 %, 10 % fail, requests in turn', limit: 0.01, candidate: 0.1, ...inTurn, target: found(60, 137) },
+  { name: 'limit 5 %, 100 % fail', limit: 0.05, candidate: 1, target: { bad: { atLeast: 1 }, medianSeconds: 2 } },
+  {
+    name: 'limit 5 %, 50 % fail',
+    limit: 0.05,
+    candidate: 0.5,
+    target: { ...found(12, 22), medianSeconds: 3, medianHarmed: 10, p95Harmed: 20 },
+  },
+  { name: 'limit 5 %, 20 % fail', limit: 0.05, candidate: 0.2, target: { bad: { atLeast: 1 } } },
+  { name: 'limit 1 %, 50 % fail', limit: 0.01, candidate: 0.5, target: { ...found(12, 19), medianSeconds: 3 } },
+  { name: 'limit 5 %, 50 % fail, failures in bursts', limit: 0.05, candidate: 0.5, traffic: 'bursty' },
+  { name: 'limit 5 %, 50 % fail, 4 requests/s', limit: 0.05, candidate: 0.5, requestsPerSecond: 4 },
+  { name: 'limit 5 %, 50 % fail, 100 requests/s', limit: 0.05, candidate: 0.5, requestsPerSecond: 100 },
+  { name: 'limit 5 %, 50 % fail, a scrape every 500 ms', limit: 0.05, candidate: 0.5, intervalMs: 500 },
+  { name: 'limit 5 %, 50 % fail, a scrape every 1 s', limit: 0.05, candidate: 0.5, intervalMs: 1000 },
+  { name: 'limit 5 %, 50 % fail, 1 stable pod', limit: 0.05, candidate: 0.5, baselinePods: 1 },
+  { name: 'limit 5 %, 50 % fail, stable pods 5 %', limit: 0.05, candidate: 0.5, baseline: 0.05 },
+  { name: 'limit 5 %, 50 % fail, 1 reading in 5 lost', limit: 0.05, candidate: 0.5, readingsLost: 0.2 },
+  { name: 'limit 5 %, 50 % fail, a counter resets every 5 s', limit: 0.05, candidate: 0.5, countersResetEvery: 5 },
+  { name: 'limit 5 %, 50 % fail, operator away from 1 s to 4 s', limit: 0.05, candidate: 0.5, operatorRestartsAt: 1 },
+  {
+    name: 'limit 5 %, 50 % fail, no requests to the stable pods',
+    limit: 0.05,
+    candidate: 0.5,
+    baselinePods: 0,
+    requestsPerSecond: 5,
+    target: { bad: { atLeast: 1 } },
+  },
+];
+
+const GOOD: readonly Omit<Row, 'group'>[] = [
+  {
+    name: 'limit 5 %, 0.1 % fail',
+    limit: 0.05,
+    candidate: 0.001,
+    target: { medianRequests: 1.2 * 112, p95Requests: 1.2 * 152, good: { atLeast: 0.999 } },
+  },
+  {
+    name: 'limit 5 %, 0.1 % fail, at least 30 s and 50 requests',
+    limit: 0.05,
+    candidate: 0.001,
+    policy: { minimumSeconds: 30, minimumRequests: 50, timeoutSeconds: 600 },
+    target: { good: { atLeast: 0.999 } },
+  },
+  {
+    name: 'limit 5 %, 10 % fail: never Good',
+    limit: 0.05,
+    candidate: 0.1,
+    target: { good: { atMost: 0.01 } },
+    slow: true,
+  },
+];
+
+const atLimit = { limit: 0.05, candidate: 0.05, pastGood: true, untilRequests: 1000, target: NEVER } as const;
+const INNOCENT: readonly Omit<Row, 'group'>[] = [
+  { name: 'limit 5 %, 5 % fail, requests in turn, 1,000 requests', ...atLimit, ...inTurn },
+  { name: 'limit 5 %, 5 % fail, 1,000 requests', ...atLimit },
+  { name: 'limit 5 %, 4 % fail, 1,000 requests', ...atLimit, candidate: 0.04, slow: true },
+  { name: 'limit 1 %, 1 % fail, 1,000 requests', ...atLimit, limit: 0.01, candidate: 0.01, slow: true },
+  { name: 'limit 5 %, 5 % fail in bursts, 1,000 requests', ...atLimit, traffic: 'bursty' },
+  { name: 'limit 5 %, 3 % fail in bursts, 1,000 requests', ...atLimit, candidate: 0.03, traffic: 'bursty', slow: true },
+  {
+    name: 'limit 5 %, slow start: traffic grows for 15 s, 5 % fail for 10 s, then 0.5 %',
+    ...atLimit,
+    traffic: 'slow start',
+    candidate: s => (s < 10 ? 0.05 : 0.005),
+  },
+  { name: 'limit 5 %, 5 % fail, counters reset', ...atLimit, countersResetEvery: 5, slow: true },
+  { name: 'limit 5 %, 5 % fail, 1 reading in 5 lost', ...atLimit, readingsLost: 0.2, slow: true },
+  { name: 'limit 5 %, 5 % fail, operator away from 20 s to 23 s', ...atLimit, operatorRestartsAt: 20, slow: true },
+  {
+    name: 'bake of 30 min, limit 5 %, 0.1 % fail, 36,000 requests',
+    mode: 'bake',
+    candidatePods: 3,
+    limit: 0.05,
+    candidate: 0.001,
+    pastGood: true,
+    untilRequests: 1e9,
+    untilSeconds: 1800,
+    intervalMs: 500,
+    target: NEVER,
+    slow: true,
+  },
+  {
+    name: 'bake of 30 min, limit 5 %, 5 % fail, 36,000 requests',
+    mode: 'bake',
+    candidatePods: 3,
+    limit: 0.05,
+    candidate: 0.05,
+    pastGood: true,
+    untilRequests: 1e9,
+    untilSeconds: 1800,
+    intervalMs: 500,
+    target: NEVER,
+    slow: true,
+  },
+];
+
+const turnsBad = (seconds: number, ratio: number) => (s: number) => (s < seconds ? 0.001 : ratio);
+const LATE: readonly Omit<Row, 'group'>[] = [
+  {
+    name: 'canary, 50 % fail after 20 s',
+    limit: 0.05,
+    candidate: turnsBad(20, 0.5),
+    faultAt: 20,
+    pastGood: true,
+    target: { bad: { atLeast: 1 }, medianSeconds: 5 },
+  },
+  {
+    name: 'bake, 50 % fail after 2 min',
+    mode: 'bake',
+    candidatePods: 3,
+    limit: 0.05,
+    candidate: turnsBad(120, 0.5),
+    faultAt: 120,
+    pastGood: true,
+    target: { bad: { atLeast: 1 }, medianSeconds: 3 },
+  },
+  {
+    name: 'bake, 50 % fail after 25 min (30,000 good requests)',
+    mode: 'bake',
+    candidatePods: 3,
+    limit: 0.05,
+    candidate: turnsBad(1500, 0.5),
+    faultAt: 1500,
+    pastGood: true,
+    untilRequests: 1e9,
+    intervalMs: 500,
+    target: { bad: { atLeast: 0.999 }, medianSeconds: 3 },
+    slow: true,
+  },
+  {
+    name: 'bake, 50 % fail after 2 min, a scrape every 500 ms',
+    mode: 'bake',
+    candidatePods: 3,
+    limit: 0.05,
+    candidate: turnsBad(120, 0.5),
+    faultAt: 120,
+    pastGood: true,
+    intervalMs: 500,
+    target: { bad: { atLeast: 1 }, medianSeconds: 3 },
+  },
+  {
+    name: 'bake, 20 % fail after 2 min',
+    mode: 'bake',
+    candidatePods: 3,
+    limit: 0.05,
+    candidate: turnsBad(120, 0.2),
+    faultAt: 120,
+    pastGood: true,
+    target: { bad: { atLeast: 1 } },
+  },
+];
+
+const outage = (name: string, details: object, rest: Partial<Scenario> = {}): Omit<Row, 'group'> => ({
+  name,
+  limit: 0.05,
+  candidate: 0.001,
+  pastGood: true,
+  untilSeconds: 55,
+  outage: { from: 10, to: 40, ...details },
+  target: NOT_BLAMED,
+  ...rest,
+});
+const bakeOutage = (name: string, details: object): Omit<Row, 'group'> =>
+  outage(
+    name,
+    { from: 20, to: 50, readyNoticesAfter: 2, ...details },
+    { mode: 'bake', candidatePods: 3, untilSeconds: 100 },
+  );
+
+const OUTAGES: readonly Omit<Row, 'group'>[] = [
+  outage('every request fails at once', {}),
+  outage('half of the requests fail at once', { share: 0.5 }),
+  { ...outage('a fifth of the requests fails at once', { share: 0.2 }), slow: true },
+  outage('requests hang 2 s, then fail', { hangSeconds: 2 }),
+  outage('half of the requests hang 2 s, then fail', { hangSeconds: 2, share: 0.5 }),
+  {
+    ...outage('hang 2 s on stable pods, 1 s on the candidate', { hangSeconds: 2, candidateHangSeconds: 1 }),
+    slow: true,
+  },
+  {
+    ...outage('hang, each pod fails in bursts every 2 s, up to 1 s apart', { hangSeconds: 2, burstSpreadSeconds: 1 }),
+    slow: true,
+  },
+  { ...outage('bursty traffic, every request fails', {}, { traffic: 'bursty' }), slow: true },
+  { ...outage('bursty traffic, requests hang 2 s', { hangSeconds: 2 }, { traffic: 'bursty' }), slow: true },
+  { ...outage('from the first request on', { from: 0 }), slow: true },
+  outage('half fail, operator away from 20 s to 23 s', { share: 0.5 }, { operatorRestartsAt: 20 }),
+  outage('requests hang 2 s, operator away from 20 s to 23 s', { hangSeconds: 2 }, { operatorRestartsAt: 20 }),
+  { ...outage('half fail, 1 reading in 5 lost', { share: 0.5 }, { readingsLost: 0.2 }), slow: true },
+  { ...outage('half fail, counters reset', { share: 0.5 }, { countersResetEvery: 5 }), slow: true },
+  { ...outage('half fail, a stable pod vanishes at 15 s', { share: 0.5 }, { baselinePodVanishesAt: 15 }), slow: true },
+  { ...outage('half fail, HPA adds a pod of each at 15 s', { share: 0.5 }, { podsAddedAt: 15 }), slow: true },
+  { ...outage('half fail, 1 stable pod', { share: 0.5 }, { baselinePods: 1 }), slow: true },
+  { ...outage('every request fails for 1 s', { to: 11 }), slow: true },
+  { ...outage('requests hang 2 s, for 3 s', { hangSeconds: 2, to: 13 }), slow: true },
+  { ...outage('half fail for 5 min', { share: 0.5, to: 310 }, { untilSeconds: 320 }), slow: true },
+  bakeOutage('bake, every request fails at once, /ready tells after 2 s', {}),
+  { ...bakeOutage('bake, requests hang 2 s, /ready tells after 2 s', { hangSeconds: 2 }), slow: true },
+  { ...bakeOutage('bake, half fail, /ready tells after 2 s', { share: 0.5 }), slow: true },
+];
+
+const afterOutage = {
+  limit: 0.05,
+  untilSeconds: 600,
+  outage: { from: 10, to: 40, hangSeconds: 2 },
+  faultAt: 42,
+} as const;
+const AFTER: readonly Omit<Row, 'group'>[] = [
+  { name: 'the release is good', ...afterOutage, candidate: 0.001, target: ALL_GOOD },
+  {
+    name: 'the release is good, operator away from 20 s to 23 s',
+    ...afterOutage,
+    candidate: 0.001,
+    operatorRestartsAt: 20,
+    target: ALL_GOOD,
+  },
+  {
+    name: 'the release is good, operator away from 45 s to 48 s',
+    ...afterOutage,
+    candidate: 0.001,
+    operatorRestartsAt: 45,
+    target: ALL_GOOD,
+  },
+  {
+    name: '50 % fail from 60 s on',
+    ...afterOutage,
+    candidate: turnsBad(60, 0.5),
+    faultAt: 60,
+    pastGood: true,
+    target: { bad: { atLeast: 1 } },
+  },
+];
+
+const LIMITS: readonly Omit<Row, 'group'>[] = [
+  {
+    ...outage('half hang, 2 s on stable pods, only 1 s on the candidate', {
+      hangSeconds: 2,
+      candidateHangSeconds: 1,
+      share: 0.5,
+    }),
+    target: {},
+  },
+  {
+    ...outage('half hang, each pod fails in bursts every 2 s, up to 0.5 s apart', {
+      hangSeconds: 2,
+      burstSpreadSeconds: 0.5,
+      share: 0.5,
+    }),
+    target: {},
+  },
+  {
+    ...bakeOutage('bake, an outage of 1.5 s that /ready never names', {
+      hangSeconds: 2,
+      to: 21.5,
+      readyNoticesAfter: 9,
+    }),
+    target: {},
+  },
+  {
+    name: 'warm-up: 15 % fail for 3 s, then 0.5 % (limit 5 %)',
+    limit: 0.05,
+    candidate: s => (s < 3 ? 0.15 : 0.005),
+    pastGood: true,
+    untilRequests: 1000,
+  },
+];
+
+const rowsOf = (group: Group, rows: readonly Omit<Row, 'group'>[]): Row[] => rows.map(row => ({ ...row, group }));
+
+export const ROWS: readonly Row[] = [
+  ...rowsOf('Bad releases are found', FOUND),
+  ...rowsOf('Good releases pass', GOOD),
+  ...rowsOf('A release at or below its limit is not rolled back', INNOCENT),
+  ...rowsOf('A release that turns bad later is found', LATE),
+  ...rowsOf('A shared outage is not blamed on the release', OUTAGES),
+  ...rowsOf('After an outage the trial goes on', AFTER),
+  ...rowsOf('Known limits', LIMITS),
+];
+
+export type Summary = {
+  readonly group: Group;
+  readonly name: string;
+  readonly runs: number;
+  /** Shares of the runs. */
+  readonly bad: number;
+  readonly good: number;
+  readonly degraded: number;
+  /** Of the runs that were decided: the candidate's requests and errors read, seconds since the fault, errors by then. */
+  readonly requests?: Quantiles;
+  readonly errors?: Quantiles;
+  readonly seconds?: Quantiles;
+  readonly harmed?: Quantiles;
+  readonly missed: readonly string[];
+};
+
+export type Quantiles = { readonly median: number; readonly p95: number };
+
+export function summarize(row: Row, outcomes: readonly Outcome[]): Summary {
+  const share = (count: number) => count / outcomes.length;
+  const expected = row.target?.good?.atLeast !== undefined ? 'Good' : 'Bad';
+  const decided = outcomes.filter(({ verdict }) => verdict === expected);
+  const faultAt = row.faultAt ?? 0;
+  const summary = {
+    group: row.group,
+    name: row.name,
+    runs: outcomes.length,
+    bad: share(outcomes.filter(({ verdict }) => verdict === 'Bad').length),
+    good: share(outcomes.filter(({ verdict }) => verdict === 'Good').length),
+    degraded: share(outcomes.filter(({ degraded }) => degraded).length),
+    ...(decided.length > outcomes.length / 2 && {
+      requests: quantiles(decided.map(({ requests }) => requests)),
+      errors: quantiles(decided.map(({ errors }) => errors)),
+      seconds: quantiles(decided.map(({ seconds }) => Number((seconds - faultAt).toFixed(2)))),
+      harmed: quantiles(decided.map(({ harmed }) => harmed)),
+    }),
+  };
+  return { ...summary, missed: missed(summary, row.target ?? {}) };
+}
+
+function quantiles(values: number[]): Quantiles {
+  const sorted = values.toSorted((a, b) => a - b);
+  const at = (q: number) => sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))] ?? Number.NaN;
+  return { median: at(0.5), p95: at(0.95) };
+}
+
+/** Every target that was not met, as a sentence. */
+function missed(seen: Omit<Summary, 'missed'>, target: Target): string[] {
+  const most: [string, number | undefined, number | undefined][] = [
+    ['Bad', seen.bad, target.bad?.atMost],
+    ['Good', seen.good, target.good?.atMost],
+    ['median requests', seen.requests?.median ?? Infinity, target.medianRequests],
+    ['p95 requests', seen.requests?.p95 ?? Infinity, target.p95Requests],
+    ['median seconds', seen.seconds?.median ?? Infinity, target.medianSeconds],
+    ['median harmed', seen.harmed?.median ?? Infinity, target.medianHarmed],
+    ['p95 harmed', seen.harmed?.p95 ?? Infinity, target.p95Harmed],
+  ];
+  const least: [string, number, number | undefined][] = [
+    ['Bad', seen.bad, target.bad?.atLeast],
+    ['Good', seen.good, target.good?.atLeast],
+  ];
+  return [
+    ...most.flatMap(([what, value = 0, limit]) =>
+      limit !== undefined && value > limit ? [`${what}: ${value}, at most ${limit}`] : [],
+    ),
+    ...least.flatMap(([what, value, limit]) =>
+      limit !== undefined && value < limit ? [`${what}: ${value}, at least ${limit}`] : [],
+    ),
+  ];
+}
