@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util';
 import { forwardToLoopback, up } from './cluster/cluster.ts';
 import { sleep } from './cluster/run.ts';
 import { disconnect, get } from './scenarios/kube.ts';
+import { clearNamespace } from './scenarios/namespace.ts';
 import {
   countWrites,
   installOperator,
@@ -15,7 +16,7 @@ import {
 import { prepareReleases } from './scenarios/releases.ts';
 import { environment, missed, type Report, tableOf, writeReport } from './scenarios/report.ts';
 import * as story from './scenarios/story.ts';
-import { between, isHarmed, type Traffic } from './scenarios/traffic.ts';
+import { between, isHarmed } from './scenarios/traffic.ts';
 
 const MAX_RUNS = 20;
 const OUTAGE_SECONDS = 12;
@@ -58,16 +59,16 @@ async function tellStory({ runs, namespace }: { runs: number; namespace: string 
   const total = story.REQUESTS_PER_SECOND;
   tell(`${total} requests per second from here on, each over a connection of its own, every response recorded`);
   try {
-    return await releasesAndFaults(stage, users.dashboard, loadAtStart, readyMs);
+    return await releasesAndFaults(stage, users, loadAtStart, readyMs);
   } finally {
-    await Promise.all([users.dashboard.stop(), users.devshelf.stop()]);
+    await story.stopUsers(users);
     stage.recording.stop();
   }
 }
 
 async function releasesAndFaults(
   stage: story.Stage,
-  users: Traffic,
+  users: story.Users,
   loadAtStart: number,
   readyMs: number,
 ): Promise<Report> {
@@ -109,7 +110,7 @@ async function releasesAndFaults(
   const restarted = await countWrites(SETTLED_SECONDS, restartedAt);
   tell(`restarted: ${restarted.writes} writes in ${SETTLED_SECONDS} s, first pass ${startMs} ms after its start`);
 
-  const last = between(users.answers(), restartedAt, Date.now() - 5_000);
+  const last = between(users.dashboard.answers(), restartedAt, Date.now() - 5_000);
   return {
     badRelease: {
       firstToLastErrorMs: bad.map(one => one.firstToLastErrorMs),

@@ -15,14 +15,14 @@ import {
 import { rolloutOf } from './recording.ts';
 import { prepareReleases } from './releases.ts';
 import * as story from './story.ts';
-import { between, isHarmed, type Traffic } from './traffic.ts';
+import { between, isHarmed } from './traffic.ts';
 import { until } from './wait.ts';
 
 const MINUTE = 60_000;
 const NAMESPACE = 'e2e-story';
 
 let stage: story.Stage;
-let users: { dashboard: Traffic; devshelf: Traffic };
+let users: story.Users;
 
 beforeAll(async () => {
   await up();
@@ -34,7 +34,7 @@ beforeAll(async () => {
 }, 30 * MINUTE);
 
 afterAll(async () => {
-  await Promise.all([users?.dashboard.stop(), users?.devshelf.stop()]);
+  if (users) await story.stopUsers(users);
   stage?.recording.stop();
   await clearNamespace(NAMESPACE);
   disconnect();
@@ -45,7 +45,7 @@ const deployment = () => get(`/apis/apps/v1/namespaces/${NAMESPACE}/deployments/
 test(
   'a good release moves the schema first and fails no request',
   async () => {
-    const { failed, requests } = await story.goodRelease(stage, users.dashboard, stage.releases.good);
+    const { failed, requests } = await story.goodRelease(stage, users, stage.releases.good);
     expect({ failed, enough: requests > 500 }).toEqual({ failed: 0, enough: true });
     const column = "SELECT count(*) FROM information_schema.columns WHERE column_name = 'telefono'";
     expect(await sql(NAMESPACE, column)).toBe('1');
@@ -59,7 +59,7 @@ test(
 test(
   'a release that cannot start is met by no user',
   async () => {
-    expect(await story.brokenStart(stage, users.dashboard)).toMatchObject({ harmed: 0 });
+    expect(await story.brokenStart(stage, users)).toMatchObject({ harmed: 0 });
     const { reason } = (await get(story.dashboardPath(NAMESPACE)))['status'].rollout.rejected;
     expect(reason).toBe('RehearsalFailed');
   },
@@ -69,7 +69,7 @@ test(
 test(
   'a release that answers half of its requests with 500 is out in seconds, with few requests harmed',
   async () => {
-    const measured = await story.badRelease(stage, users.dashboard, stage.releases.bad[0] ?? '');
+    const measured = await story.badRelease(stage, users, stage.releases.bad[0] ?? '');
     expect(measured.firstToLastErrorMs).toBeLessThanOrEqual(5_000);
     expect(measured.harmed).toBeGreaterThan(0);
     expect(measured.harmed).toBeLessThanOrEqual(20);
@@ -122,7 +122,7 @@ test(
 test(
   'a release that turns bad after its promotion is taken back as a whole',
   async () => {
-    const { decisionToOutMs, harmed } = await story.lateBad(stage, users.dashboard);
+    const { decisionToOutMs, harmed } = await story.lateBad(stage, users);
     expect(decisionToOutMs).toBeLessThanOrEqual(5_000);
     expect(harmed).toBeGreaterThan(0);
     expect((await deployment())['status'].readyReplicas).toBe(3);
@@ -133,7 +133,7 @@ test(
 test(
   'a database that stands still is blamed on no release, and all goes on when it does',
   async () => {
-    const outage = await story.sharedOutage(stage, users.dashboard, stage.releases.better, 12);
+    const outage = await story.sharedOutage(stage, users, stage.releases.better, 12);
     expect(outage.rollbacks).toBe(0);
     expect(outage.harmed).toBeGreaterThan(20); // users did meet it
   },

@@ -9,6 +9,7 @@ import { apiKey, between, isFailed, isHarmed, startTraffic, type Traffic } from 
 import { until } from './wait.ts';
 
 export const REQUESTS_PER_SECOND = 20;
+const KEPT_REQUESTS_PER_SECOND = 10;
 const DEVSHELF_REQUESTS_PER_SECOND = 5;
 
 /** Short enough to watch; the limit of 5 % and everything else are the defaults. */
@@ -120,12 +121,21 @@ export async function installBoth({ namespace, releases }: Stage): Promise<numbe
   return performance.now() - since;
 }
 
-/** Users of both services, until `stop`. */
-export async function startUsers({ namespace }: Stage): Promise<{ dashboard: Traffic; devshelf: Traffic }> {
+export type Users = {
+  /** A new connection for each request: the figures of the story are theirs. */
+  readonly dashboard: Traffic;
+  /** Clients that keep their connections, as most do; a pod keeps those it has until it ends. */
+  readonly kept: Traffic;
+  readonly devshelf: Traffic;
+};
+
+/** Users of both services, until they are stopped. */
+export async function startUsers({ namespace }: Stage): Promise<Users> {
   const headers = { 'x-api-key': await apiKey(namespace, 'dashboard') };
-  const paths = ['/api/summary', '/api/providers'];
+  const ofDashboard = { namespace, service: 'dashboard', paths: ['/api/summary', '/api/providers'], headers };
   return {
-    dashboard: await startTraffic({ namespace, service: 'dashboard', paths, rate: REQUESTS_PER_SECOND, headers }),
+    dashboard: await startTraffic({ ...ofDashboard, rate: REQUESTS_PER_SECOND }),
+    kept: await startTraffic({ ...ofDashboard, rate: KEPT_REQUESTS_PER_SECOND, clients: KEPT_REQUESTS_PER_SECOND }),
     devshelf: await startTraffic({
       namespace,
       service: 'devshelf',
@@ -135,6 +145,9 @@ export async function startUsers({ namespace }: Stage): Promise<{ dashboard: Tra
   };
 }
 
+export const stopUsers = (users: Users): Promise<unknown> =>
+  Promise.all(Object.values(users).map(traffic => traffic.stop()));
+
 /** What people do: change one line. */
 export async function release({ namespace, tell }: Stage, image: string, rollout: object = {}): Promise<number> {
   tell(`$ kubectl -n ${namespace} patch dbd dashboard --type merge -p '{"spec":{"image":"${image}"}}'`);
@@ -142,30 +155,41 @@ export async function release({ namespace, tell }: Stage, image: string, rollout
   return Date.now();
 }
 
-export type GoodRelease = { readonly requests: number; readonly failed: number; readonly seconds: number };
+export type GoodRelease = {
+  readonly requests: number;
+  readonly failed: number;
+  readonly failedKept: number;
+  readonly seconds: number;
+};
 
 /** A release with nothing wrong, from the change of its image to its end as the new stable. */
-export async function goodRelease(stage: Stage, users: Traffic, image: string): Promise<GoodRelease> {
+export async function goodRelease(stage: Stage, users: Users, image: string): Promise<GoodRelease> {
   const from = await release(stage, image);
   await untilDashboard(stage.namespace, `${image} to be released`, isReleased(image), 240);
   const to = Date.now();
   await sleep(6_000); // the last ones may take as long as the client's patience
-  const answers = between(users.answers(), from, to);
-  return { requests: answers.length, failed: answers.filter(isFailed).length, seconds: (to - from) / 1000 };
+  const answers = between(users.dashboard.answers(), from, to);
+  return {
+    requests: answers.length,
+    failed: answers.filter(isFailed).length,
+    failedKept: between(users.kept.answers(), from, to).filter(isFailed).length,
+    seconds: (to - from) / 1000,
+  };
 }
 
 /** A release that cannot start: rejected before any user meets it. */
-export async function brokenStart(stage: Stage, users: Traffic): Promise<{ harmed: number; seconds: number }> {
+export async function brokenStart(stage: Stage, users: Users): Promise<{ harmed: number; seconds: number }> {
   const image = stage.releases.brokenStart;
   const from = await release(stage, image);
   await untilDashboard(stage.namespace, `${image} to be rejected`, isRejected(image));
   const to = Date.now();
   await sleep(1_000);
-  return { harmed: between(users.answers(), from, to).filter(isHarmed).length, seconds: (to - from) / 1000 };
+  return { harmed: between(users.dashboard.answers(), from, to).filter(isHarmed).length, seconds: (to - from) / 1000 };
 }
 
 export type BadRelease = {
   readonly harmed: number;
+  readonly harmedKept: number;
   readonly firstToLastErrorMs: number;
   readonly patchToEndpointsMs: number;
   readonly decisionToEndpointsMs: number;
@@ -175,16 +199,17 @@ export type BadRelease = {
 };
 
 /** A release that answers half of the users' requests with 500, from the canary's first request on. */
-export async function badRelease(stage: Stage, users: Traffic, image: string): Promise<BadRelease> {
+export async function badRelease(stage: Stage, users: Users, image: string): Promise<BadRelease> {
   const from = await release(stage, image);
   const app = await untilDashboard(stage.namespace, `${image} to be rejected`, isRejected(image));
   await untilSettled(stage);
   await sleep(1_000);
-  const answers = between(users.answers(), from, Date.now());
+  const answers = between(users.dashboard.answers(), from, Date.now());
   const errors = answers.filter(isHarmed).map(({ at, ms }) => at + ms);
   const out = withdrawal(stage, from);
   return {
     harmed: errors.length,
+    harmedKept: between(users.kept.answers(), from, Date.now()).filter(isHarmed).length,
     firstToLastErrorMs: Math.round(Math.max(...errors) - Math.min(...errors)),
     ...out,
     candidateRequests: answers.filter(({ release }) => release === 'bad').length,
@@ -216,6 +241,7 @@ export const untilPhase = (stage: Stage, phase: string, seconds = 120): Promise<
 
 export type LateBad = {
   readonly harmed: number;
+  readonly harmedKept: number;
   readonly decisionToOutMs: number;
   readonly firstToLastErrorMs: number;
 };
@@ -225,7 +251,7 @@ const PRICE_LIST = (value: string): string =>
    ON CONFLICT (clave) DO UPDATE SET valor = excluded.valor`;
 
 /** A release that passes its analysis and turns bad when it serves everybody. */
-export async function lateBad(stage: Stage, users: Traffic): Promise<LateBad> {
+export async function lateBad(stage: Stage, users: Users): Promise<LateBad> {
   const image = stage.releases.lateBad;
   await sql(stage.namespace, PRICE_LIST('local'));
   const from = await release(stage, image);
@@ -236,11 +262,12 @@ export async function lateBad(stage: Stage, users: Traffic): Promise<LateBad> {
   await untilDashboard(stage.namespace, `${image} to be rejected`, isRejected(image));
   await untilSettled(stage);
   await sleep(1_000);
-  const errors = between(users.answers(), from, Date.now())
+  const errors = between(users.dashboard.answers(), from, Date.now())
     .filter(isHarmed)
     .map(({ at, ms }) => at + ms);
   return {
     harmed: errors.length,
+    harmedKept: between(users.kept.answers(), from, Date.now()).filter(isHarmed).length,
     decisionToOutMs: withdrawal(stage, from).decisionToEndpointsMs,
     firstToLastErrorMs: Math.round(Math.max(...errors) - Math.min(...errors)),
   };
@@ -258,7 +285,7 @@ export type Outage = {
 };
 
 /** PostgreSQL stands still while a good candidate is judged: both versions fail, and neither is to blame. */
-export async function sharedOutage(stage: Stage, users: Traffic, image: string, seconds: number): Promise<Outage> {
+export async function sharedOutage(stage: Stage, users: Users, image: string, seconds: number): Promise<Outage> {
   const { namespace, tell, recording } = stage;
   const from = await release(stage, image);
   await untilPhase(stage, 'Candidate');
@@ -275,7 +302,7 @@ export async function sharedOutage(stage: Stage, users: Traffic, image: string, 
   tell('PostgreSQL goes on.');
   await untilDashboard(namespace, `${image} to be released after the outage`, isReleased(image), 300);
   const released = Date.now();
-  const answers = between(users.answers(), from, released);
+  const answers = between(users.dashboard.answers(), from, released);
   const harmed = answers.filter(isHarmed);
   const back = recording.deployments.filter(
     ({ at, object }) => at >= from && rolloutOf(object)?.phase.startsWith('RollingBack'),
