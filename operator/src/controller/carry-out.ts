@@ -4,7 +4,7 @@ import type { AppResource } from '../api/resource.ts';
 import type { Release } from '../api/rollout.ts';
 import type { AppStatus } from '../api/status.ts';
 import { apply, applyStatus, create, differs, get, hashOf, patchStatus, remove } from '../kube/apply.ts';
-import { ApiError, isAlreadyExists, isNotFound } from '../kube/errors.ts';
+import { ApiError, isAlreadyExists, isInvalid, isNotFound } from '../kube/errors.ts';
 import * as kinds from '../kube/resource.ts';
 import type { Store } from '../kube/store.ts';
 import type { Transport } from '../kube/transport.ts';
@@ -15,9 +15,10 @@ import { desiredChildren, unwantedChildren } from '../objects/children.ts';
 import { deploymentReplicas } from '../objects/deployment.ts';
 import { clientSecret, keyIdOf, keyringSecret, keyringsOf, newKey, parseKeyring } from '../objects/keyring.ts';
 import { migrationJob } from '../objects/migration-job.ts';
-import { ANNOTATIONS, FIELD_MANAGER, names } from '../objects/names.ts';
+import { ANNOTATIONS, FIELD_MANAGER, LABELS, names } from '../objects/names.ts';
 import { rehearsalPod } from '../objects/rehearsal-pod.ts';
 import { revision } from '../objects/revision.ts';
+import type { Claims } from './claims.ts';
 import type { OwnWrites } from './own-writes.ts';
 import { type Kept, type KeptChild, type KeptDeployment, REPLICAS_WRITER, WRITER } from './views.ts';
 import { APP_RESOURCES, appKey, type Stores } from './world.ts';
@@ -32,6 +33,7 @@ export interface Tools {
   readonly transport: Transport;
   readonly stores: Stores;
   readonly ownWrites: OwnWrites;
+  readonly claims: Claims;
   readonly randomBytes: (count: number) => Uint8Array;
   readonly now: () => number;
   /** Asks a rehearsal pod what users would ask. Never throws for what the pod answers. */
@@ -173,7 +175,7 @@ class Hands {
       case 'deleteRevision':
         return this.#remove(kinds.controllerRevisions, stores.revisions, action.revision);
       case 'createMigrationJob':
-        return this.#create(kinds.jobs, stores.jobs, this.#job(action.release, action.migrationId));
+        return this.#migrate(action.release, action.migrationId);
       case 'deleteJob':
         return this.#remove(kinds.jobs, stores.jobs, action.job, action.uid);
       case 'createRehearsal':
@@ -188,7 +190,7 @@ class Hands {
   }
 
   async #child(child: kinds.KubeObject): Promise<void> {
-    const { transport, stores, ownWrites } = this.#tools;
+    const { stores, ownWrites } = this.#tools;
     const kept = stores.children[child.kind];
     if (!kept) throw new TypeError(`no store for ${child.kind}`);
     const { store, resource } = kept;
@@ -196,10 +198,31 @@ class Hands {
     if (live && !this.#owns(live)) throw this.#obstacleOf(child, live);
     if (live?.metadata.deleting) return; // its successor is made when it is gone
     if (!live || differs(child, live.applied, WRITER)) {
-      expectSeen(ownWrites, this.#app, store, await apply(transport, resource, child, WRITER));
+      expectSeen(ownWrites, this.#app, store, await this.#apply(resource, child, live));
     }
     if (child.metadata.name === names.deployment(this.#app.metadata.name) && child.kind === 'Deployment') {
       await this.#replicas(live as KeptDeployment | undefined);
+    }
+  }
+
+  /**
+   * What somebody puts beside our fields stays, unless the two cannot be together (a second port of the same name):
+   * then the lists are written as a whole, once, so that only ours is left in them.
+   */
+  async #apply(resource: kinds.Resource, child: kinds.KubeObject, live: KeptChild | undefined) {
+    const { transport } = this.#tools;
+    try {
+      return await apply(transport, resource, child, WRITER);
+    } catch (error) {
+      if (!live || !isInvalid(error)) throw error;
+      await transport.request({
+        method: 'PATCH',
+        path: kinds.pathTo(resource, child),
+        query: { fieldManager: FIELD_MANAGER },
+        contentType: 'application/merge-patch+json',
+        body: { spec: (child as { spec?: unknown }).spec },
+      });
+      return apply(transport, resource, child, WRITER);
     }
   }
 
@@ -257,6 +280,18 @@ class Hands {
       const live = await this.#lookUp(resource, object.metadata.name);
       if (live && !this.#owns(live)) throw this.#obstacleOf(object, live);
     }
+  }
+
+  /** Where another resource has just begun to migrate the same database, the next pass sees its Job and queues. */
+  async #migrate(release: Release, migrationId: string): Promise<void> {
+    const { stores, claims } = this.#tools;
+    const job = this.#job(release, migrationId);
+    const { name = '' } = job.metadata;
+    const holder = appKey(this.#app.kind, this.#namespace, this.#app.metadata.name);
+    await claims.whileHolding(job.metadata.labels?.[LABELS.database] ?? '', holder, async () => {
+      await this.#create(kinds.jobs, stores.jobs, job);
+      return () => stores.jobs.get(this.#namespace, name) !== undefined;
+    });
   }
 
   async #remove(resource: kinds.Resource, store: Holding, name: string, uid?: string): Promise<void> {

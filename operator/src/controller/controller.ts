@@ -11,6 +11,7 @@ import { decide, type Plan } from '../lifecycle/plan.ts';
 import { podsOf, type Snapshot } from '../lifecycle/snapshot.ts';
 import { statusOf } from '../lifecycle/status.ts';
 import { carryOut, type Obstacle, reportInvalid, type Tools, withObstacle, writeStatus } from './carry-out.ts';
+import { Claims } from './claims.ts';
 import { Digests } from './digests.ts';
 import { gather } from './gather.ts';
 import type { OperatorMetrics } from './metrics.ts';
@@ -44,6 +45,7 @@ export class Controller {
   readonly #world: World;
   readonly #evidence: Evidence;
   readonly #ownWrites = new OwnWrites();
+  readonly #claims = new Claims();
   readonly #digests = new Map<Stores, Digests>();
   /** Rollbacks whose end has not been seen yet, for the metric only. */
   readonly #rollbacks = new Map<AppKey, number>();
@@ -242,6 +244,7 @@ export class Controller {
       transport,
       stores,
       ownWrites: this.#ownWrites,
+      claims: this.#claims,
       randomBytes,
       now,
       rehearse: (app, pod) => this.#evidence.rehearse(app, pod),

@@ -63,6 +63,15 @@ export class Shop {
     });
   }
 
+  async annotate(annotations: Record<string, string>): Promise<void> {
+    await this.cluster.transport.request({
+      method: 'PATCH',
+      path: this.#path,
+      contentType: 'application/merge-patch+json',
+      body: { metadata: { annotations } },
+    });
+  }
+
   async release(version: string): Promise<void> {
     await this.patch({ image: image(version) });
   }

@@ -1,0 +1,771 @@
+// The whole operator against a real API server and the real controllers; only the node and the evidence are played.
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { remove } from '../kube/apply.ts';
+import * as kinds from '../kube/resource.ts';
+import { LABELS } from '../objects/names.ts';
+import { Ledger } from './testing/ledger.ts';
+import { type LittleCluster, startLittleCluster } from './testing/little-cluster.ts';
+import { verdict } from './testing/little-kubelet.ts';
+import { Scene } from './testing/scene.ts';
+import { image, pause, Shop, until } from './testing/shop.ts';
+
+const BUILD_MS = 15 * 60_000; // the first time the programs are built
+const TEST_MS = 60_000;
+const SETTLED_MS = 2_500;
+
+let cluster: LittleCluster;
+let jobLedger: Ledger;
+let scenes: Scene[] = [];
+let count = 0;
+
+beforeAll(async () => {
+  cluster = await startLittleCluster();
+  jobLedger = new Ledger(cluster.transport, kinds.jobs);
+  await jobLedger.synced;
+}, BUILD_MS);
+
+afterEach(async () => {
+  await Promise.all(scenes.map(scene => scene.stop()));
+  scenes = [];
+});
+
+afterAll(async () => {
+  await jobLedger?.stop();
+  await cluster?.stop();
+});
+
+async function open(options: { database?: boolean } = {}): Promise<Scene> {
+  count += 1;
+  const scene = new Scene(cluster, `scene-${count}`);
+  scenes.push(scene);
+  await scene.shop.open(options);
+  await scene.start();
+  return scene;
+}
+
+const api = (method: string, path: string, body?: unknown) => cluster.api.request(method, path, body);
+
+const patch = (path: string, body: unknown) =>
+  cluster.transport.request({ method: 'PATCH', path, contentType: 'application/merge-patch+json', body });
+
+type PodLike = kinds.KubeObject & { status?: { phase?: string }; spec?: { containers?: { image?: string }[] } };
+
+const podsOf = async (shop: Shop, version: string): Promise<PodLike[]> =>
+  ((await shop.list('pods')) as PodLike[]).filter(
+    pod =>
+      pod.spec?.containers?.[0]?.image === image(version) && pod.metadata.labels?.['devshelf.dev/role'] === 'serving',
+  );
+
+const phaseOf = async (shop: Shop): Promise<string | undefined> => {
+  const text = (await shop.deployment())?.metadata.annotations?.['devshelf.dev/rollout'];
+  return text === undefined ? undefined : (JSON.parse(text) as { phase: string }).phase;
+};
+
+const reaches = (shop: Shop, phase: string) =>
+  until(
+    async () => (await phaseOf(shop)) === phase,
+    async () => `${phase} was not reached: ${await phaseOf(shop)}`,
+  );
+
+describe('at rest', () => {
+  test(
+    'nothing is written, and nothing after a restart either',
+    async () => {
+      const scene = await open();
+      await scene.settled('1');
+      const before = scene.writes.length;
+      await pause(SETTLED_MS);
+      expect(scene.writes.slice(before)).toEqual([]);
+      await scene.restart();
+      await pause(SETTLED_MS);
+      expect(scene.writes).toEqual([]);
+    },
+    TEST_MS,
+  );
+
+  test(
+    'what somebody edits is put back, what somebody deletes is made again',
+    async () => {
+      const scene = await open();
+      const { shop } = scene;
+      await scene.settled('1');
+      const at = { namespace: shop.namespace, name: 'shop' };
+      const service = kinds.pathOf(kinds.services, at);
+      const port = async () =>
+        ((await api('GET', service)) as { spec: { ports: { port: number }[] } }).spec.ports[0]?.port;
+      await patch(service, { spec: { ports: [{ name: 'http', port: 8081, targetPort: 'http' }] } });
+      await until(async () => (await port()) === 80, 'the port of the Service was not put back');
+
+      await patch(kinds.pathOf(kinds.deployments, at), { spec: { minReadySeconds: 99, replicas: 5 } });
+      await until(async () => {
+        const spec = (await shop.deployment())?.spec;
+        return (spec?.minReadySeconds ?? 0) === 0 && spec?.replicas === 2;
+      }, 'the Deployment was not put back');
+
+      for (const resource of [
+        kinds.services,
+        kinds.podDisruptionBudgets,
+        kinds.networkPolicies,
+        kinds.serviceAccounts,
+      ]) {
+        await remove(cluster.transport, resource, at);
+        await until(
+          async () => api('GET', kinds.pathOf(resource, at)).then(Boolean, () => false),
+          `${resource.kind} was not made again`,
+        );
+      }
+      await scene.quiet();
+      expect((await shop.app())?.status?.conditions?.find(({ type }) => type === 'Ready')?.status).toBe('True');
+    },
+    TEST_MS,
+  );
+
+  test(
+    'a Deployment removed by hand comes back with what was found good last, not with what was rejected',
+    async () => {
+      const scene = await open();
+      const { shop } = scene;
+      await scene.settled('1');
+      scene.find('2', { canary: 'Bad' });
+      await shop.release('2');
+      await shop.settles('1', 'ReleaseRejected');
+      await remove(cluster.transport, kinds.deployments, { namespace: shop.namespace, name: 'shop' });
+      await until(
+        async () => (await podsOf(shop, '1')).length === 2 && (await shop.deployment()),
+        'it did not come back',
+      );
+      await shop.settles('1', 'ReleaseRejected');
+      expect(await podsOf(shop, '2')).toEqual([]);
+    },
+    TEST_MS,
+  );
+
+  test(
+    'a keyring that is removed comes back with the key that callers hold',
+    async () => {
+      const scene = await open();
+      const { shop } = scene;
+      await scene.settled('1');
+      const dataOf = async (name: string) =>
+        (await shop.list('secrets')).find(({ metadata }) => metadata.name === name) as unknown as {
+          data: Record<string, string>;
+        };
+      const [keyring, client] = await Promise.all([dataOf('shop-api-keyring'), dataOf('shop-api-key')]);
+      for (const name of ['shop-api-keyring', 'shop-api-key']) {
+        await remove(cluster.transport, kinds.secrets, { namespace: shop.namespace, name });
+        await until(async () => dataOf(name), `${name} was not made again`);
+      }
+      expect((await dataOf('shop-api-keyring')).data).toEqual(keyring.data);
+      expect((await dataOf('shop-api-key')).data).toEqual(client.data);
+    },
+    TEST_MS,
+  );
+
+  test(
+    'a status that is removed comes back',
+    async () => {
+      const scene = await open();
+      const { shop } = scene;
+      await scene.settled('1');
+      const before = (await shop.app())?.status;
+      const path = `/apis/apps.devshelf.dev/v1alpha1/namespaces/${shop.namespace}/dashboarddeployments/shop/status`;
+      const withoutTimes = (status: unknown) => JSON.stringify(status)?.replaceAll(/\d{4}-[0-9T:.-]+Z/g, 'TIME');
+      await patch(path, { status: null });
+      await until(
+        async () => withoutTimes((await shop.app())?.status) === withoutTimes(before),
+        async () => `another status came back: ${JSON.stringify((await shop.app())?.status)}`,
+      );
+    },
+    TEST_MS,
+  );
+});
+
+describe('what is not ours', () => {
+  test(
+    'an object of a child’s name is left alone and named, and once it is gone the release goes on',
+    async () => {
+      const scene = await open();
+      const { shop } = scene;
+      const path = `/api/v1/namespaces/${shop.namespace}/services`;
+      const foreign = { metadata: { name: 'shop', labels: { whose: 'another-team' } }, spec: { ports: [{ port: 9 }] } };
+      const made = (await api('POST', path, foreign)) as kinds.KubeObject;
+      await shop.create('1');
+      const said = await shop.says('NotOwned');
+      const message = said.status?.conditions?.find(({ type }) => type === 'Ready')?.message;
+      expect(message).toContain('Service shop exists and belongs to nobody');
+      const left = (await api('GET', `${path}/shop`)) as kinds.KubeObject;
+      expect(left.metadata.resourceVersion).toBe(made.metadata.resourceVersion);
+      expect(scene.operator.said.some(({ reason, type }) => reason === 'NotOwned' && type === 'Warning')).toBe(true);
+      await api('DELETE', `${path}/shop`);
+      await scene.nudge();
+      await shop.settles('1');
+    },
+    TEST_MS,
+  );
+
+  test(
+    'a foreign Deployment is never taken over',
+    async () => {
+      const scene = await open();
+      const { shop } = scene;
+      const labels = { app: 'other' };
+      const path = `/apis/apps/v1/namespaces/${shop.namespace}/deployments`;
+      const template = { metadata: { labels }, spec: { containers: [{ name: 'app', image: 'example/other:1' }] } };
+      await api('POST', path, { metadata: { name: 'shop' }, spec: { selector: { matchLabels: labels }, template } });
+      await shop.create('1');
+      await shop.says('NotOwned');
+      const left = (await api('GET', `${path}/shop`)) as kinds.KubeObject & { spec: { template: unknown } };
+      expect(left.metadata.ownerReferences).toBeUndefined();
+      expect(left.metadata.managedFields?.map(({ manager }) => manager)).not.toContain('devshelf-operator');
+    },
+    TEST_MS,
+  );
+});
+
+describe('dependencies', () => {
+  test(
+    'a Secret, then its key, then its content is asked for by name; each time it goes on alone',
+    async () => {
+      const scene = await open({ database: false });
+      const { shop } = scene;
+      await shop.create('1');
+      const message = async (reason: string) =>
+        (await shop.says(reason)).status?.conditions?.find(({ type }) => type === 'DependenciesReady')?.message;
+      expect(await message('SecretMissing')).toContain('Secret db does not exist');
+      const secrets = `/api/v1/namespaces/${shop.namespace}/secrets`;
+      await api('POST', secrets, { metadata: { name: 'db' }, stringData: { OTHER: 'x' } });
+      expect(await message('SecretKeyMissing')).toContain('Secret db has no key DATABASE_URL');
+      await patch(`${secrets}/db`, { stringData: { DATABASE_URL: 'mysql://db' } });
+      expect(await message('InvalidDatabaseURL')).toContain('is not a PostgreSQL URL');
+      await patch(`${secrets}/db`, { stringData: { DATABASE_URL: 'postgresql://u:p@db:5432/shop' } });
+      await shop.settles('1');
+    },
+    TEST_MS,
+  );
+
+  test(
+    'a changed password rolls out like a new image',
+    async () => {
+      const scene = await open();
+      const { shop } = scene;
+      await scene.settled('1');
+      const before = (await shop.app())?.status?.rollout?.stable?.hash;
+      await patch(`/api/v1/namespaces/${shop.namespace}/secrets/db`, {
+        stringData: { DATABASE_URL: 'postgresql://shop:changed@db.example:5432/shop' },
+      });
+      await until(async () => {
+        const status = (await shop.app())?.status;
+        return status?.phase === 'Released' && status.rollout?.stable?.hash !== before;
+      }, 'nothing was rolled out');
+      // same image, same command, same database: what was migrated is migrated
+      expect(jobLedger.of(shop.namespace)).toHaveLength(1);
+    },
+    TEST_MS,
+  );
+});
+
+describe('migration', () => {
+  test(
+    'a database that is down is asked again until it answers',
+    async () => {
+      const scene = await open();
+      const { shop } = scene;
+      cluster.kubelet.behave(shop.namespace, image('1'), { migration: verdict('unreachable', [], 'refused') });
+      await shop.create('1');
+      await shop.says('DatabaseUnreachable', 'Migrated');
+      expect((await shop.app())?.status?.conditions?.some(({ type }) => type === 'Stalled')).toBe(false);
+      cluster.kubelet.behave(shop.namespace, image('1'), {});
+      scene.aheadMs = 20_000;
+      await scene.nudge();
+      await shop.settles('1');
+      expect(jobLedger.of(shop.namespace)).toHaveLength(2);
+    },
+    TEST_MS,
+  );
+
+  test(
+    'a failed migration refuses the release; a new token tries it again, once',
+    async () => {
+      const scene = await open();
+      const { shop } = scene;
+      await scene.settled('1');
+      cluster.kubelet.behave(shop.namespace, image('2'), { migration: verdict('failed', [], 'column exists') });
+      await shop.release('2');
+      const refused = await shop.settles('1', 'ReleaseRejected');
+      expect(refused.status?.rollout?.rejected).toMatchObject({ image: image('2'), reason: 'JobFailed' });
+      expect(refused.status?.rollout?.rejected?.evidence).toContain('column exists');
+      expect(await podsOf(shop, '2')).toEqual([]);
+      cluster.kubelet.behave(shop.namespace, image('2'), {});
+      await scene.nudge();
+      await scene.quiet();
+      await shop.settles('1', 'ReleaseRejected');
+      await shop.patch({ rollout: { retryToken: 'again' } });
+      await shop.settles('2');
+      expect(jobLedger.of(shop.namespace)).toHaveLength(3);
+    },
+    TEST_MS,
+  );
+
+  test(
+    'an image that cannot be pulled is told with the kubelet’s words, and a mended spec goes on',
+    async () => {
+      const scene = await open();
+      const { shop } = scene;
+      cluster.kubelet.behave(shop.namespace, image('1'), { migration: 'cannotPull' });
+      await shop.create('1');
+      await shop.says('PodStarting', 'Migrated');
+      scene.aheadMs = 130_000;
+      await scene.nudge();
+      await until(async () => {
+        const told = await shop.says('PodCannotStart');
+        return told.status?.conditions?.some(
+          ({ type, message }) => type === 'Ready' && message.includes('ImagePullBackOff'),
+        );
+      }, 'the kubelet’s words are not told');
+      await shop.release('2');
+      await shop.settles('2');
+      expect((await shop.list('batch/v1/jobs')).map(({ metadata }) => metadata.labels?.[LABELS.release])).toHaveLength(
+        1,
+      );
+    },
+    TEST_MS,
+  );
+
+  test(
+    'two resources with one database: one migration at a time',
+    async () => {
+      const scene = await open();
+      const { shop } = scene;
+      const other = new Shop(cluster, shop.namespace, 'other');
+      cluster.kubelet.behave(shop.namespace, image('1'), { migration: 'hangs' });
+      await Promise.all([shop.create('1'), other.create('1')]);
+      const queued = await Promise.any([
+        shop.says('QueuedBehind', 'Migrated').then(() => shop),
+        other.says('QueuedBehind', 'Migrated').then(() => other),
+      ]);
+      await pause(1_500);
+      expect(jobLedger.of(shop.namespace)).toHaveLength(1);
+      cluster.kubelet.behave(shop.namespace, image('1'), {});
+      await (queued === shop ? other : shop).settles('1');
+      await queued.settles('1');
+      expect(jobLedger.of(shop.namespace)).toHaveLength(2);
+    },
+    TEST_MS,
+  );
+
+  test(
+    'a verdict that went with its pod is asked for again, not guessed',
+    async () => {
+      const scene = await open();
+      const { shop } = scene;
+      cluster.kubelet.behave(shop.namespace, image('1'), { migration: 'hangs' });
+      await shop.create('1');
+      await shop.says('Running', 'Migrated');
+      await scene.stop();
+      cluster.kubelet.behave(shop.namespace, image('1'), {});
+      await until(async () => {
+        const [job] = (await shop.list('batch/v1/jobs')) as (kinds.KubeObject & { status?: { succeeded?: number } })[];
+        return job?.status?.succeeded === 1;
+      }, 'the Job did not end');
+      for (const { metadata } of await shop.list('pods')) {
+        await api('DELETE', `/api/v1/namespaces/${shop.namespace}/pods/${metadata.name}?gracePeriodSeconds=0`);
+      }
+      scene.aheadMs = 15_000;
+      await scene.start();
+      await shop.settles('1');
+      expect(jobLedger.of(shop.namespace)).toHaveLength(2);
+    },
+    TEST_MS,
+  );
+});
+
+describe('releases', () => {
+  test(
+    'one that cannot start is refused in its rehearsal: no pod of it ever serves',
+    async () => {
+      const scene = await open();
+      const { shop } = scene;
+      await scene.settled('1');
+      cluster.kubelet.behave(shop.namespace, image('2'), { serving: 'crashes' });
+      await shop.release('2');
+      const refused = await shop.settles('1', 'ReleaseRejected');
+      expect(refused.status?.rollout?.rejected?.evidence).toContain('no such module');
+      expect(await podsOf(shop, '2')).toEqual([]);
+      await until(async () => {
+        const pods = await shop.list('pods');
+        return pods.every(({ metadata }) => metadata.labels?.[LABELS.component] !== 'rehearsal');
+      }, 'the rehearsal pod is left');
+    },
+    TEST_MS,
+  );
+
+  test(
+    'one that fails a smoke test is asked twice, then refused',
+    async () => {
+      const scene = await open();
+      const { shop } = scene;
+      await scene.settled('1');
+      scene.find('2', { rehearsal: { passed: false, message: 'GET /health: 500 instead of 200' } });
+      await shop.release('2');
+      await until(
+        async () => scene.writes.filter(write => write.includes('controllerrevisions')).length > 0,
+        'it was not asked',
+      );
+      await shop.says('RehearsalRunning');
+      scene.aheadMs = 11_000;
+      await scene.nudge();
+      const refused = await shop.settles('1', 'ReleaseRejected');
+      expect(refused.status?.rollout?.rejected).toMatchObject({ reason: 'SmokeTestFailed' });
+    },
+    TEST_MS,
+  );
+
+  test(
+    'one that turns bad after its promotion is taken back everywhere',
+    async () => {
+      const scene = await open();
+      const { shop } = scene;
+      await scene.settled('1', { replicas: 3 });
+      await shop.patch({ rollout: { bakeSeconds: 600 } });
+      await shop.release('2');
+      await reaches(shop, 'Baking');
+      scene.find('2', { bake: 'Bad' });
+      await scene.nudge();
+      const back = await shop.settles('1', 'ReleaseRejected');
+      expect(back.status?.incidents).toMatchObject([{ failedImage: image('2'), restoredImage: image('1') }]);
+      await until(async () => (await podsOf(shop, '2')).length === 0, 'pods of it are left');
+      expect(scene.operator.said.filter(({ reason }) => reason === 'RolledBack')).toHaveLength(1);
+    },
+    TEST_MS,
+  );
+
+  test(
+    'a first one that is bad changes nothing, and a newer one takes its place',
+    async () => {
+      const scene = await open();
+      const { shop } = scene;
+      scene.find('1', { bake: 'Bad' });
+      await shop.create('1');
+      await shop.says('FirstReleaseFailed');
+      await shop.release('2');
+      await shop.settles('2');
+    },
+    TEST_MS,
+  );
+
+  test(
+    'a newer spec while a candidate is held: that one leaves first, those between are skipped',
+    async () => {
+      const scene = await open();
+      const { shop } = scene;
+      await scene.settled('1');
+      scene.find('2', { canary: 'Pending' });
+      await shop.release('2');
+      await shop.says('Analysing', 'AnalysisPassed');
+      await shop.release('3');
+      await shop.release('4');
+      await shop.settles('4');
+      const verdicts = (await shop.list('apps/v1/controllerrevisions')).map(({ metadata }) => {
+        const text = metadata.annotations?.['devshelf.dev/verdict'];
+        return text === undefined ? 'none' : (JSON.parse(text) as { verdict: string }).verdict;
+      });
+      expect(verdicts.filter(word => word === 'superseded')).toHaveLength(1);
+      expect(verdicts).not.toContain('rejected');
+      expect((await shop.app())?.status?.incidents).toEqual([]);
+    },
+    TEST_MS,
+  );
+
+  test(
+    'the spec goes back to stable while a candidate is held',
+    async () => {
+      const scene = await open();
+      const { shop } = scene;
+      await scene.settled('1');
+      scene.find('2', { canary: 'Pending' });
+      await shop.release('2');
+      await shop.says('Analysing', 'AnalysisPassed');
+      const serving = (await podsOf(shop, '1')).map(({ metadata }) => metadata.uid).sort();
+      await shop.release('1');
+      await shop.settles('1');
+      expect((await podsOf(shop, '1')).map(({ metadata }) => metadata.uid).sort()).toEqual(serving);
+      expect(await podsOf(shop, '2')).toEqual([]);
+    },
+    TEST_MS,
+  );
+
+  test(
+    'a newer spec while a release is being promoted waits for its end',
+    async () => {
+      const scene = await open();
+      const { shop } = scene;
+      await scene.settled('1', { replicas: 3 });
+      await shop.patch({ rollout: { minReadySeconds: 1 } });
+      await shop.release('2');
+      await reaches(shop, 'Promoting');
+      await shop.release('3');
+      await shop.settles('3');
+      const released = (await shop.list('apps/v1/controllerrevisions')).filter(({ metadata }) =>
+        metadata.annotations?.['devshelf.dev/verdict']?.includes('"released"'),
+      );
+      expect(released).toHaveLength(3);
+    },
+    TEST_MS,
+  );
+
+  test(
+    'the operator is restarted while a candidate is held: it is the same candidate',
+    async () => {
+      const scene = await open();
+      const { shop } = scene;
+      await scene.settled('1');
+      scene.find('2', { canary: 'Pending' });
+      await shop.release('2');
+      await shop.says('Analysing', 'AnalysisPassed');
+      const before = (await podsOf(shop, '2')).map(({ metadata }) => metadata.uid);
+      await scene.restart();
+      await scene.quiet();
+      expect((await podsOf(shop, '2')).map(({ metadata }) => metadata.uid)).toEqual(before);
+      scene.find('2', { canary: 'Good' });
+      await scene.nudge();
+      await shop.settles('2');
+    },
+    TEST_MS,
+  );
+
+  test(
+    'a rejected one stays rejected however often it is applied, until the token is new',
+    async () => {
+      const scene = await open();
+      const { shop } = scene;
+      await scene.settled('1');
+      scene.find('2', { canary: 'Bad' });
+      await shop.release('2');
+      await shop.settles('1', 'ReleaseRejected');
+      await scene.quiet();
+      const records = async () => (await shop.deployment())?.metadata.generation;
+      const before = await records();
+      for (let again = 0; again < 5; again += 1) await shop.patch({ image: image('2') });
+      await scene.restart();
+      await scene.quiet();
+      expect(await records()).toBe(before);
+      scene.find('2', {});
+      await shop.patch({ rollout: { retryToken: 'fixed-the-database' } });
+      await shop.settles('2');
+    },
+    TEST_MS,
+  );
+});
+
+describe('pause', () => {
+  test(
+    'nothing new begins, and a regression is still taken back',
+    async () => {
+      const scene = await open();
+      const { shop } = scene;
+      await scene.settled('1');
+      await shop.patch({ paused: true, image: image('2') });
+      await shop.says('Paused');
+      await scene.quiet();
+      expect(await shop.list('apps/v1/controllerrevisions')).toHaveLength(1);
+      scene.find('2', { canary: 'Pending' });
+      await shop.patch({ paused: false });
+      await shop.says('Analysing', 'AnalysisPassed');
+      await shop.patch({ paused: true });
+      await shop.says('Paused');
+      expect(await phaseOf(shop)).toBe('Candidate');
+      scene.find('2', { canary: 'Bad' });
+      await scene.nudge();
+      await until(async () => (await podsOf(shop, '2')).length === 0, 'the bad candidate still serves');
+      expect(await phaseOf(shop)).toBe('Settled');
+    },
+    TEST_MS,
+  );
+});
+
+describe('replicas', () => {
+  const owners = async (shop: Shop): Promise<string[]> => {
+    const { metadata } = (await shop.deployment()) ?? {};
+    const fields = metadata?.managedFields?.filter(
+      ({ fieldsV1 }) => 'f:replicas' in ((fieldsV1 as Fields)['f:spec'] ?? {}),
+    );
+    return (fields ?? []).map(({ manager }) => manager ?? '');
+  };
+  type Fields = { 'f:spec'?: Record<string, unknown> };
+
+  test(
+    'belong to the spec, then to the autoscaler, then to the spec again, and never fall to one between',
+    async () => {
+      const scene = await open();
+      const { shop } = scene;
+      await scene.settled('1', { replicas: 3 });
+      const path = kinds.pathOf(kinds.deployments, { namespace: shop.namespace, name: 'shop' });
+      const seenReplicas = new Set<number | undefined>();
+      const count = async () => {
+        const replicas = (await shop.deployment())?.spec?.replicas;
+        seenReplicas.add(replicas);
+        return replicas;
+      };
+      await shop.patch({ autoscaling: { minReplicas: 2, maxReplicas: 6 } });
+      await until(async () => (await shop.list('autoscaling/v2/horizontalpodautoscalers')).length === 1, 'no HPA');
+      await scene.quiet();
+      expect(await count()).toBe(3);
+      // as an autoscaler does it
+      await patch(`${path}/scale`, { spec: { replicas: 5 } });
+      await scene.quiet();
+      expect(await count()).toBe(5);
+      await shop.patch({ autoscaling: null, replicas: 4 });
+      await until(async () => (await count()) === 4, 'the spec has no say in the replicas');
+      await until(
+        async () => (await shop.list('autoscaling/v2/horizontalpodautoscalers')).length === 0,
+        'the HPA stays',
+      );
+      await scene.quiet();
+      expect(await count()).toBe(4);
+      expect([...seenReplicas].sort()).toEqual([3, 4, 5]);
+      expect(await owners(shop)).toContain('devshelf-operator-replicas');
+    },
+    TEST_MS,
+  );
+
+  test(
+    'a resource scaled to zero takes a new release without waiting for anybody',
+    async () => {
+      const scene = await open();
+      const { shop } = scene;
+      await scene.settled('1');
+      await shop.patch({ replicas: 0 });
+      await until(async () => (await podsOf(shop, '1')).length === 0, 'pods are left');
+      scene.find('2', { canary: 'Blind', bake: 'Blind' });
+      await shop.release('2');
+      await shop.settles('2');
+    },
+    TEST_MS,
+  );
+});
+
+describe('deletion', () => {
+  const CHILDREN = [
+    ...['pods', 'services', 'serviceaccounts', 'apps/v1/deployments', 'apps/v1/replicasets'],
+    ...['apps/v1/controllerrevisions', 'batch/v1/jobs', 'policy/v1/poddisruptionbudgets'],
+    ...['networking.k8s.io/v1/networkpolicies'],
+  ];
+
+  const left = async (shop: Shop): Promise<string[]> => {
+    const lists = await Promise.all(CHILDREN.map(kind => shop.list(kind)));
+    return lists.flat().map(({ kind, metadata }) => `${kind ?? ''} ${metadata.name}`);
+  };
+
+  const stages: readonly [string, (scene: Scene) => Promise<void>][] = [
+    [
+      'while the migration runs',
+      async ({ shop }) => {
+        cluster.kubelet.behave(shop.namespace, image('1'), { migration: 'hangs' });
+        await shop.create('1');
+        await shop.says('Running', 'Migrated');
+      },
+    ],
+    [
+      'while the first install starts',
+      async ({ shop }) => {
+        cluster.kubelet.behave(shop.namespace, image('1'), { serving: 'neverReady' });
+        await shop.create('1');
+        await reaches(shop, 'Installing');
+      },
+    ],
+    [
+      'during a rehearsal',
+      async scene => {
+        await scene.settled('1');
+        cluster.kubelet.behave(scene.shop.namespace, image('2'), { serving: 'neverReady' });
+        await scene.shop.release('2');
+        await scene.shop.says('RehearsalRunning');
+      },
+    ],
+    [
+      'while a candidate is held',
+      async scene => {
+        await scene.settled('1');
+        scene.find('2', { canary: 'Pending' });
+        await scene.shop.release('2');
+        await scene.shop.says('Analysing', 'AnalysisPassed');
+      },
+    ],
+    [
+      'while it is watched',
+      async scene => {
+        await scene.settled('1');
+        await scene.shop.patch({ rollout: { bakeSeconds: 600 } });
+        await scene.shop.release('2');
+        await reaches(scene.shop, 'Baking');
+      },
+    ],
+    [
+      'at rest',
+      async scene => {
+        await scene.settled('1');
+      },
+    ],
+  ];
+
+  test.each(stages)(
+    '%s: children go, Jobs are not left running, the database’s Secret stays',
+    async (_when, arrive) => {
+      const scene = await open();
+      await arrive(scene);
+      await scene.shop.delete();
+      await until(
+        async () => (await left(scene.shop)).length === 0,
+        async () => `left: ${(await left(scene.shop)).join(', ')}`,
+      );
+      await scene.quiet();
+      expect(await left(scene.shop)).toEqual([]);
+      expect((await scene.shop.list('secrets')).map(({ metadata }) => metadata.name)).toEqual(['db']);
+    },
+    TEST_MS,
+  );
+
+  test(
+    'one of the same name made at once starts anew and gets there',
+    async () => {
+      const scene = await open();
+      await scene.settled('1');
+      await scene.shop.delete();
+      await scene.shop.create('2');
+      await scene.shop.settles('2', 'AsExpected', 50_000);
+      const revisions = await scene.shop.list('apps/v1/controllerrevisions');
+      await until(
+        async () => (await scene.shop.list('apps/v1/controllerrevisions')).length === 1,
+        JSON.stringify(revisions),
+      );
+    },
+    TEST_MS,
+  );
+});
+
+describe('the other kind', () => {
+  test(
+    'DevShelf comes with its worker, which follows the stable release only',
+    async () => {
+      const scene = await open();
+      await scene.shop.addDatabase('redis://cache:6379', 'cache');
+      const shop = new Shop(cluster, scene.shop.namespace, 'shelf', 'DevShelfDeployment');
+      await shop.create('1', { redis: { urlSecretRef: { name: 'cache', key: 'DATABASE_URL' } } });
+      await shop.settles('1');
+      const workerImage = async () => {
+        const all = (await shop.list('apps/v1/deployments')) as (kinds.KubeObject & { spec: { template: PodLike } })[];
+        return all.find(({ metadata }) => metadata.name === 'shelf-worker')?.spec.template.spec?.containers?.[0]?.image;
+      };
+      expect(await workerImage()).toBe(image('1'));
+      scene.find('2', { canary: 'Pending' });
+      await shop.release('2');
+      await shop.says('Analysing', 'AnalysisPassed');
+      expect(await workerImage()).toBe(image('1'));
+      scene.find('2', {});
+      await shop.annotate({ 'example.com/nudge': 'now' });
+      await shop.settles('2');
+      expect(await workerImage()).toBe(image('2'));
+    },
+    TEST_MS,
+  );
+});

@@ -1,0 +1,82 @@
+// One resource in a namespace of its own, and the operator that looks after it.
+
+import type { Transport } from '../../kube/transport.ts';
+import type { LittleCluster } from './little-cluster.ts';
+import { type LittleOperator, startOperator } from './little-operator.ts';
+import { type MortalTransport, mortal } from './mortal-transport.ts';
+import type { Findings, Script } from './scripted-evidence.ts';
+import { image, pause, Shop } from './shop.ts';
+
+const QUIET_MS = 400;
+
+export class Scene {
+  readonly shop: Shop;
+  readonly script: Script = new Map();
+  /** Added to the operator's clock: waits of minutes need not be waited for. */
+  aheadMs = 0;
+  readonly #cluster: LittleCluster;
+  readonly #namespaces: string[];
+  #operator: LittleOperator | undefined;
+  #transport: MortalTransport | undefined;
+
+  constructor(cluster: LittleCluster, namespace: string) {
+    this.#cluster = cluster;
+    this.shop = new Shop(cluster, namespace);
+    this.#namespaces = [namespace];
+  }
+
+  get operator(): LittleOperator {
+    if (!this.#operator) throw new Error('the operator was not started');
+    return this.#operator;
+  }
+
+  /** Every write of the operator that runs now. */
+  get writes(): readonly string[] {
+    return this.#transport?.writes ?? [];
+  }
+
+  async start(connection?: Transport): Promise<void> {
+    this.#transport = mortal(connection ?? (await this.#cluster.connect()));
+    this.#operator = await startOperator({
+      transport: this.#transport,
+      namespaces: this.#namespaces,
+      script: this.script,
+      now: () => Date.now() + this.aheadMs,
+    });
+  }
+
+  async stop(): Promise<void> {
+    await this.#operator?.stop();
+    this.#operator = undefined;
+  }
+
+  async restart(): Promise<void> {
+    await this.stop();
+    await this.start();
+  }
+
+  /** What evidence finds about a version, from now on. */
+  find(version: string, findings: Findings): void {
+    this.script.set(image(version), findings);
+  }
+
+  /** Until the operator wrote nothing for a while. */
+  async quiet(): Promise<void> {
+    for (let before = -1; before !== this.writes.length; ) {
+      before = this.writes.length;
+      await pause(QUIET_MS);
+    }
+  }
+
+  /** A change of the resource that asks for nothing: the operator looks again. */
+  async nudge(): Promise<void> {
+    await this.shop.annotate({ 'example.com/nudge': String(Math.random()) });
+  }
+
+  /** Installed, released and at rest. */
+  async settled(version: string, spec: Record<string, unknown> = {}): Promise<void> {
+    await this.shop.create(version, spec);
+    await this.shop.settles(version);
+    await this.quiet();
+  }
+}
