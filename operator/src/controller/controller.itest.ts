@@ -222,6 +222,29 @@ describe('what is not ours', () => {
   );
 });
 
+test(
+  'a Secret of a key’s name is not used, not written and named',
+  async () => {
+    const scene = await open();
+    const { shop } = scene;
+    const path = `/api/v1/namespaces/${shop.namespace}/secrets`;
+    const made = (await api('POST', path, {
+      metadata: { name: 'shop-api-key' },
+      stringData: { key: 'mine' },
+    })) as kinds.KubeObject;
+    await shop.create('1');
+    const said = await shop.says('NotOwned');
+    expect(said.status?.conditions?.find(({ type }) => type === 'KeysCurrent')?.message).toContain(
+      'Secret shop-api-key',
+    );
+    const left = (await api('GET', `${path}/shop-api-key`)) as kinds.KubeObject;
+    expect(left.metadata.resourceVersion).toBe(made.metadata.resourceVersion);
+    await api('DELETE', `${path}/shop-api-key`);
+    await shop.settles('1');
+  },
+  TEST_MS,
+);
+
 describe('dependencies', () => {
   test(
     'a Secret, then its key, then its content is asked for by name; each time it goes on alone',
@@ -721,6 +744,21 @@ describe('deletion', () => {
       await scene.quiet();
       expect(await left(scene.shop)).toEqual([]);
       expect((await scene.shop.list('secrets')).map(({ metadata }) => metadata.name)).toEqual(['db']);
+    },
+    TEST_MS,
+  );
+
+  test(
+    'in the foreground: nothing is made again while the children go',
+    async () => {
+      const scene = await open();
+      await scene.settled('1');
+      const before = scene.writes.length;
+      await scene.shop.delete('Foreground');
+      await until(async () => (await scene.shop.app()) === undefined, 'it is still there');
+      expect(await left(scene.shop)).toEqual([]);
+      const written = scene.writes.slice(before).filter(write => !write.endsWith('/status'));
+      expect(written).toEqual([]);
     },
     TEST_MS,
   );

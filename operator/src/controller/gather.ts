@@ -119,14 +119,23 @@ const notAUrl = (name: string, key: string): MissingReference => ({
 });
 
 function keysOf(app: AppResource, stores: Stores): KeyView[] {
-  const has = (name: string) => stores.secrets.get(app.metadata.namespace, name) !== undefined;
-  return keyringsOf(app).map(({ secret, client }) => ({
-    keyring: secret,
-    keyringPresent: has(secret),
-    ...(client && { client: client.secret }),
-    clientPresent: client === undefined || has(client.secret),
-  }));
+  const secret = (name: string) => stores.secrets.get(app.metadata.namespace, name);
+  return keyringsOf(app).map(({ secret: keyring, client }) => {
+    const both = [secret(keyring), client && secret(client.secret)];
+    const foreign = both.find(kept => kept && !isOwned(app, kept));
+    return {
+      keyring,
+      keyringPresent: both[0] !== undefined,
+      ...(client && { client: client.secret }),
+      clientPresent: client === undefined || both[1] !== undefined,
+      ...(foreign && { foreign: { name: foreign.metadata.name, isLeaving: isLeaving(app, foreign) } }),
+    };
+  });
 }
+
+/** It belonged to an earlier resource of this name, and is being collected. */
+const isLeaving = ({ kind, metadata: { name } }: AppResource, { metadata }: Kept): boolean =>
+  metadata.ownerReferences.some(owner => owner.kind === kind && owner.name === name);
 
 function deploymentOf(app: AppResource, stores: Stores): DeploymentView | undefined {
   const live = stores.deployments.get(app.metadata.namespace, names.deployment(app.metadata.name));

@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import { credentials } from './credentials.ts';
 import type { KeyView } from './snapshot.ts';
-import { snapshot } from './testing.ts';
+import { held, snapshot } from './testing.ts';
 
 const api: KeyView = { keyring: 'api-keyring', client: 'api-key', keyringPresent: true, clientPresent: true };
 const signing: KeyView = { keyring: 'signing-keyring', keyringPresent: true, clientPresent: true };
@@ -28,4 +28,14 @@ test.each<[string, KeyView[], object | undefined]>([
   const decision = credentials(snapshot({ keys }));
   expect(decision.kind).toBe(action ? 'act' : 'proceed');
   if (decision.kind === 'act') expect(decision.action).toEqual(action);
+});
+
+const foreign = (isLeaving: boolean) => ({ keys: [{ ...api, foreign: { name: 'api-key', isLeaving } }] });
+
+test.each([
+  ['somebody else has a Secret of that name', snapshot(foreign(false)), 'fail', 'False', 'NotOwned'],
+  ['a rollout that has begun goes on, and says so', held(foreign(false)), 'proceed', 'False', 'NotOwned'],
+  ['what an earlier resource left is waited for', snapshot(foreign(true)), 'wait', 'Unknown', 'Minting'],
+])('%s', (_sentence, seen, kind, status, reason) => {
+  expect(credentials(seen)).toMatchObject({ kind, condition: { status, reason } });
 });

@@ -1,10 +1,16 @@
 // The keys that pods and callers need, minted once. The keyring (what pods accept) comes first, then the
 // Secret that callers read, made from it: a crash between the two leaves a key that nobody uses yet.
 import { about, type Stage } from './decision.ts';
+import { inFlight } from './snapshot.ts';
 
-const { act, proceed } = about('KeysCurrent');
+const { act, concede, fail, proceed, wait } = about('KeysCurrent');
 
-export const credentials: Stage = ({ keys }) => {
+export const credentials: Stage = seen => {
+  const { keys } = seen;
+  const foreign = keys.find(key => key.foreign)?.foreign;
+  if (foreign?.isLeaving)
+    return wait('Minting', `Secret ${foreign.name} of an earlier resource is being removed`, 2_000);
+  if (foreign) return (inFlight(seen) ? concede : fail)('NotOwned', notOurs(foreign.name));
   const unminted = keys.find(({ keyringPresent }) => !keyringPresent);
   if (unminted) {
     return act('Minting', `Secret ${unminted.keyring} is being made`, { do: 'mintKeyring', keyring: unminted.keyring });
@@ -15,3 +21,6 @@ export const credentials: Stage = ({ keys }) => {
   }
   return proceed('KeysMinted', `${keys.length} keyrings are there`);
 };
+
+const notOurs = (name: string): string =>
+  `Secret ${name} exists and belongs to nobody that manages it: delete or rename it, or give this resource another name`;

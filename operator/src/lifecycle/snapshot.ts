@@ -122,6 +122,8 @@ export interface KeyView {
   readonly client?: string;
   readonly keyringPresent: boolean;
   readonly clientPresent: boolean;
+  /** One of the two is there and is not ours; `isLeaving`: it is what an earlier resource of this name left. */
+  readonly foreign?: { readonly name: string; readonly isLeaving: boolean };
 }
 
 /** What the pods' own counters say about the release under judgement. */

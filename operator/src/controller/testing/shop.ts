@@ -76,8 +76,9 @@ export class Shop {
     await this.patch({ image: image(version) });
   }
 
-  async delete(): Promise<void> {
-    await this.cluster.transport.request({ method: 'DELETE', path: this.#path });
+  async delete(propagationPolicy: 'Background' | 'Foreground' = 'Background'): Promise<void> {
+    const body = { apiVersion: 'v1', kind: 'DeleteOptions', propagationPolicy };
+    await this.cluster.transport.request({ method: 'DELETE', path: this.#path, body });
   }
 
   async app(): Promise<LiveApp | undefined> {
