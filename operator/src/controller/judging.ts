@@ -139,17 +139,18 @@ class PodEvidence implements Evidence {
 
   #judge(key: AppKey, followed: Followed): void {
     const { verdict, candidate, baseline, message } = judge(followed.trial, policyOf(followed.app), Date.now());
-    const before = followed.judgement?.verdict;
+    const before = followed.judgement;
     if (candidate.errors > 0) followed.firstErrorAt ??= Date.now();
     followed.judgement = {
       verdict,
       release: followed.request.release,
       candidate: { requests: candidate.requests, errors: candidate.errors },
       baseline: { requests: baseline.requests, errors: baseline.errors },
-      message,
+      // the figures of the moment of the verdict: a status and events that change with every reading are none
+      message: before?.verdict === verdict ? before.message : message,
       ...(followed.firstErrorAt !== undefined && { firstErrorAt: followed.firstErrorAt }),
     };
-    if (verdict === before) return;
+    if (verdict === before?.verdict) return;
     this.#options.log.info({ key, verdict, message }, 'verdict');
     this.#options.wake(key);
   }
