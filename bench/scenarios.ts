@@ -9,8 +9,6 @@ export type Row = Scenario & {
   /** Seconds at which the fault begins; times are counted from here. */
   readonly faultAt?: number;
   readonly target?: Target;
-  /** Left out of the quick test. */
-  readonly slow?: true;
 };
 
 export type Group =
@@ -46,19 +44,35 @@ const inTurn = { traffic: 'round robin' } as const;
 
 const FOUND: readonly Omit<Row, 'group'>[] = [
   { name: 'limit 5 %, 100 % fail, requests in turn', limit: 0.05, candidate: 1, ...inTurn, target: found(6, 6) },
-  { name: 'limit 5 %, 50 % fail, requests in turn', limit: 0.05, candidate: 0.5, ...inTurn, target: found(12, 22) },
-  { name: 'limit 5 %, 20 % fail, requests in turn', limit: 0.05, candidate: 0.2, ...inTurn, target: found(56, 136) },
+  {
+    name: 'limit 5 %, 50 % fail, requests in turn',
+    limit: 0.05,
+    candidate: 0.5,
+    ...inTurn,
+    target: found(12, 22),
+  },
+  {
+    name: 'limit 5 %, 20 % fail, requests in turn',
+    limit: 0.05,
+    candidate: 0.2,
+    ...inTurn,
+    target: found(56, 136),
+  },
   {
     name: 'limit 5 %, 10 % fail, requests in turn',
     limit: 0.05,
     candidate: 0.1,
     ...inTurn,
     target: found(379, 881),
-    slow: true,
   },
   { name: 'limit 1 %, 50 % fail, requests in turn', limit: 0.01, candidate: 0.5, ...inTurn, target: found(12, 19) },
   { name: 'limit 1 %, 10 % fail, requests in turn', limit: 0.01, candidate: 0.1, ...inTurn, target: found(60, 137) },
-  { name: 'limit 5 %, 100 % fail', limit: 0.05, candidate: 1, target: { bad: { atLeast: 1 }, medianSeconds: 2 } },
+  {
+    name: 'limit 5 %, 100 % fail',
+    limit: 0.05,
+    candidate: 1,
+    target: { bad: { atLeast: 1 }, medianSeconds: 2 },
+  },
   {
     name: 'limit 5 %, 50 % fail',
     limit: 0.05,
@@ -66,7 +80,12 @@ const FOUND: readonly Omit<Row, 'group'>[] = [
     target: { ...found(12, 22), medianSeconds: 3, medianHarmed: 10, p95Harmed: 20 },
   },
   { name: 'limit 5 %, 20 % fail', limit: 0.05, candidate: 0.2, target: { bad: { atLeast: 1 } } },
-  { name: 'limit 1 %, 50 % fail', limit: 0.01, candidate: 0.5, target: { ...found(12, 19), medianSeconds: 3 } },
+  {
+    name: 'limit 1 %, 50 % fail',
+    limit: 0.01,
+    candidate: 0.5,
+    target: { ...found(12, 19), medianSeconds: 3 },
+  },
   { name: 'limit 5 %, 50 % fail, failures in bursts', limit: 0.05, candidate: 0.5, traffic: 'bursty' },
   { name: 'limit 5 %, 50 % fail, 4 requests/s', limit: 0.05, candidate: 0.5, requestsPerSecond: 4 },
   { name: 'limit 5 %, 50 % fail, 100 requests/s', limit: 0.05, candidate: 0.5, requestsPerSecond: 100 },
@@ -106,7 +125,6 @@ const GOOD: readonly Omit<Row, 'group'>[] = [
     limit: 0.05,
     candidate: 0.1,
     target: { good: { atMost: 0.01 } },
-    slow: true,
   },
 ];
 
@@ -114,19 +132,19 @@ const atLimit = { limit: 0.05, candidate: 0.05, pastGood: true, untilRequests: 1
 const INNOCENT: readonly Omit<Row, 'group'>[] = [
   { name: 'limit 5 %, 5 % fail, requests in turn, 1,000 requests', ...atLimit, ...inTurn },
   { name: 'limit 5 %, 5 % fail, 1,000 requests', ...atLimit },
-  { name: 'limit 5 %, 4 % fail, 1,000 requests', ...atLimit, candidate: 0.04, slow: true },
-  { name: 'limit 1 %, 1 % fail, 1,000 requests', ...atLimit, limit: 0.01, candidate: 0.01, slow: true },
+  { name: 'limit 5 %, 4 % fail, 1,000 requests', ...atLimit, candidate: 0.04 },
+  { name: 'limit 1 %, 1 % fail, 1,000 requests', ...atLimit, limit: 0.01, candidate: 0.01 },
   { name: 'limit 5 %, 5 % fail in bursts, 1,000 requests', ...atLimit, traffic: 'bursty' },
-  { name: 'limit 5 %, 3 % fail in bursts, 1,000 requests', ...atLimit, candidate: 0.03, traffic: 'bursty', slow: true },
+  { name: 'limit 5 %, 3 % fail in bursts, 1,000 requests', ...atLimit, candidate: 0.03, traffic: 'bursty' },
   {
     name: 'limit 5 %, slow start: traffic grows for 15 s, 5 % fail for 10 s, then 0.5 %',
     ...atLimit,
     traffic: 'slow start',
     candidate: s => (s < 10 ? 0.05 : 0.005),
   },
-  { name: 'limit 5 %, 5 % fail, counters reset', ...atLimit, countersResetEvery: 5, slow: true },
-  { name: 'limit 5 %, 5 % fail, 1 reading in 5 lost', ...atLimit, readingsLost: 0.2, slow: true },
-  { name: 'limit 5 %, 5 % fail, operator away from 20 s to 23 s', ...atLimit, operatorRestartsAt: 20, slow: true },
+  { name: 'limit 5 %, 5 % fail, counters reset', ...atLimit, countersResetEvery: 5 },
+  { name: 'limit 5 %, 5 % fail, 1 reading in 5 lost', ...atLimit, readingsLost: 0.2 },
+  { name: 'limit 5 %, 5 % fail, operator away from 20 s to 23 s', ...atLimit, operatorRestartsAt: 20 },
   {
     name: 'bake of 30 min, limit 5 %, 0.1 % fail, 36,000 requests',
     mode: 'bake',
@@ -138,7 +156,6 @@ const INNOCENT: readonly Omit<Row, 'group'>[] = [
     untilSeconds: 1800,
     intervalMs: 500,
     target: NEVER,
-    slow: true,
   },
   {
     name: 'bake of 30 min, limit 5 %, 5 % fail, 36,000 requests',
@@ -151,7 +168,6 @@ const INNOCENT: readonly Omit<Row, 'group'>[] = [
     untilSeconds: 1800,
     intervalMs: 500,
     target: NEVER,
-    slow: true,
   },
 ];
 
@@ -186,7 +202,6 @@ const LATE: readonly Omit<Row, 'group'>[] = [
     untilRequests: 1e9,
     intervalMs: 500,
     target: { bad: { atLeast: 0.999 }, medianSeconds: 3 },
-    slow: true,
   },
   {
     name: 'bake, 50 % fail after 2 min, a scrape every 500 ms',
@@ -231,33 +246,27 @@ const bakeOutage = (name: string, details: object): Omit<Row, 'group'> =>
 const OUTAGES: readonly Omit<Row, 'group'>[] = [
   outage('every request fails at once', {}),
   outage('half of the requests fail at once', { share: 0.5 }),
-  { ...outage('a fifth of the requests fails at once', { share: 0.2 }), slow: true },
+  outage('a fifth of the requests fails at once', { share: 0.2 }),
   outage('requests hang 2 s, then fail', { hangSeconds: 2 }),
   outage('half of the requests hang 2 s, then fail', { hangSeconds: 2, share: 0.5 }),
-  {
-    ...outage('hang 2 s on stable pods, 1 s on the candidate', { hangSeconds: 2, candidateHangSeconds: 1 }),
-    slow: true,
-  },
-  {
-    ...outage('hang, each pod fails in bursts every 2 s, up to 1 s apart', { hangSeconds: 2, burstSpreadSeconds: 1 }),
-    slow: true,
-  },
-  { ...outage('bursty traffic, every request fails', {}, { traffic: 'bursty' }), slow: true },
-  { ...outage('bursty traffic, requests hang 2 s', { hangSeconds: 2 }, { traffic: 'bursty' }), slow: true },
-  { ...outage('from the first request on', { from: 0 }), slow: true },
+  outage('hang 2 s on stable pods, 1 s on the candidate', { hangSeconds: 2, candidateHangSeconds: 1 }),
+  outage('hang, each pod fails in bursts every 2 s, up to 1 s apart', { hangSeconds: 2, burstSpreadSeconds: 1 }),
+  outage('bursty traffic, every request fails', {}, { traffic: 'bursty' }),
+  outage('bursty traffic, requests hang 2 s', { hangSeconds: 2 }, { traffic: 'bursty' }),
+  outage('from the first request on', { from: 0 }),
   outage('half fail, operator away from 20 s to 23 s', { share: 0.5 }, { operatorRestartsAt: 20 }),
   outage('requests hang 2 s, operator away from 20 s to 23 s', { hangSeconds: 2 }, { operatorRestartsAt: 20 }),
-  { ...outage('half fail, 1 reading in 5 lost', { share: 0.5 }, { readingsLost: 0.2 }), slow: true },
-  { ...outage('half fail, counters reset', { share: 0.5 }, { countersResetEvery: 5 }), slow: true },
-  { ...outage('half fail, a stable pod vanishes at 15 s', { share: 0.5 }, { baselinePodVanishesAt: 15 }), slow: true },
-  { ...outage('half fail, HPA adds a pod of each at 15 s', { share: 0.5 }, { podsAddedAt: 15 }), slow: true },
-  { ...outage('half fail, 1 stable pod', { share: 0.5 }, { baselinePods: 1 }), slow: true },
-  { ...outage('every request fails for 1 s', { to: 11 }), slow: true },
-  { ...outage('requests hang 2 s, for 3 s', { hangSeconds: 2, to: 13 }), slow: true },
-  { ...outage('half fail for 5 min', { share: 0.5, to: 310 }, { untilSeconds: 320 }), slow: true },
+  outage('half fail, 1 reading in 5 lost', { share: 0.5 }, { readingsLost: 0.2 }),
+  outage('half fail, counters reset', { share: 0.5 }, { countersResetEvery: 5 }),
+  outage('half fail, a stable pod vanishes at 15 s', { share: 0.5 }, { baselinePodVanishesAt: 15 }),
+  outage('half fail, HPA adds a pod of each at 15 s', { share: 0.5 }, { podsAddedAt: 15 }),
+  outage('half fail, 1 stable pod', { share: 0.5 }, { baselinePods: 1 }),
+  outage('every request fails for 1 s', { to: 11 }),
+  outage('requests hang 2 s, for 3 s', { hangSeconds: 2, to: 13 }),
+  outage('half fail for 5 min', { share: 0.5, to: 310 }, { untilSeconds: 320 }),
   bakeOutage('bake, every request fails at once, /ready tells after 2 s', {}),
-  { ...bakeOutage('bake, requests hang 2 s, /ready tells after 2 s', { hangSeconds: 2 }), slow: true },
-  { ...bakeOutage('bake, half fail, /ready tells after 2 s', { share: 0.5 }), slow: true },
+  bakeOutage('bake, requests hang 2 s, /ready tells after 2 s', { hangSeconds: 2 }),
+  bakeOutage('bake, half fail, /ready tells after 2 s', { share: 0.5 }),
 ];
 
 const afterOutage = {
@@ -337,6 +346,30 @@ export const ROWS: readonly Row[] = [
   ...rowsOf('After an outage the trial goes on', AFTER),
   ...rowsOf('Known limits', LIMITS),
 ];
+
+/** The quick version that the tests run: fewer releases where a row takes long, the same targets. */
+const QUICK_ROWS: readonly [name: string, runs: number, change?: Partial<Row>][] = [
+  ['limit 5 %, 50 % fail, requests in turn', 10_000],
+  ['limit 5 %, 20 % fail, requests in turn', 10_000],
+  ['limit 5 %, 50 % fail', 10_000],
+  ['limit 1 %, 50 % fail', 10_000],
+  ['limit 5 %, 0.1 % fail', 10_000],
+  ['limit 5 %, 5 % fail, 1,000 requests', 10_000, { untilRequests: 100 }],
+  ['limit 5 %, 5 % fail in bursts, 1,000 requests', 10_000, { untilRequests: 100 }],
+  ['canary, 50 % fail after 20 s', 2_000],
+  ['bake, 50 % fail after 2 min', 1_000],
+  ['half of the requests fail at once', 4_000, { untilSeconds: 25 }],
+  ['requests hang 2 s, then fail', 4_000, { untilSeconds: 25 }],
+  ['requests hang 2 s, operator away from 20 s to 23 s', 4_000, { untilSeconds: 30 }],
+  ['bake, requests hang 2 s, /ready tells after 2 s', 1_000],
+  ['the release is good', 1_000],
+];
+
+export const QUICK: readonly { readonly row: Row; readonly runs: number }[] = QUICK_ROWS.map(([name, runs, change]) => {
+  const row = ROWS.find(candidate => candidate.name === name);
+  if (!row) throw new Error(`no row "${name}"`);
+  return { row: { ...row, ...change }, runs };
+});
 
 export type Summary = {
   readonly group: Group;

@@ -1,27 +1,30 @@
 /**
  * Tries the analysis on simulated releases and writes what came out: build/statistics.json, and the table in
- * docs/statistics.md. Ends with 1 if a target was missed.
+ * docs/statistics.md. Ends with 1 if a target was missed. `--quick` tries fewer and writes nothing.
  *
- *   node bench/statistics.ts [--runs 10000] [--seed 20260101] [--only TEXT]
+ *   node bench/statistics.ts [--runs 10000] [--seed 20260101] [--quick]
  */
 import { once } from 'node:events';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
-import { isMainThread, parentPort, Worker } from 'node:worker_threads';
-import { type Quantiles, ROWS, type Row, type Summary, summarize } from './scenarios.ts';
+import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
+import { QUICK, type Quantiles, ROWS, type Row, type Summary, summarize } from './scenarios.ts';
 import { type Outcome, simulate } from './simulation.ts';
 
 const root = new URL('..', import.meta.url);
 const PART = 250;
 
-type Task = { readonly row: number; readonly seed: number; readonly from: number; readonly to: number };
+type Experiment = { readonly row: Row; readonly runs: number };
+/** Rows hold functions, which cannot be sent to a worker: their index can. */
+type Task = { readonly index: number; readonly seed: number; readonly from: number; readonly to: number };
 type Result = { readonly task: Task; readonly outcomes: Outcome[] };
 
-function runPart({ row, seed, from, to }: Task): Outcome[] {
-  const scenario = ROWS[row];
-  if (!scenario) throw new Error(`no row ${row}`);
-  return Array.from({ length: to - from }, (_, i) => simulate(scenario, seed + row, from + i));
+const experimentsOf = (quick: boolean, runs: number): readonly Experiment[] =>
+  quick ? QUICK : ROWS.map(row => ({ row, runs }));
+
+function runPart(row: Row, { index, seed, from, to }: Task): Outcome[] {
+  return Array.from({ length: to - from }, (_, i) => simulate(row, seed + index, from + i));
 }
 
 async function main(): Promise<void> {
@@ -29,59 +32,47 @@ async function main(): Promise<void> {
     options: {
       runs: { type: 'string', default: '10000' },
       seed: { type: 'string', default: '20260101' },
-      only: { type: 'string', default: '' },
+      quick: { type: 'boolean', default: false },
     },
   });
-  const runs = Number(values.runs);
-  const seed = Number(values.seed);
+  const { quick } = values;
+  const [runs, seed] = [Number(values.runs), Number(values.seed)];
   const began = performance.now();
-  const summaries = await simulateAll(runs, seed, values.only);
+  const summaries = await simulateAll(experimentsOf(quick, runs), seed, quick);
   const seconds = Math.round((performance.now() - began) / 1000);
-  await mkdir(new URL('build/', root), { recursive: true });
-  await writeFile(
-    new URL('build/statistics.json', root),
-    `${JSON.stringify({ seed, runs, seconds, summaries }, null, 2)}\n`,
-  );
-  if (values.only === '') await writeTable(summaries, runs, seed);
+  if (!quick) await writeReport(summaries, { seed, runs, seconds });
   const missed = summaries.filter(summary => summary.missed.length > 0);
   for (const { group, name, missed: what } of missed) console.error(`MISSED  ${group}: ${name}: ${what.join('; ')}`);
-  console.log(`${summaries.length} scenarios of ${runs} releases, seed ${seed}, ${seconds} s, ${missed.length} missed`);
+  console.log(`${summaries.length} scenarios, seed ${seed}, ${seconds} s, ${missed.length} missed`);
   process.exitCode = missed.length > 0 ? 1 : 0;
 }
 
 /** The parts of all rows go round the workers; a row is reported when its last part is in. */
-async function simulateAll(runs: number, seed: number, only: string): Promise<Summary[]> {
-  const wanted = ROWS.flatMap((row, index) => (`${row.group}: ${row.name}`.includes(only) ? [{ row, index }] : []));
-  const tasks = wanted.flatMap(({ index }) => partsOf(index, runs, seed));
-  const outcomes = new Map<number, Outcome[][]>();
-  const done = (row: Row, { task, outcomes: part }: Result) => {
-    const parts = outcomes.get(task.row) ?? [];
-    outcomes.set(task.row, [...parts, part]);
-    if ((parts.length + 1) * PART >= runs) console.log(line(summarize(row, [...parts, part].flat())));
+async function simulateAll(experiments: readonly Experiment[], seed: number, quick: boolean): Promise<Summary[]> {
+  const outcomes: Outcome[][] = experiments.map(() => []);
+  const tasks = experiments.flatMap(({ runs }, index) => partsOf(index, runs, seed));
+  const done = ({ task: { index }, outcomes: part }: Result) => {
+    const all = outcomes[index];
+    const experiment = experiments[index];
+    if (!all || !experiment) throw new Error(`no experiment ${index}`);
+    all.push(...part);
+    if (all.length === experiment.runs) console.log(line(summarize(experiment.row, all)));
   };
-  await Promise.all(
-    Array.from({ length: availableParallelism() }, () => work(tasks, result => done(rowAt(result.task.row), result))),
-  );
-  return wanted.map(({ row, index }) => summarize(row, (outcomes.get(index) ?? []).flat()));
+  await Promise.all(Array.from({ length: availableParallelism() }, () => work(tasks, quick, done)));
+  return experiments.map(({ row }, index) => summarize(row, outcomes[index] ?? []));
 }
 
-function rowAt(index: number): Row {
-  const row = ROWS[index];
-  if (!row) throw new Error(`no row ${index}`);
-  return row;
-}
-
-function partsOf(row: number, runs: number, seed: number): Task[] {
+function partsOf(index: number, runs: number, seed: number): Task[] {
   return Array.from({ length: Math.ceil(runs / PART) }, (_, i) => ({
-    row,
+    index,
     seed,
     from: i * PART,
     to: Math.min(runs, (i + 1) * PART),
   }));
 }
 
-async function work(tasks: Task[], onResult: (result: Result) => void): Promise<void> {
-  const worker = new Worker(new URL(import.meta.url));
+async function work(tasks: Task[], quick: boolean, onResult: (result: Result) => void): Promise<void> {
+  const worker = new Worker(new URL(import.meta.url), { workerData: { quick } });
   try {
     for (let task = tasks.shift(); task; task = tasks.shift()) onResult(await ask(worker, task));
   } finally {
@@ -93,6 +84,15 @@ async function ask(worker: Worker, task: Task): Promise<Result> {
   worker.postMessage(task);
   const [result] = await once(worker, 'message'); // rejects when the worker fails
   return result;
+}
+
+function serve(): void {
+  const experiments = experimentsOf(workerData.quick, 0);
+  parentPort?.on('message', (task: Task) => {
+    const experiment = experiments[task.index];
+    if (!experiment) throw new Error(`no experiment ${task.index}`);
+    parentPort?.postMessage({ task, outcomes: runPart(experiment.row, task) });
+  });
 }
 
 // --- for people ---
@@ -108,16 +108,20 @@ function line({ name, bad, good, requests, seconds, missed }: Summary): string {
 const BEGIN = '<!-- measured: begin -->';
 const END = '<!-- measured: end -->';
 
-async function writeTable(summaries: readonly Summary[], runs: number, seed: number): Promise<void> {
+type Run = { readonly seed: number; readonly runs: number; readonly seconds: number };
+
+async function writeReport(summaries: readonly Summary[], run: Run): Promise<void> {
+  await mkdir(new URL('build/', root), { recursive: true });
+  const report = JSON.stringify({ ...run, summaries }, null, 2);
+  await writeFile(new URL('build/statistics.json', root), `${report}\n`);
   const page = new URL('docs/statistics.md', root);
   const text = await readFile(page, 'utf8');
   const [before, rest = ''] = text.split(BEGIN);
   const after = rest.split(END)[1] ?? '';
-  const table = tableOf(summaries, runs, seed);
-  await writeFile(page, `${before}${BEGIN}\n\n${table}\n\n${END}${after}`);
+  await writeFile(page, `${before}${BEGIN}\n\n${tableOf(summaries, run)}\n\n${END}${after}`);
 }
 
-function tableOf(summaries: readonly Summary[], runs: number, seed: number): string {
+function tableOf(summaries: readonly Summary[], { runs, seed }: Run): string {
   const groups = [...new Set(summaries.map(({ group }) => group))];
   const sections = groups.map(group => {
     const rows = summaries.filter(summary => summary.group === group).map(tableRow);
@@ -136,4 +140,4 @@ function tableRow({ name, bad, good, degraded, requests, errors, seconds }: Summ
 }
 
 if (isMainThread) await main();
-else parentPort?.on('message', (task: Task) => parentPort?.postMessage({ task, outcomes: runPart(task) }));
+else serve();
