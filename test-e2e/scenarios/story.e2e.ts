@@ -109,6 +109,7 @@ test(
       stage.recording.deployments.find(({ at, object }) => at >= from && rolloutOf(object)?.phase === 'RollingBack');
     await until('the rollback to begin', begun, { everyMs: 5, seconds: 120 });
     await killOperator();
+    expect(rolloutOf(await deployment())?.phase).toBe('RollingBack'); // not over yet
     await story.untilDashboard(NAMESPACE, 'the rejection after a restart', story.isRejected(image), 180);
     await story.untilSettled(stage);
     expect(rolloutOf(await deployment())).toMatchObject({ phase: 'Settled', release: before?.release });
