@@ -80,7 +80,7 @@ const every = (nth: number, matches: Matches): Matches => {
 
 test.each<[string, Matches, Parameters<FaultProxy['inject']>[1]]>([
   ['409 on every other status', every(2, isStatusWrite), { fault: 'status', status: 409, reason: 'Conflict' }],
-  ['429 with Retry-After on every third write', every(3, isWrite), { fault: 'status', status: 429, retryAfter: '1' }],
+  ['429 with Retry-After on every sixth write', every(6, isWrite), { fault: 'status', status: 429, retryAfter: '1' }],
   ['503 on every other write of the Deployment', every(2, isDeploymentWrite), { fault: 'status', status: 503 }],
   [
     '500 on every fourth request of any kind',

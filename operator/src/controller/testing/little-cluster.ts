@@ -8,7 +8,7 @@ import { type ApiServer, startApiServer } from '../../../../test-e2e/cluster/api
 import { binaryPath, ensureBinaries } from '../../../../test-e2e/cluster/binaries.ts';
 import { loadCluster } from '../../kube/config.ts';
 import { createTransport, type Transport } from '../../kube/transport.ts';
-import { LittleKubelet, type Timing } from './little-kubelet.ts';
+import { LittleKubelet, type PodHost, type Timing } from './little-kubelet.ts';
 
 export interface LittleCluster {
   readonly api: ApiServer;
@@ -28,7 +28,7 @@ const CONTROLLERS = [
   'namespace-controller',
 ];
 
-export async function startLittleCluster(timing: Partial<Timing> = {}): Promise<LittleCluster> {
+export async function startLittleCluster(timing: Partial<Timing> = {}, host?: PodHost): Promise<LittleCluster> {
   await ensureBinaries('etcd', 'kube-apiserver', 'kubectl', 'kube-controller-manager');
   const api = await startApiServer();
   const connect = async (): Promise<Transport> =>
@@ -36,7 +36,7 @@ export async function startLittleCluster(timing: Partial<Timing> = {}): Promise<
   await api.installCrds(join(import.meta.dirname, '../../../../crds'));
   const manager = startControllerManager(api);
   const transport = await connect();
-  const kubelet = new LittleKubelet(transport, timing);
+  const kubelet = new LittleKubelet(transport, timing, host);
   await kubelet.synced;
   const stop = async (): Promise<void> => {
     await kubelet.stop();

@@ -27,6 +27,13 @@ export const verdict = (result: string, applied: readonly string[] = [], message
   message: JSON.stringify({ result, applied, pending: [], ...(message !== undefined && { message }) }),
 });
 
+/** What answers at the address of a serving pod, where that matters. */
+export interface PodHost {
+  /** Asked once per pod. Returns its address. */
+  start(pod: { uid: string; namespace: string; image: string }): Promise<string>;
+  stop(uid: string): Promise<void>;
+}
+
 export interface Timing {
   /** From being bound to being ready, or to the end of a Job's pod. */
   readonly startMs: number;
@@ -38,6 +45,8 @@ const NODE = 'little-node';
 
 export class LittleKubelet {
   readonly #transport: Transport;
+  readonly #host: PodHost | undefined;
+  readonly #addresses = new Map<string, Promise<string>>();
   readonly #timing: Timing;
   readonly #store = new Store<Kept>();
   readonly #reflector: Reflector<Pod, Kept>;
@@ -45,8 +54,9 @@ export class LittleKubelet {
   readonly #timers = new Map<string, NodeJS.Timeout>();
   #nextIp = 1;
 
-  constructor(transport: Transport, timing: Partial<Timing> = {}) {
+  constructor(transport: Transport, timing: Partial<Timing> = {}, host?: PodHost) {
     this.#transport = transport;
+    this.#host = host;
     this.#timing = { startMs: 50, goMs: 50, ...timing };
     this.#store.onChange((_before, after) => after && this.#attend(after.raw));
     this.#reflector = startReflector({
@@ -59,6 +69,18 @@ export class LittleKubelet {
 
   get synced(): Promise<void> {
     return this.#reflector.synced;
+  }
+
+  /** Uids of the pods that a Service with the operator's labels sends requests to. */
+  endpoints(namespace: string): string[] {
+    return this.#store
+      .list()
+      .filter(({ raw: { metadata, status } }) => {
+        const ready = status?.conditions?.some(({ type, status: is }) => type === 'Ready' && is === 'True');
+        const serves = metadata.labels?.['devshelf.dev/role'] === 'serving';
+        return metadata.namespace === namespace && serves && ready && metadata.deletionTimestamp === undefined;
+      })
+      .map(({ metadata }) => metadata.uid);
   }
 
   /** From now on; pods of this image that are there already change with it. */
@@ -116,17 +138,19 @@ export class LittleKubelet {
     });
   }
 
-  #report(pod: Pod): Promise<unknown> {
+  async #report(pod: Pod): Promise<unknown> {
+    const status = this.#statusOf(pod, await this.#addressOf(pod));
     return this.#transport.request({
       method: 'PATCH',
       path: pathTo(pods, pod, 'status'),
       contentType: 'application/merge-patch+json',
-      body: { metadata: { uid: pod.metadata.uid }, status: this.#statusOf(pod) },
+      body: { metadata: { uid: pod.metadata.uid }, status },
     });
   }
 
-  #remove(pod: Pod): Promise<unknown> {
-    const { name, namespace = '', uid } = pod.metadata;
+  async #remove(pod: Pod): Promise<unknown> {
+    const { name, namespace = '', uid = '' } = pod.metadata;
+    await this.#host?.stop(uid);
     return this.#transport.request({
       method: 'DELETE',
       path: pathOf(pods, { namespace, name }),
@@ -138,9 +162,20 @@ export class LittleKubelet {
     return this.#behaviours.get(`${pod.metadata.namespace}/${imageOf(pod)}`) ?? {};
   }
 
-  #statusOf(pod: Pod): object {
-    const known = pod.status?.podIP;
-    const ip = known ?? `10.0.${Math.floor(this.#nextIp / 250)}.${(this.#nextIp++ % 250) + 1}`;
+  #addressOf(pod: Pod): Promise<string> {
+    const { uid = '', namespace = '' } = pod.metadata;
+    const known = this.#addresses.get(uid) ?? this.#newAddress({ uid, namespace, image: imageOf(pod) }, isOfJob(pod));
+    this.#addresses.set(uid, known);
+    return known;
+  }
+
+  async #newAddress(pod: Parameters<PodHost['start']>[0], ends: boolean): Promise<string> {
+    if (this.#host && !ends) return this.#host.start(pod);
+    const number = this.#nextIp++;
+    return `10.0.${Math.floor(number / 250)}.${(number % 250) + 1}`;
+  }
+
+  #statusOf(pod: Pod, ip: string): object {
     const { serving = 'ready', migration = verdict('up to date') } = this.#behaviourOf(pod);
     const container = isOfJob(pod) ? jobContainer(migration) : SERVING[serving];
     const { phase, ready = false, ...state } = container;

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { pino } from 'pino';
 import type { Observation } from '../../kube/events.ts';
 import type { Transport } from '../../kube/transport.ts';
-import { Controller } from '../controller.ts';
+import { Controller, type ControllerOptions } from '../controller.ts';
 import { createMetrics } from '../metrics.ts';
 import { type Script, ScriptedEvidence } from './scripted-evidence.ts';
 
@@ -20,6 +20,8 @@ export interface OperatorSetting {
   readonly namespaces: readonly string[];
   readonly script: Script;
   readonly now?: () => number;
+  /** Instead of the script. */
+  readonly evidence?: ControllerOptions['evidence'];
 }
 
 /** Resolves when it reconciles. LOG=debug shows what it does. */
@@ -28,13 +30,14 @@ export async function startOperator({
   namespaces,
   script,
   now = Date.now,
+  evidence = (world, wake) => new ScriptedEvidence(script, world, wake),
 }: OperatorSetting): Promise<LittleOperator> {
   const said: Observation[] = [];
   const controller = new Controller({
     transport,
     namespaces,
     workers: 4,
-    evidence: (world, wake) => new ScriptedEvidence(script, world, wake),
+    evidence,
     recorder: { record: observation => void said.push(observation) },
     metrics: createMetrics({ watchAges: () => new Map(), isLeader: () => true }),
     log: pino({ level: process.env['LOG'] ?? 'silent', base: null }),

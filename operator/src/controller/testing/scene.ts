@@ -2,7 +2,7 @@
 
 import type { Transport } from '../../kube/transport.ts';
 import type { LittleCluster } from './little-cluster.ts';
-import { type LittleOperator, startOperator } from './little-operator.ts';
+import { type LittleOperator, type OperatorSetting, startOperator } from './little-operator.ts';
 import { type MortalTransport, mortal } from './mortal-transport.ts';
 import type { Findings, Script } from './scripted-evidence.ts';
 import { image, pause, Shop } from './shop.ts';
@@ -14,6 +14,8 @@ export class Scene {
   readonly script: Script = new Map();
   /** Added to the operator's clock: waits of minutes need not be waited for. */
   aheadMs = 0;
+  /** What is asked about the pods; without it the script answers. */
+  evidence: OperatorSetting['evidence'];
   readonly #cluster: LittleCluster;
   readonly #namespaces: string[];
   #operator: LittleOperator | undefined;
@@ -42,6 +44,7 @@ export class Scene {
       namespaces: this.#namespaces,
       script: this.script,
       now: () => Date.now() + this.aheadMs,
+      ...(this.evidence && { evidence: this.evidence }),
     });
   }
 
