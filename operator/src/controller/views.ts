@@ -13,7 +13,14 @@ import type {
   Resource,
 } from '../kube/resource.ts';
 import type { JobVerdict, JobView, PodView } from '../lifecycle/snapshot.ts';
-import { ANNOTATIONS, FIELD_MANAGER, LABELS, REPLICAS_FIELD_MANAGER } from '../objects/names.ts';
+import {
+  ANNOTATIONS,
+  CONTAINER,
+  FIELD_MANAGER,
+  HTTP_PORT_NAME,
+  LABELS,
+  REPLICAS_FIELD_MANAGER,
+} from '../objects/names.ts';
 
 type ObjectOf<R> = R extends Resource<infer T> ? T : never;
 
@@ -120,7 +127,8 @@ export function keepAutoscaler(object: ObjectOf<typeof horizontalPodAutoscalers>
 export function keepPod(object: ObjectOf<typeof pods>): KeptPod {
   const { metadata, spec, status } = object;
   const kept = keep(object);
-  const container = status?.containerStatuses?.[0];
+  // others may be injected beside it, and come first
+  const container = status?.containerStatuses?.find(({ name }) => name === CONTAINER);
   const ended = container?.state?.terminated ?? container?.lastState?.terminated;
   const conditions = status?.conditions ?? [];
   const waiting = container?.state?.waiting;
@@ -131,7 +139,7 @@ export function keepPod(object: ObjectOf<typeof pods>): KeptPod {
     component: kept.metadata.labels[LABELS.component] ?? '',
     terminationMessage: ended?.message,
     started: container?.state?.running !== undefined || ended !== undefined,
-    port: spec?.containers?.[0]?.ports?.find(({ name }) => name === 'http')?.containerPort ?? 0,
+    port: portOf(spec?.containers?.find(({ name }) => name === CONTAINER)?.ports),
     view: {
       name: metadata.name,
       uid: kept.metadata.uid,
@@ -148,6 +156,9 @@ export function keepPod(object: ObjectOf<typeof pods>): KeptPod {
     },
   };
 }
+
+const portOf = (ports: readonly { name?: string; containerPort: number }[] = []): number =>
+  ports.find(({ name }) => name === HTTP_PORT_NAME)?.containerPort ?? 0;
 
 const LAST_WORDS = 300;
 
@@ -233,10 +244,14 @@ export function parseVerdict(message: string | undefined): JobVerdict | undefine
   const line = message?.trim().split('\n').at(-1);
   if (!line?.startsWith('{')) return undefined;
   try {
-    const { result, applied, pending, message: words } = JSON.parse(line) as Partial<JobVerdict>;
+    const { result, applied, pending, message: words } = JSON.parse(line) as Record<keyof JobVerdict, unknown>;
     if (typeof result !== 'string') return undefined;
-    return { result, applied: applied ?? [], pending: pending ?? [], ...(words !== undefined && { message: words }) };
+    const verdict = { result, applied: textsOf(applied), pending: textsOf(pending) };
+    return typeof words === 'string' ? { ...verdict, message: words } : verdict;
   } catch {
     return undefined;
   }
 }
+
+/** Any image may write any JSON there. */
+const textsOf = (value: unknown): readonly string[] => (Array.isArray(value) ? value.map(String) : []);
