@@ -10,6 +10,8 @@
 export const FALSE_BAD = 0.001;
 /** Chance that an outage which hits old and new pods alike is ever blamed on the new ones. */
 export const FALSE_BLAME = 0.002;
+/** Chance that stable pods at or below the limit are ever taken for being in an outage, which would delay a Bad. */
+export const FALSE_OUTAGE = 0.01;
 /** Chance that a release at or above its limit passes at one attempt. */
 export const FALSE_GOOD = 0.01;
 
@@ -107,6 +109,11 @@ export function aboveLimitDetector(limit: number, alpha: number, onset: Onset): 
     alpha,
     onset,
   );
+}
+
+/** For the baseline, where a burst is to count in full: to see an outage too soon only delays, to miss it blames. */
+export function uncapped(seen: Detector): Detector {
+  return { ...seen, alternatives: seen.alternatives.map(({ weight }) => ({ weight, cap: Number.POSITIVE_INFINITY })) };
 }
 
 // --- relative: is the candidate worse than the pods beside it? ---

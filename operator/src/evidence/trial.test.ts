@@ -206,8 +206,8 @@ test('bake: pods that name a failed dependency are not to blame, nor for what st
 });
 
 test.each([
-  ['that do not answer are waited for', 'unknown', 30, 'Pending'],
-  ['that do not answer for ten seconds are not', 'unknown', 60, 'Bad'],
+  ['that do not answer are waited for', 'unknown', 100, 'Pending'],
+  ['that do not answer for half a minute are not', 'unknown', 130, 'Bad'],
   ['that name none turn it Bad', false, 12, 'Bad'],
   ['that nobody asks are judged without', undefined, 12, 'Bad'],
 ] as const)('bake: pods %s', (_case, answer, scrapes, verdict) => {

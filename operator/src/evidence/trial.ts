@@ -9,13 +9,14 @@ import {
   eValueOf,
   FALSE_BAD,
   FALSE_BLAME,
-  FALSE_GOOD,
+  FALSE_OUTAGE,
   forget,
   isGood,
   type Onset,
   onsetBetween,
   proves,
   towardsGood,
+  uncapped,
   worseThan,
   worseThanDetector,
 } from './statistics.ts';
@@ -146,10 +147,14 @@ const SILENCE_MS = 10_000;
 const HANG_MS = 60_000;
 /** Requests that hung in an outage fail for a while after it. */
 const AFTERMATH_MS = 10_000;
-/** In an outage and its aftermath pods fail in bursts, each at its own moment: only longer spans can be compared. */
+/**
+ * In an outage and its aftermath pods fail in bursts, each at its own moment: only longer spans can be compared, and
+ * one of them adds no more to a log e-value than this.
+ */
 const TROUBLED_BLOCK_MS = 5_000;
+const TROUBLED_CAP = 1;
 /** How long a Bad in the bake waits for pods that do not say whether their dependencies work: they may hang in them. */
-const READY_PATIENCE_MS = 10_000;
+const READY_PATIENCE_MS = 30_000;
 /** A new process first looks for itself before it lets anything pass or run out of time. */
 const LOOK_MS = 10_000;
 /** Evidence of a fault that holds Good back: one innocent release in ten ever reaches it, and waits a little. */
@@ -171,7 +176,7 @@ export function startTrial(start: TrialStart): Trial {
     lastAt: startedAt,
     absolute: aboveLimitDetector(limit, FALSE_BAD, onset),
     relative: worseThanDetector(FALSE_BLAME, onset),
-    baselineAbove: aboveLimitDetector(limit, FALSE_GOOD, onset),
+    baselineAbove: uncapped(aboveLimitDetector(limit, FALSE_OUTAGE, onset)),
     goodLog: 0,
     block: { since: startedAt, candidate: NOTHING, baseline: NOTHING },
     silence: undefined,
@@ -267,9 +272,11 @@ function compare(trial: Trial, scrape: Scrape, at: number, compared: ByGroup, en
   };
   const waiting = scrape.pods.some(pod => pod.group === 'baseline' && !pod.reading.known && inTouch(trial, pod, at));
   const small = block.candidate.requests + block.baseline.requests < BLOCK_REQUESTS;
-  const short = isTroubled(trial, at) && at - block.since < TROUBLED_BLOCK_MS;
+  const troubled = isTroubled(trial, at);
+  const short = troubled && at - block.since < TROUBLED_BLOCK_MS;
   const ready = !waiting && !small && !short && block.baseline.requests > 0;
-  const ratios = ready ? worseThan(block.candidate, block.baseline) : [];
+  const cap = troubled ? TROUBLED_CAP : Number.POSITIVE_INFINITY;
+  const ratios = ready ? worseThan(block.candidate, block.baseline).map(log => Math.min(cap, log)) : [];
   return {
     relative: advance(trial.relative, entering, ratios),
     block: ready ? { since: at, candidate: NOTHING, baseline: NOTHING } : block,
