@@ -204,6 +204,22 @@ describe('what is not ours', () => {
   );
 
   test(
+    'two kinds of one name: the second one says whose the children are',
+    async () => {
+      const scene = await open();
+      await scene.settled('1');
+      const second = new Shop(cluster, scene.shop.namespace, 'shop', 'DevShelfDeployment');
+      await second.create('1');
+      const said = await second.says('NotOwned');
+      const message = said.status?.conditions?.find(({ type }) => type === 'Ready')?.message;
+      expect(message).toContain('belongs to DashboardDeployment shop');
+      await scene.quiet();
+      await scene.shop.settles('1');
+    },
+    TEST_MS,
+  );
+
+  test(
     'a foreign Deployment is never taken over',
     async () => {
       const scene = await open();
@@ -458,6 +474,9 @@ describe('releases', () => {
       expect(back.status?.incidents).toMatchObject([{ failedImage: image('2'), restoredImage: image('1') }]);
       await until(async () => (await podsOf(shop, '2')).length === 0, 'pods of it are left');
       expect(scene.operator.said.filter(({ reason }) => reason === 'RolledBack')).toHaveLength(1);
+      const metrics = await scene.operator.metrics();
+      expect(metrics).toContain('devshelf_operator_rollbacks_total{kind="DashboardDeployment",reason="Regression"} 1');
+      expect(metrics).toContain('devshelf_operator_rollback_actuation_seconds_count 1');
     },
     TEST_MS,
   );

@@ -11,6 +11,8 @@ export interface LittleOperator {
   readonly controller: Controller;
   /** Events that it wanted to write. */
   readonly said: readonly Observation[];
+  /** Its /metrics. */
+  metrics(): Promise<string>;
   /** Ends at once: what is under way is not waited for beyond its own failing. Closes the connection. */
   stop(): Promise<void>;
 }
@@ -33,13 +35,14 @@ export async function startOperator({
   evidence = (world, wake) => new ScriptedEvidence(script, world, wake),
 }: OperatorSetting): Promise<LittleOperator> {
   const said: Observation[] = [];
+  const metrics = createMetrics({ watchAges: () => new Map(), isLeader: () => true });
   const controller = new Controller({
     transport,
     namespaces,
     workers: 4,
     evidence,
     recorder: { record: observation => void said.push(observation) },
-    metrics: createMetrics({ watchAges: () => new Map(), isLeader: () => true }),
+    metrics,
     log: pino({ level: process.env['LOG'] ?? 'silent', base: null }),
     now,
     randomBytes,
@@ -49,5 +52,5 @@ export async function startOperator({
     await transport.close();
   };
   await controller.start();
-  return { controller, said, stop };
+  return { controller, said, metrics: () => metrics.registry.metrics(), stop };
 }
