@@ -37,6 +37,7 @@ images: $(PACKAGES) ## builds the operator's and the services' images, and loads
 
 deploy: ## installs the operator into the cluster of the current kubeconfig; IMAGE=registry/devshelf-operator:tag
 	@command -v kubectl > /dev/null || { echo 'make deploy needs kubectl on the PATH'; exit 1; }
+	@kubectl config current-context > /dev/null 2>&1 || { echo 'No cluster: point KUBECONFIG at one. For the test cluster: make cluster says where its kubeconfig is.'; exit 1; }
 	@echo "installing into $$(kubectl config current-context)"
 	@kubectl apply -k charts/install/all-namespaces
 	@$(if $(IMAGE),kubectl -n devshelf-system set image deployment/devshelf-operator operator=$(IMAGE))
