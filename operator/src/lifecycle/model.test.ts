@@ -29,7 +29,7 @@ const analysis = fc.record({
 });
 
 type Event =
-  | { what: 'pass' | 'killedBeforeWrite' | 'killedAfterWrite' | 'move' | 'pause' | 'outage' }
+  | { what: 'pass' | 'killedBeforeWrite' | 'killedAfterWrite' | 'move' | 'pause' | 'outage' | 'secret' | 'remove' }
   /** Undisturbed for so many passes. */
   | { what: 'work'; passes: number }
   | { what: 'wait'; seconds: number }
@@ -47,7 +47,10 @@ const events: fc.Arbitrary<Event> = fc.oneof(
   { weight: 2, arbitrary: fc.record({ what: fc.constant('apply' as const), version: fc.constantFrom(...VERSIONS) }) },
   { weight: 1, arbitrary: fc.record({ what: fc.constant('retry' as const), token: fc.constantFrom('a', 'b') }) },
   { weight: 1, arbitrary: fc.constantFrom<Event>({ what: 'killedBeforeWrite' }, { what: 'killedAfterWrite' }) },
-  { weight: 1, arbitrary: fc.constantFrom<Event>({ what: 'pause' }, { what: 'outage' }) },
+  {
+    weight: 1,
+    arbitrary: fc.constantFrom<Event>(...['pause', 'outage', 'secret', 'remove'].map(what => ({ what }) as Event)),
+  },
 );
 
 function happen(cluster: ModelCluster, event: Event): void {
@@ -83,6 +86,12 @@ function happen(cluster: ModelCluster, event: Event): void {
       return;
     case 'pause':
       cluster.spec = { ...cluster.spec, paused: !cluster.spec.paused };
+      return;
+    case 'secret':
+      cluster.secretIsThere = !cluster.secretIsThere;
+      return;
+    case 'remove':
+      cluster.removeDeployment();
       return;
     case 'outage':
       cluster.databaseIsUp = !cluster.databaseIsUp;
@@ -132,7 +141,7 @@ function isNotInUse(seen: Snapshot, name: string): void {
 }
 
 const NEXT: Readonly<Record<Phase | 'none', readonly Phase[]>> = {
-  none: ['Installing'],
+  none: ['Installing', 'Settled'],
   Installing: ['Baking', 'Installing'],
   Baking: ['Settled', 'Candidate', 'Installing', 'RollingBackAll'],
   Settled: ['Candidate'],
@@ -151,6 +160,7 @@ function recordAllowed(seen: Snapshot, next: RolloutRecord): void {
   // the template that goes with the record is rendered from its revision, so that has to be there
   expect(revisionOf(seen, next.release)).toBeDefined();
   if (next.stable !== undefined) expect(revisionOf(seen, next.stable)).toBeDefined();
+  if (!before && next.phase === 'Settled') expect(revisionOf(seen, next.release)?.verdict.verdict).toBe('released');
   if (next.phase === 'Candidate' || next.phase === 'Installing') beginAllowed(seen, next);
   if (next.phase === 'Promoting') promotionAllowed(seen, next);
   if (next.phase.startsWith('RollingBack')) expect(next.release).toBe(before?.stable);
@@ -179,10 +189,11 @@ function promotionAllowed({ app, judgement, pods }: Snapshot, { release }: Rollo
   expect(passes[judgement?.verdict ?? 'Pending']).toBe(true);
 }
 
-/** Nothing changes any more but time; the database is up, nobody pauses. */
+/** Nothing changes any more but time; the database is up, the Secret is there, nobody pauses. */
 function rest(cluster: ModelCluster): void {
   cluster.spec = { ...cluster.spec, paused: false };
   cluster.databaseIsUp = true;
+  cluster.secretIsThere = true;
   let still = 0;
   for (let turn = 0; turn < REST && still < ANSWERS_IN_A_ROW; turn += 1) {
     const acted = pass(cluster);
@@ -202,12 +213,13 @@ const LONG_FATES: [Fate, Fate, Fate, Fate] = [
   { ...GOOD, canary: 'Bad' },
 ];
 /** Each of the four in turn, undisturbed, so that every rare way is taken at least once. */
-const LONG: Event[] = VERSIONS.flatMap((version): Event[] => [
+const EACH_IN_TURN: Event[] = VERSIONS.flatMap((version): Event[] => [
   { what: 'apply', version },
   { what: 'work', passes: 40 },
   { what: 'wait', seconds: 130 },
   { what: 'work', passes: 40 },
 ]);
+const LONG: Event[] = [...EACH_IN_TURN, { what: 'remove' }, { what: 'work', passes: 20 }];
 
 /** It serves, or a person is told what to do, or a candidate is held for want of a verdict. */
 function isOver(seen: Snapshot): boolean {

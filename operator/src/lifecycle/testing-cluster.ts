@@ -26,6 +26,7 @@ export class ModelCluster {
   now = T0;
   spec: { version: string; retryToken?: string; paused: boolean; analysis: Record<string, unknown> };
   databaseIsUp = true;
+  secretIsThere = true;
   record: RolloutRecord | undefined;
   revisions: Revision[] = [];
   jobs: MutableJob[] = [];
@@ -56,8 +57,8 @@ export class ModelCluster {
           ...(retryToken !== undefined && { retryToken }),
         },
       }),
-      missing: [],
-      wanted: wanted(version),
+      missing: this.secretIsThere ? [] : [{ reason: 'SecretMissing', message: 'Secret db does not exist' }],
+      wanted: this.secretIsThere ? wanted(version) : { known: false, why: 'a reference is missing' },
       keys: [{ keyring: 'shop-api-keyring', client: 'shop-api-key', ...this.#keys }],
       revisions: [...this.revisions],
       ...(deployment && { deployment }),
@@ -67,6 +68,12 @@ export class ModelCluster {
       ...(judgement && { judgement }),
       serviceMonitorAvailable: true,
     };
+  }
+
+  /** By hand; its pods go with it. */
+  removeDeployment(): void {
+    this.record = undefined;
+    this.pods = [];
   }
 
   restartOperator(): void {
