@@ -109,6 +109,22 @@ test('an operator that starts in the middle of a bad release finds it, and does 
   expect(atEnd(next, late).verdict).toBe('Bad');
 });
 
+test('an operator that starts when the time is long over looks for ten seconds before it says so', () => {
+  const anew = watch(start(), 41, i => [candidate([20 + (i > 0 ? 1 : 0), 0]), stable([90, 0])], 700_000);
+  expect(judge(anew, POLICY, T0 + 709_000).verdict).toBe('Pending');
+  expect(judge(anew, POLICY, T0 + 710_000).verdict).toBe('Insufficient');
+});
+
+test('what a candidate answered before the first reading is not compared: nobody else was read over that span', () => {
+  const anew = watch(start(), 40, i => [candidate([40 + i, 40]), stable([1_000 + 9 * i, 40])]);
+  expect(atEnd(anew).evidence.relative).toBeLessThan(1);
+});
+
+test('in an outage what seemed worse about the candidate is forgotten', () => {
+  const outage = watch(start(), 40, i => [candidate([2 * i, 2 * i]), stable([6 * i, 6 * i])]);
+  expect(atEnd(outage).evidence.relative).toBeLessThan(0.1);
+});
+
 test('too few requests in the whole time are Insufficient, with the estimate', () => {
   const sparse = watch(start(), 60, i => [candidate([i, 0]), stable([i, 0])]);
   const judgement = judge(sparse, { ...POLICY, blindAfterSeconds: 9_999 }, T0 + 600_000);
