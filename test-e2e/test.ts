@@ -80,6 +80,7 @@ async function ensureServers(): Promise<void> {
   const missing = [
     ...(existsSync('/usr/lib/postgresql') ? [] : ['postgresql']),
     ...(isInstalled('redis-server') ? [] : ['redis-server']),
+    ...(isInstalled('pgbouncer') || existsSync('/usr/sbin/pgbouncer') ? [] : ['pgbouncer']),
     ...(isInstalled('openssl') ? [] : ['openssl']),
   ];
   if (missing.length === 0) return;
