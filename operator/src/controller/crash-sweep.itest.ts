@@ -105,6 +105,7 @@ async function story(namespace: string, death?: Death): Promise<Run> {
     await shop.settles('2');
     await shop.release('3');
     await shop.settles('2', 'ReleaseRejected');
+    await shop.controllersRest();
     await supervisor.quiet();
   } finally {
     await supervisor.stop();

@@ -128,6 +128,17 @@ export class Shop {
     );
   }
 
+  /** Until the controllers have nothing more to do either: what they still change is news for the operator. */
+  async controllersRest(): Promise<void> {
+    await until(async () => {
+      const [{ metadata, spec, status } = {}, pods] = await Promise.all([this.deployment(), this.list('pods')]);
+      const { replicas, readyReplicas, updatedReplicas, observedGeneration } = status ?? {};
+      const complete = [replicas, readyReplicas, updatedReplicas].every(count => count === spec?.replicas);
+      const leaving = pods.some(pod => pod.metadata.deletionTimestamp !== undefined);
+      return complete && observedGeneration === metadata?.generation && !leaving;
+    }, `${this.namespace}: the controllers do not come to rest`);
+  }
+
   get #target(): { namespace: string; name: string } {
     return { namespace: this.namespace, name: this.name };
   }
