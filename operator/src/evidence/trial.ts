@@ -416,7 +416,10 @@ function messageOf(verdict: Verdict, trial: Trial, policy: Policy, now: number, 
     case 'Bad':
       return counts;
     case 'Good':
-      return `${counts}: well below the limit`;
+      // what failed on all pods alike is in the counts, and was not held against the release
+      return seen.candidate.ratio > trial.limit
+        ? `${counts}, most of them in an outage of all pods: well below the limit since`
+        : `${counts}: well below the limit`;
     case 'DependencyDegraded':
       return trial.mode === 'bake'
         ? `${counts}; the pods name a failed dependency: the release is not to blame`
