@@ -3,7 +3,7 @@
 import type { Logger } from 'pino';
 import { Agent, request } from 'undici';
 import type { AppResource } from '../api/resource.ts';
-import { scrapeAll, type Target } from '../evidence/scrape.ts';
+import { scrapeAll, scrapeEveryMs, type Target } from '../evidence/scrape.ts';
 import { type Answer, type Ask, rehearse } from '../evidence/smoke.ts';
 import { isSuspect, judge, observe, type PodReading, type Policy, startTrial, type Trial } from '../evidence/trial.ts';
 import { get } from '../kube/apply.ts';
@@ -24,12 +24,11 @@ export interface EvidenceOptions {
   readonly log: Logger;
 }
 
-/** Two looks a second: a third of a detection is waiting for the next look, and a look costs a pod 2 ms. */
-const SCRAPE_EVERY_MS = 500;
 const SCRAPE_TIMEOUT_MS = 500;
 /** Through the API server every reading is a request to it. */
 const PROXIED = { everyMs: 1_000, timeoutMs: 1_000 } as const;
-const READY_TIMEOUT_MS = 1_000;
+/** With a database that stands still the services' /ready takes most of a second. */
+const READY_TIMEOUT_MS = 2_000;
 const MAX_ANSWER_BYTES = 4 * 1024 * 1024;
 
 export function createEvidence(options: EvidenceOptions): Evidence {
@@ -118,11 +117,14 @@ class PodEvidence implements Evidence {
 
   /** One look, and the next one after it: two looks of one trial are never under way together. */
   async #look(key: AppKey, followed: Followed): Promise<void> {
+    const targets = this.#targets(followed);
     const { everyMs, timeoutMs } =
-      this.#options.access === 'proxy' ? PROXIED : { everyMs: SCRAPE_EVERY_MS, timeoutMs: SCRAPE_TIMEOUT_MS };
+      this.#options.access === 'proxy'
+        ? PROXIED
+        : { everyMs: scrapeEveryMs(targets.length), timeoutMs: SCRAPE_TIMEOUT_MS };
     const startedAt = performance.now();
     try {
-      const scrape = await scrapeAll(this.#targets(followed), target => this.#metrics(target, followed.app), {
+      const scrape = await scrapeAll(targets, target => this.#metrics(target, followed.app), {
         timeoutMs,
       });
       const readings = await this.#withDependencies(followed, scrape.pods);
