@@ -1,6 +1,7 @@
 // Reads everything that one pass needs into one value. In the steady state it asks the API server nothing.
 import type { AppResource } from '../api/resource.ts';
 import { ApiError } from '../kube/errors.ts';
+import { START_GRACE_MS } from '../lifecycle/migration.ts';
 import type {
   DeploymentView,
   Judgement,
@@ -13,7 +14,7 @@ import type {
 } from '../lifecycle/snapshot.ts';
 import { isDevShelf } from '../objects/app.ts';
 import { keyringsOf } from '../objects/keyring.ts';
-import { COMPONENTS, names } from '../objects/names.ts';
+import { COMPONENTS, LABELS, names } from '../objects/names.ts';
 import { contentKey, type Reference, referencesOf } from '../objects/references.ts';
 import { releaseOf } from '../objects/release.ts';
 import { parseRevision } from '../objects/revision.ts';
@@ -40,7 +41,7 @@ export async function gather(app: AppResource, sources: Sources): Promise<Snapsh
   const { missing, wanted } = await references(app, sources);
   const deployment = deploymentOf(app, stores);
   const autoscaler = stores.autoscalers.get(namespace, names.autoscaler(name));
-  const busy = wanted.known ? busyWith(app, stores, wanted.value.databaseIdentity) : undefined;
+  const busy = wanted.known ? busyWith(app, sources, wanted.value.databaseIdentity) : undefined;
   return {
     now,
     app,
@@ -184,12 +185,24 @@ function json<T>(text: string | undefined): T | undefined {
   }
 }
 
+/**
+ * An image that cannot be pulled holds up nobody but its own release. Should it start after all, the runner's lock in
+ * the database lets one of the two wait.
+ */
+const neverStarts = (job: KeptJob, stores: Stores, now: number): boolean =>
+  now - job.createdAt > START_GRACE_MS && !podsOf(job, stores).some(({ started }) => started);
+
+const podsOf = (job: KeptJob, stores: Stores) =>
+  stores.pods
+    .byIndex('instance', labelled(job.metadata.namespace, job.metadata.labels[LABELS.instance] ?? ''))
+    .filter(pod => ownedBy(pod.metadata.ownerReferences, job));
+
 /** A migration Job of another resource that has the same database in hand. */
-function busyWith(app: AppResource, stores: Stores, database: string): string | undefined {
+function busyWith(app: AppResource, { stores, now }: Sources, database: string): string | undefined {
   const { namespace, name } = app.metadata;
   const other = stores.jobs
     .list()
-    .filter(job => job.database === database && job.end === undefined)
+    .filter(job => job.database === database && job.end === undefined && !neverStarts(job, stores, now))
     .find(
       job =>
         job.metadata.namespace !== namespace ||

@@ -12,7 +12,7 @@ import { verdictAnnotations } from './verdict.ts';
 const { act, fail, proceed, wait } = about('Migrated');
 
 /** An image that cannot be pulled, or a pod that no node takes, shows itself by then. */
-const START_GRACE_MS = 120_000;
+export const START_GRACE_MS = 120_000;
 /** A database that does not answer is asked again this long after the last attempt ended. */
 const RETRY_MS = 15_000;
 /** By then the watch of pods has caught up with the one of Jobs, or the pod is gone. */
