@@ -21,7 +21,7 @@ import { revision } from '../objects/revision.ts';
 import type { Claims } from './claims.ts';
 import type { OwnWrites } from './own-writes.ts';
 import { type Kept, type KeptChild, type KeptDeployment, REPLICAS_WRITER, WRITER } from './views.ts';
-import { APP_RESOURCES, appKey, type Stores } from './world.ts';
+import { APP_RESOURCES, keyOfApp, type Stores } from './world.ts';
 
 /** Something in the cluster is in the way: said as conditions, tried again later. */
 export interface Obstacle {
@@ -126,7 +126,7 @@ export async function writeStatus(
 function expectSeen(ownWrites: OwnWrites, app: AppResource, store: Seen, written: kinds.KubeObject): void {
   const version = written.metadata.resourceVersion;
   if (version === undefined) return;
-  const key = appKey(app.kind, app.metadata.namespace, app.metadata.name);
+  const key = keyOfApp(app);
   ownWrites.expect(key, `${written.kind} ${written.metadata.name}`, () => store.hasSeen(version));
 }
 
@@ -287,7 +287,7 @@ class Hands {
     const { stores, claims } = this.#tools;
     const job = this.#job(release, migrationId);
     const { name = '' } = job.metadata;
-    const holder = appKey(this.#app.kind, this.#namespace, this.#app.metadata.name);
+    const holder = keyOfApp(this.#app);
     await claims.whileHolding(job.metadata.labels?.[LABELS.database] ?? '', holder, async () => {
       await this.#create(kinds.jobs, stores.jobs, job);
       return () => stores.jobs.get(this.#namespace, name) !== undefined;
@@ -298,7 +298,7 @@ class Hands {
     const { transport, ownWrites } = this.#tools;
     const target = { namespace: this.#namespace, name };
     await remove(transport, resource, target, uid === undefined ? {} : { uid });
-    const key = appKey(this.#app.kind, this.#namespace, this.#app.metadata.name);
+    const key = keyOfApp(this.#app);
     ownWrites.expect(key, `removal of ${resource.kind} ${name}`, () => {
       const left = store.get(this.#namespace, name);
       return !left || left.metadata.deleting || (uid !== undefined && left.metadata.uid !== uid);
@@ -309,7 +309,7 @@ class Hands {
     const { transport, stores, ownWrites } = this.#tools;
     const target = { namespace: this.#namespace, name };
     await remove(transport, kinds.pods, target, { uid, gracePeriodSeconds: graceSeconds });
-    const key = appKey(this.#app.kind, this.#namespace, this.#app.metadata.name);
+    const key = keyOfApp(this.#app);
     ownWrites.expect(key, `a shorter end of pod ${name}`, () => {
       const left = stores.pods.get(this.#namespace, name);
       return left?.metadata.uid !== uid || (left.view.graceSeconds ?? 0) <= graceSeconds;

@@ -251,5 +251,3 @@ export class Controller {
     };
   }
 }
-
-export const keyOfApp = ({ kind, metadata }: AppResource): AppKey => appKey(kind, metadata.namespace, metadata.name);

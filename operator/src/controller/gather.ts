@@ -12,7 +12,7 @@ import type {
   Snapshot,
   Wanted,
 } from '../lifecycle/snapshot.ts';
-import { isDevShelf } from '../objects/app.ts';
+import { componentName } from '../objects/app.ts';
 import { keyringsOf } from '../objects/keyring.ts';
 import { COMPONENTS, LABELS, names } from '../objects/names.ts';
 import { contentKey, type Reference, referencesOf } from '../objects/references.ts';
@@ -73,7 +73,7 @@ const isOwned = (app: AppResource, { metadata }: Kept): boolean =>
 
 /** Two kinds may use one name: the name label tells them apart. */
 const isOurs = (app: AppResource, labels: Readonly<Record<string, string>>): boolean =>
-  labels['app.kubernetes.io/name'] === (isDevShelf(app) ? 'devshelf' : 'dashboard');
+  labels[LABELS.name] === componentName(app.kind);
 
 async function references(
   app: AppResource,
@@ -206,7 +206,7 @@ function busyWith(app: AppResource, { stores, now }: Sources, database: string):
     .find(
       job =>
         job.metadata.namespace !== namespace ||
-        job.metadata.labels['app.kubernetes.io/instance'] !== name ||
+        job.metadata.labels[LABELS.instance] !== name ||
         !isOurs(app, job.metadata.labels),
     );
   return other && `${other.metadata.namespace}/${other.metadata.name}`;

@@ -13,7 +13,7 @@ import type { Judgement } from '../lifecycle/snapshot.ts';
 import { COMPONENTS, names } from '../objects/names.ts';
 import type { Evidence, TrialRequest } from './trials.ts';
 import type { KeptPod } from './views.ts';
-import { type AppKey, appKey, labelled, type World } from './world.ts';
+import { type AppKey, keyOfApp, labelled, type World } from './world.ts';
 
 export interface EvidenceOptions {
   readonly world: World;
@@ -60,7 +60,7 @@ class PodEvidence implements Evidence {
   }
 
   follow(app: AppResource, wanted: TrialRequest | undefined): void {
-    const key = keyOf(app);
+    const key = keyOfApp(app);
     const known = this.#followed.get(key);
     if (!wanted) {
       this.forget(key);
@@ -258,8 +258,6 @@ class PodEvidence implements Evidence {
     return token;
   }
 }
-
-const keyOf = ({ kind, metadata }: AppResource): AppKey => appKey(kind, metadata.namespace, metadata.name);
 
 /** A changed threshold or policy begins anew: what was seen is judged by what the spec says now. */
 function sameTrial({ app, request: known }: Followed, now: AppResource, wanted: TrialRequest): boolean {

@@ -1,6 +1,7 @@
 // All that is watched, in one place: a set of stores per watched namespace, and from every change the key of the
 // resource that it concerns.
-import type { AppKind } from '../api/resource.ts';
+import { API_VERSION } from '../api/common.ts';
+import type { AppKind, AppResource } from '../api/resource.ts';
 import { parseResource } from '../api/resource.ts';
 import type { Failure, State } from '../kube/reflection.ts';
 import { type Reflector, startReflector } from '../kube/reflector.ts';
@@ -16,6 +17,9 @@ export type AppKey = `${AppKind}/${string}/${string}`;
 
 export const appKey = (kind: AppKind, namespace: string, name: string): AppKey => `${kind}/${namespace}/${name}`;
 
+export const keyOfApp = ({ kind, metadata }: Pick<AppResource, 'kind' | 'metadata'>): AppKey =>
+  appKey(kind, metadata.namespace, metadata.name);
+
 export function splitKey(key: AppKey): { kind: AppKind; namespace: string; name: string } {
   const [kind, namespace = '', name = ''] = key.split('/');
   return { kind: kind as AppKind, namespace, name };
@@ -27,7 +31,7 @@ export interface KeptApp extends views.Kept {
 }
 
 const appResource = (kind: AppKind, plural: string): kinds.Resource => ({
-  apiVersion: 'apps.devshelf.dev/v1alpha1',
+  apiVersion: API_VERSION,
   kind,
   plural,
   namespaced: true,
