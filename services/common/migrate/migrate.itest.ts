@@ -23,7 +23,6 @@ beforeEach(async () => {
   databases += 1;
   databaseUrl = await postgres.createDatabase(`migrate_${databases}`);
   folder = temporaryFolder('devshelf-migrate-');
-  writeFileSync(terminationLog(), '');
 });
 afterEach(() => folder.remove());
 
@@ -33,29 +32,35 @@ function write(id: string, sql: string, down?: string): void {
   if (down !== undefined) writeFileSync(join(folder.path, id, 'down.sql'), down);
 }
 
-const terminationLog = () => join(folder.path, 'termination-log');
+type Run = { readonly child: ChildProcess; readonly terminationLog: string };
+let runs = 0;
 
-function begin(args: readonly string[], environment: Record<string, string> = {}): ChildProcess {
-  return spawn(process.execPath, [MIGRATE, ...args], {
+/** Starts the real command. Like a pod, each run has a termination log of its own. */
+function begin(args: readonly string[], environment: Record<string, string> = {}): Run {
+  runs += 1;
+  const terminationLog = join(folder.path, `termination-log-${runs}`);
+  writeFileSync(terminationLog, '');
+  const child = spawn(process.execPath, [MIGRATE, ...args], {
     env: {
       DATABASE_URL: databaseUrl,
       MIGRATIONS_DIR: folder.path,
-      TERMINATION_LOG: terminationLog(),
+      TERMINATION_LOG: terminationLog,
       MIGRATE_LOCK_TIMEOUT_MS: '300',
       ...environment,
     },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
+  return { child, terminationLog };
 }
 
-/** Runs the real command and checks what every run promises. */
-async function end(child: ChildProcess): Promise<Verdict> {
+/** Waits for its end and checks what every run promises. */
+async function end({ child, terminationLog }: Run): Promise<Verdict> {
   const chunks: Buffer[] = [];
   for await (const chunk of child.stdout ?? []) chunks.push(chunk);
   await until('migrate ends', () => child.exitCode !== null);
   const lastLine = Buffer.concat(chunks).toString().trimEnd().split('\n').at(-1) ?? '';
   const verdict = JSON.parse(lastLine) as Verdict;
-  expect(readFileSync(terminationLog(), 'utf8')).toBe(lastLine);
+  expect(readFileSync(terminationLog, 'utf8')).toBe(lastLine);
   expect(child.exitCode).toBe(EXIT_CODES[verdict.result]);
   return verdict;
 }
@@ -116,7 +121,7 @@ test('a failing second statement leaves nothing of its migration, and the one be
 
 test('killed in the middle, nothing is left of it, its statement stops and the next run completes', async () => {
   write(A, 'CREATE TABLE a (id INT); SELECT pg_sleep(30);');
-  const child = begin(['up']);
+  const { child } = begin(['up']);
   const asleep = async () =>
     (
       await query(
@@ -198,7 +203,7 @@ test('without a transaction: a failure is written down and refused until a perso
 
 test('without a transaction: killed in the middle it is interrupted, and refused', async () => {
   write(A, '-- devshelf:no-transaction\nCREATE TABLE a (id INT);\nSELECT pg_sleep(30);');
-  const child = begin(['up']);
+  const { child } = begin(['up']);
   await until('the first statement is done', async () => (await tables()).length === 1);
   await stopProcess(child, 'SIGKILL');
   await until('the lock is free', async () => {
@@ -301,7 +306,7 @@ test.each([
 
 test('ended by a signal it stops at once and leaves nothing', async () => {
   write(A, 'CREATE TABLE a (id INT); SELECT pg_sleep(30);');
-  const child = begin(['up']);
+  const { child } = begin(['up']);
   const asleep = "SELECT 1 FROM pg_stat_activity WHERE query LIKE '%pg_sleep(30)%' AND application_name = 'migrate'";
   await until('the migration sleeps', async () => (await query(databaseUrl, asleep)).length > 0);
   await stopProcess(child, 'SIGTERM');
