@@ -2,6 +2,7 @@
 import type { Condition } from '../api/conditions.ts';
 import type { AppResource } from '../api/resource.ts';
 import type { Release } from '../api/rollout.ts';
+import type { RotationRecord } from '../api/rotation.ts';
 import type { AppStatus } from '../api/status.ts';
 import { apply, applyStatus, create, differs, get, hashOf, patchStatus, remove } from '../kube/apply.ts';
 import { ApiError, isAlreadyExists, isInvalid, isNotFound } from '../kube/errors.ts';
@@ -10,6 +11,7 @@ import type { Store } from '../kube/store.ts';
 import type { Transport } from '../kube/transport.ts';
 import type { Action } from '../lifecycle/decision.ts';
 import type { Plan } from '../lifecycle/plan.ts';
+import { requestOf } from '../lifecycle/rotation.ts';
 import { iso, type Snapshot } from '../lifecycle/snapshot.ts';
 import { desiredChildren, unwantedChildren } from '../objects/children.ts';
 import { deploymentReplicas } from '../objects/deployment.ts';
@@ -19,6 +21,7 @@ import { ANNOTATIONS, FIELD_MANAGER, LABELS, names } from '../objects/names.ts';
 import { rehearsalPod } from '../objects/rehearsal-pod.ts';
 import { revision } from '../objects/revision.ts';
 import type { Claims } from './claims.ts';
+import type { Keys } from './keys.ts';
 import type { OwnWrites } from './own-writes.ts';
 import { type Kept, type KeptChild, type KeptDeployment, REPLICAS_WRITER, WRITER } from './views.ts';
 import { APP_RESOURCES, keyOfApp, type Stores } from './world.ts';
@@ -34,6 +37,7 @@ export interface Tools {
   readonly stores: Stores;
   readonly ownWrites: OwnWrites;
   readonly claims: Claims;
+  readonly keys: Pick<Keys, 'rotate' | 'handOver' | 'sync'>;
   readonly randomBytes: (count: number) => Uint8Array;
   readonly now: () => number;
   /** Asks a rehearsal pod what users would ask. Never throws for what the pod answers. */
@@ -164,6 +168,12 @@ class Hands {
         return this.#mint(action.keyring);
       case 'publishKey':
         return this.#publish(action);
+      case 'rotateKey':
+        return this.#tools.keys.rotate(this.#app, action);
+      case 'handOverKey':
+        return this.#tools.keys.handOver(this.#app, action);
+      case 'syncPods':
+        return this.#tools.keys.sync(this.#app, action);
       case 'createRevision':
         return this.#create(
           kinds.controllerRevisions,
@@ -336,7 +346,15 @@ class Hands {
   async #mint(keyring: string): Promise<void> {
     const key = (await this.#callersKey(keyring)) ?? newKey('1', this.#tools.randomBytes(32));
     const kid = keyIdOf(key) ?? '1';
-    const secret = keyringSecret(this.#app, keyring, { current: kid, keys: { [kid]: key } });
+    const name = keyringsOf(this.#app).find(({ secret }) => secret === keyring)?.name ?? 'api';
+    const request = requestOf(this.#app, name); // whoever asks for another key together with the first one has it
+    const record: RotationRecord = {
+      state: 'Idle',
+      current: kid,
+      since: iso(this.#seen.now),
+      ...(request !== undefined && { request }),
+    };
+    const secret = keyringSecret(this.#app, keyring, { current: kid, keys: { [kid]: key } }, record);
     await this.#create(kinds.secrets, this.#tools.stores.secrets, secret);
   }
 

@@ -14,6 +14,7 @@ import { carryOut, type Obstacle, reportInvalid, type Tools, withObstacle, write
 import { Claims } from './claims.ts';
 import { Digests } from './digests.ts';
 import { gather } from './gather.ts';
+import { Keys } from './keys.ts';
 import type { OperatorMetrics } from './metrics.ts';
 import { OwnWrites } from './own-writes.ts';
 import { type Evidence, trialOf } from './trials.ts';
@@ -47,6 +48,7 @@ export class Controller {
   readonly #ownWrites = new OwnWrites();
   readonly #claims = new Claims();
   readonly #digests = new Map<Stores, Digests>();
+  readonly #keys = new Map<Stores, Keys>();
   /** Rollbacks whose end has not been seen yet, for the metric only. */
   readonly #rollbacks = new Map<AppKey, number>();
   readonly #verdicts = new Map<AppKey, string>();
@@ -144,7 +146,8 @@ export class Controller {
     const { now } = this.#options;
     const judgement = this.#evidence.judgement(key);
     const serviceMonitorAvailable = !this.#world.absent('servicemonitors');
-    const sources = { stores, digests: this.#digestsOf(stores), now: now(), judgement, serviceMonitorAvailable };
+    const keys = this.#keysOf(stores);
+    const sources = { stores, digests: this.#digestsOf(stores), now: now(), judgement, serviceMonitorAvailable, keys };
     const seen = await gather(app, sources);
     this.#evidence.follow(app, trialOf(app, seen.deployment?.record));
     const plan = decide(seen);
@@ -238,6 +241,15 @@ export class Controller {
     return digests;
   }
 
+  #keysOf(stores: Stores): Keys {
+    const { transport, randomBytes } = this.#options;
+    const ask = this.#evidence.ask.bind(this.#evidence);
+    const ownWrites = this.#ownWrites;
+    const keys = this.#keys.get(stores) ?? new Keys({ transport, stores, ownWrites, ask, randomBytes });
+    this.#keys.set(stores, keys);
+    return keys;
+  }
+
   #tools(stores: Stores): Tools {
     const { transport, randomBytes, now } = this.#options;
     return {
@@ -245,6 +257,7 @@ export class Controller {
       stores,
       ownWrites: this.#ownWrites,
       claims: this.#claims,
+      keys: this.#keysOf(stores),
       randomBytes,
       now,
       rehearse: (app, pod) => this.#evidence.rehearse(app, pod),
