@@ -90,7 +90,12 @@ export const ResourceScalarFieldEnum = {
   url: 'url',
   type: 'type',
   ownerId: 'ownerId',
-  createdAt: 'createdAt'
+  createdAt: 'createdAt',
+  linkStatus: 'linkStatus',
+  linkError: 'linkError',
+  linkTitle: 'linkTitle',
+  linkCheckedAt: 'linkCheckedAt',
+  linkDueAt: 'linkDueAt'
 } as const
 
 export type ResourceScalarFieldEnum = (typeof ResourceScalarFieldEnum)[keyof typeof ResourceScalarFieldEnum]

@@ -1,0 +1,7 @@
+DROP INDEX "resources_link_due_at_idx";
+ALTER TABLE "resources"
+    DROP COLUMN "link_due_at",
+    DROP COLUMN "link_checked_at",
+    DROP COLUMN "link_title",
+    DROP COLUMN "link_error",
+    DROP COLUMN "link_status";
