@@ -32,7 +32,7 @@ function byteOrderMark([first, second]: Uint8Array): string | undefined {
   return first === 0xff && second === 0xfe ? 'utf-16le' : undefined;
 }
 
-function decoderFor(label: string | undefined): TextDecoder | undefined {
+function decoderFor(label: string | undefined): InstanceType<typeof TextDecoder> | undefined {
   if (label === undefined) return undefined;
   try {
     return new TextDecoder(label);
