@@ -11,7 +11,9 @@ export function randomOf(seed: number): () => number {
   };
 }
 
-export type Column = { readonly name: string; readonly type: string; readonly values: readonly (string | number)[] };
+export type Column = { readonly name: string; readonly type: string; readonly values: readonly Value[] };
+
+type Value = string | number | null;
 
 /** Rows of one statement: few round trips, and no statement's text grows without bound. */
 const ROWS_AT_ONCE = 25_000;
@@ -35,7 +37,9 @@ export async function insertColumns(client: Client, table: string, columns: read
 }
 
 /** `pg` would quote every number; for a million of them that is most of the time. */
-function arrayLiteral(values: readonly (string | number)[]): string {
+function arrayLiteral(values: readonly Value[]): string {
   if (typeof values[0] === 'number') return `{${values.join(',')}}`;
-  return `{${values.map(value => `"${String(value).replace(/["\\]/g, '\\$&')}"`).join(',')}}`;
+  return `{${values.map(value => (value === null ? 'NULL' : quoted(String(value)))).join(',')}}`;
 }
+
+const quoted = (text: string) => `"${text.replace(/["\\]/g, '\\$&')}"`;
