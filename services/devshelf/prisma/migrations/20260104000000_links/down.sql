@@ -1,3 +1,5 @@
+DROP TRIGGER "resources_forget_link" ON "resources";
+DROP FUNCTION "resources_forget_link"();
 DROP INDEX "resources_link_due_at_idx";
 ALTER TABLE "resources"
     DROP COLUMN "link_due_at",
