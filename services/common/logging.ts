@@ -1,4 +1,6 @@
 import { type DestinationStream, type Logger, pino } from 'pino';
+import { openLogFile } from './log-file.ts';
+import type { Rotation } from './log-rotation.ts';
 
 export type { Logger };
 
@@ -32,6 +34,30 @@ export function createDashboardLogger(name: string, level: string, destination?:
     },
     destination ?? pino.destination({ fd: 1, sync: true }),
   );
+}
+
+export type DashboardLogOptions = {
+  /** undefined: standard output only */
+  readonly directory: string | undefined;
+  readonly rotation: Rotation;
+  readonly keep: number;
+};
+
+/** Standard output, and `dashboard.log` in the directory where one is given. */
+export function dashboardLines({ directory, rotation, keep }: DashboardLogOptions): DestinationStream {
+  const standard = pino.destination({ fd: 1, sync: true });
+  if (directory === undefined) return standard;
+  const onTrouble = (msg: string) => {
+    const line = { level: 'ERROR', ts: new Date().toISOString(), logger: 'dashboard', msg };
+    standard.write(`${JSON.stringify(line)}\n`);
+  };
+  const file = openLogFile({ directory, name: 'dashboard.log', rotation, keep, onTrouble });
+  return {
+    write: (line: string) => {
+      standard.write(line);
+      file.write(line);
+    },
+  };
 }
 
 /** Python's and pino's words for a level, both accepted. */

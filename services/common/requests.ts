@@ -12,6 +12,22 @@ export function requestId(request: IncomingMessage): string {
   return typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID();
 }
 
+/** A path that cannot be decoded names nothing: it takes the way of every unknown one, through all hooks, to 404. */
+function rewriteUrl(request: IncomingMessage): string {
+  const url = request.url ?? '/';
+  const [path = ''] = url.split('?', 1);
+  if (!path.includes('%')) return url;
+  try {
+    decodeURIComponent(path);
+    return url;
+  } catch {
+    return UNDECODABLE;
+  }
+}
+
+/** No route is called so. */
+const UNDECODABLE = '/undecodable';
+
 /** What both services ask of Fastify. */
 export const serverOptions = (logger: Logger) =>
   ({
@@ -21,6 +37,7 @@ export const serverOptions = (logger: Logger) =>
     requestIdHeader: false,
     // a request that arrives while the server closes is still answered
     return503OnClosing: false,
+    rewriteUrl,
     routerOptions: { ignoreTrailingSlash: true },
   }) satisfies FastifyServerOptions;
 

@@ -1,14 +1,21 @@
-import type { FastifyReply, FastifyRequest } from 'fastify';
-import { findKeyId, type KeyringSource } from '../common/keyring.ts';
+import type { FastifyRequest } from 'fastify';
+import { findKeyId, type KeyringSource, sameSecret } from '../common/keyring.ts';
+import { HttpError } from './errors.ts';
 
-export type ApiKeyCheck = (request: FastifyRequest) => 'granted' | 'missing' | 'wrong';
+export type ApiKeyOutcome = 'granted' | 'missing' | 'wrong';
+export type ApiKeyCheck = (request: FastifyRequest) => ApiKeyOutcome;
+
+const presentedKey = ({ headers }: FastifyRequest): string | undefined => {
+  const presented = headers['x-api-key'];
+  return typeof presented === 'string' && presented !== '' ? presented : undefined;
+};
 
 /** Without any key configured (development only, production refuses to start) every caller is let in. */
 export function apiKeyCheck(keys: KeyringSource | undefined): ApiKeyCheck {
   return request => {
     if (keys === undefined) return 'granted';
-    const presented = request.headers['x-api-key'];
-    if (typeof presented !== 'string' || presented === '') return 'missing';
+    const presented = presentedKey(request);
+    if (presented === undefined) return 'missing';
     const id = findKeyId(keys.value, presented);
     if (id === undefined) return 'wrong';
     request.log.debug({ kid: id }, 'API key accepted');
@@ -16,12 +23,25 @@ export function apiKeyCheck(keys: KeyringSource | undefined): ApiKeyCheck {
   };
 }
 
+const READING = ['GET', 'HEAD'];
+
+/** The user interface's key reads the API, too, and opens nothing else. */
+export function orUiKey(check: ApiKeyCheck, uiKey: string | undefined): ApiKeyCheck {
+  if (uiKey === undefined) return check;
+  return request => {
+    const outcome = check(request);
+    if (outcome === 'granted' || !READING.includes(request.method)) return outcome;
+    const presented = presentedKey(request);
+    return presented !== undefined && sameSecret(presented, uiKey) ? 'granted' : outcome;
+  };
+}
+
 const REFUSALS = { missing: 'API key requerida', wrong: 'API key inválida' } as const;
 
-/** A hook for the routes that need `X-API-Key`. */
+/** For the routes that need `X-API-Key`. */
 export function requireApiKey(check: ApiKeyCheck) {
-  return async (request: FastifyRequest, reply: FastifyReply) => {
+  return async (request: FastifyRequest): Promise<void> => {
     const outcome = check(request);
-    return outcome === 'granted' ? undefined : reply.code(401).send({ detail: REFUSALS[outcome] });
+    if (outcome !== 'granted') throw new HttpError(401, REFUSALS[outcome]);
   };
 }

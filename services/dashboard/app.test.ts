@@ -48,7 +48,7 @@ test.each([
 
 test.each([
   ['/live', 200],
-  ['/static/dashboard.css', 200],
+  ['/openapi.json', 200],
   ['/api/summary', 401],
   ['/nowhere', 404],
   ['/', 500], // there is no database here

@@ -7,15 +7,17 @@ import { serveReadiness } from '../common/readiness.ts';
 import { echoRequestId, logRequests, serverOptions } from '../common/requests.ts';
 import { serveMetrics } from '../common/scrape.ts';
 import { closePolitely, type Lifecycle } from '../common/shutdown.ts';
-import { apiKeyCheck, requireApiKey } from './access.ts';
+import { apiKeyCheck, orUiKey, requireApiKey } from './access.ts';
+import { serveApi } from './api.ts';
+import { createCache } from './cache.ts';
 import type { DashboardConfig } from './config.ts';
 import type { Database } from './database.ts';
 import { answerErrors } from './errors.ts';
-import { readProviders, readStockAlerts, readSummary } from './figures.ts';
+import { createFigures } from './figures.ts';
 import { countDashboardRequests } from './metrics.ts';
-import { homePage } from './pages/home.ts';
-import { STYLE } from './pages/style.ts';
-import { secureResponses } from './security.ts';
+import { dashboardRoutes, describeSigns, serveDocument } from './openapi.ts';
+import { servePages } from './pages/routes.ts';
+import { allowHosts, allowOrigins, answerBrokenRequests, forceHttps, limitRates, secureResponses } from './security.ts';
 
 export type AppOptions = {
   readonly config: DashboardConfig;
@@ -33,15 +35,23 @@ export type AppOptions = {
  */
 export function buildApp(options: AppOptions): FastifyInstance {
   const { config, database, lifecycle, registry } = options;
-  const { prisma } = database;
-  const app = fastify(serverOptions(options.logger)) as unknown as FastifyInstance;
+  const app = fastify({
+    ...serverOptions(options.logger),
+    trustProxy: config.TRUST_PROXY,
+    clientErrorHandler: answerBrokenRequests(config),
+  }) as unknown as FastifyInstance;
   echoRequestId(app);
-  secureResponses(app);
+  secureResponses(app, config);
   closePolitely(app, lifecycle);
   countRequests(app, registry);
   countDashboardRequests(app, registry);
   logRequests(app);
   answerErrors(app);
+  allowHosts(app, config);
+  forceHttps(app, config);
+  allowOrigins(app, config);
+  limitRates(app, config);
+  const routes = dashboardRoutes(app);
 
   const check = apiKeyCheck(options.apiKeys);
   if (options.apiKeys === undefined) app.log.warn('/api is open to everyone: no API key is configured');
@@ -55,21 +65,14 @@ export function buildApp(options: AppOptions): FastifyInstance {
     refusal: { detail: 'API key requerida' },
   });
 
-  const onRequest = requireApiKey(check);
-  app.get('/api/summary', { onRequest }, () => readSummary(prisma));
-  app.get('/api/providers', { onRequest }, () => readProviders(prisma));
+  describeSigns(routes);
 
-  app.get('/static/dashboard.css', async (_request, reply) => {
-    return reply.type('text/css; charset=utf-8').header('Cache-Control', 'max-age=3600').send(STYLE);
-  });
-  app.get('/', async (_request, reply) => {
-    const [summary, providers, alerts] = await Promise.all([
-      readSummary(prisma),
-      readProviders(prisma),
-      readStockAlerts(prisma),
-    ]);
-    return reply.type('text/html; charset=utf-8').send(homePage({ summary, providers, alerts }));
-  });
+  const cache = createCache({ ttlMs: config.DASHBOARD_CACHE_SECONDS * 1_000 });
+  const figures = createFigures({ sql: database.sql, cache });
+  serveApi(routes, { figures, guard: requireApiKey(orUiKey(check, config.DASHBOARD_UI_API_KEY)) });
+  servePages(app, { figures });
+  serveDocument(app, routes);
+  routes.refuseOtherMethods();
   return app;
 }
 

@@ -1,13 +1,25 @@
-import { PrismaPg } from '@prisma/adapter-pg';
+import type { Pool } from 'pg';
 import type { Registry } from 'prom-client';
 import { countConnections, createPool, databaseProbe, type Probe } from '../common/database.ts';
 import type { Logger } from '../common/logging.ts';
 import type { DashboardConfig } from './config.ts';
-import { PrismaClient } from './generated/client.ts';
+import type { Sql } from './figures.ts';
 
-export type Database = { readonly prisma: PrismaClient; readonly probe: Probe; close(): Promise<void> };
+export type Database = {
+  readonly sql: Sql;
+  readonly probe: Probe;
+  /** folds what was written since the last time into the summary tables; the figures are the same before and after */
+  fold(): Promise<void>;
+  close(): Promise<void>;
+};
 
-/** Opens nothing yet: connections are made when they are needed. */
+/** After a bulk load there is much to fold; nobody waits for it. */
+const FOLD_TIMEOUT_MS = 120_000;
+
+/**
+ * Opens nothing yet: connections are made when they are needed. The figures are aggregates over summary tables, so
+ * they are written in SQL and go straight to the driver.
+ */
 export function openDatabase(config: DashboardConfig, logger: Logger, registry: Registry): Database {
   const options = {
     url: config.DATABASE_URL,
@@ -18,14 +30,24 @@ export function openDatabase(config: DashboardConfig, logger: Logger, registry: 
   };
   const pool = createPool(options, error => logger.warn({ err: error }, 'a database connection was lost'));
   countConnections(pool, registry);
-  const prisma = new PrismaClient({ adapter: new PrismaPg(pool) });
-  const probe = databaseProbe(options, () => prisma.proveedor.findFirst({ select: { id: true } }));
+  // a connection of its own, lest a long fold and the users' short queries wait for each other
+  const folding = createPool({ ...options, poolMax: 1, queryTimeoutMs: FOLD_TIMEOUT_MS }, () => undefined);
+  const probe = databaseProbe(options, () => pool.query('SELECT FROM figuras_pedidos LIMIT 1'));
   return {
-    prisma,
+    sql: sqlOf(pool),
     probe,
+    fold: async () => {
+      await folding.query('SELECT resumenes_plegar()');
+    },
     close: async () => {
-      await prisma.$disconnect();
-      await Promise.all([pool.end(), probe.close()]);
+      await Promise.all([pool.end(), folding.end(), probe.close()]);
     },
   };
 }
+
+const sqlOf =
+  (pool: Pool): Sql =>
+  async <Row extends object>(text: string, values?: readonly unknown[]) => {
+    const { rows } = await pool.query<Row>(text, values ? [...values] : []);
+    return rows;
+  };

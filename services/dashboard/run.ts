@@ -1,18 +1,24 @@
 import type { FastifyInstance } from 'fastify';
 import { readConfig } from '../common/config.ts';
 import { openKeyring, reporting } from '../common/keyring.ts';
-import { createDashboardLogger } from '../common/logging.ts';
+import { createDashboardLogger, dashboardLines } from '../common/logging.ts';
 import { createRegistry } from '../common/metrics.ts';
 import { serve } from '../common/serve.ts';
 import { newLifecycle } from '../common/shutdown.ts';
 import { buildApp } from './app.ts';
 import { dashboardConfig } from './config.ts';
 import { openDatabase } from './database.ts';
+import { foldRegularly } from './folding.ts';
 
 /** The dashboard's process. `extend` may add hooks to the app before it listens. */
 export async function run(extend: (app: FastifyInstance) => void = () => undefined): Promise<void> {
   const config = readConfig(dashboardConfig, process.env);
-  const logger = createDashboardLogger('dashboard', config.DASHBOARD_LOG_LEVEL);
+  const lines = dashboardLines({
+    directory: config.DASHBOARD_LOG_DIR,
+    rotation: config.DASHBOARD_LOG_ROTATE_WHEN,
+    keep: config.DASHBOARD_LOG_BACKUP_COUNT,
+  });
+  const logger = createDashboardLogger('dashboard', config.DASHBOARD_LOG_LEVEL, lines);
   const registry = createRegistry();
   const lifecycle = newLifecycle();
   const apiKeys = await openKeyring({
@@ -26,11 +32,13 @@ export async function run(extend: (app: FastifyInstance) => void = () => undefin
     ...reporting(logger, 'scrape token'),
   });
   const database = openDatabase(config, logger, registry);
+  const folding = foldRegularly(database.fold, logger);
 
   const app = buildApp({ config, logger, registry, lifecycle, database, apiKeys, scrapeKeys });
   app.addHook('onClose', async () => {
     apiKeys?.close();
     scrapeKeys?.close();
+    folding.stop();
     await database.close();
   });
   extend(app);

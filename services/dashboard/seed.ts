@@ -1,45 +1,193 @@
 import type { Client } from 'pg';
+import { z } from 'zod';
+import { seedOf } from '../common/migrate/seed.ts';
+import { insertColumns } from '../common/seeding.ts';
+import { CATEGORIES, SUPPLIERS } from './seed-catalogue.ts';
+import { type Market, makeMarket } from './seed-market.ts';
 
-const DAYS = 60;
+const MOVEMENTS_MAX = 10_000_000;
+const DAY_MS = 86_400_000;
+/** a day written as a date ends at midnight in Argentina */
+const END_OF_DAY_MS = DAY_MS + 3 * 3_600_000;
 
-/**
- * Sample rows for a demo: a small market with two months of orders up to today, always the same pattern. Does nothing
- * when there are providers already.
- */
-export async function seed(client: Client): Promise<void> {
+const flags = z.object({
+  movements: z.coerce
+    .number(`must be a number, 1 to ${MOVEMENTS_MAX}`)
+    .int()
+    .min(1)
+    .max(MOVEMENTS_MAX)
+    .default(5_000)
+    .describe('movements of stock, 1 to 10000000; the rest follows from it (5000)'),
+  seed: z.coerce.number('must be a whole number').int().default(1).describe('the same seed gives the same market (1)'),
+  until: z
+    .union(
+      [z.iso.date(), z.iso.datetime()],
+      'must be a date like 2026-11-22, or a moment in UTC like 2026-11-22T15:00:00Z',
+    )
+    .optional()
+    .describe('last day, or moment, of its history; a day that is not over yet ends now (now)'),
+});
+
+/** Sample rows: a market with a history. Does nothing when there are rows already. */
+export const seed = seedOf(flags, async (client, { movements, seed, until }) => {
+  if (!(await isEmpty(client))) return;
+  const market = makeMarket({ movements, seed, untilMs: momentOf(until, Date.now()) });
   await client.query('BEGIN');
-  const { rows } = await client.query<{ empty: boolean }>('SELECT NOT EXISTS (SELECT FROM proveedores) AS empty');
-  if (rows[0]?.empty) for (const statement of STATEMENTS) await client.query(statement);
+  await writeCatalogue(client, market);
+  await writeOrders(client, market);
+  await writeHistory(client, market);
+  for (const table of NUMBERED)
+    await client.query(`SELECT setval('${table}_id_seq', greatest(max(id), 1)) FROM ${table}`);
   await client.query('COMMIT');
+  // the planner would learn about so many new rows only some minutes later
+  await client.query(`VACUUM (ANALYZE) ${NUMBERED.join(', ')}`);
+});
+
+const NUMBERED = [
+  'proveedores',
+  'categorias',
+  'productos',
+  'pedidos',
+  'detalle_pedidos',
+  'movimientos_stock',
+  'facturas_ocr',
+] as const;
+
+async function isEmpty(client: Client): Promise<boolean> {
+  const some = NUMBERED.map(table => `EXISTS (SELECT FROM ${table})`).join(' OR ');
+  const { rows } = await client.query<{ some: boolean }>(`SELECT ${some} AS some`);
+  return rows[0]?.some === false;
 }
 
-const STATEMENTS: readonly string[] = [
-  `INSERT INTO proveedores (codigo, nombre) VALUES
-     ('BC', 'Bodega Cedeira'), ('CO', 'Coca-Cola'), ('QU', 'Quilmes'), ('FA', 'Fargo'),
-     ('LS', 'La Serenísima'), ('AR', 'Arcor'), ('MO', 'Molinos'), ('LI', 'Limpieza Sur')`,
-  `INSERT INTO categorias (nombre) VALUES ('Bebidas'), ('Panificados'), ('Lácteos'), ('Golosinas'), ('Almacén'), ('Limpieza')`,
-  // four products for each provider; every seventh is under its minimum
-  `INSERT INTO productos (codigo, nombre, categoria_id, proveedor_id, stock_actual, stock_minimo)
-     SELECT format('P%s', lpad(((p.id - 1) * 4 + n)::text, 3, '0')), format('%s %s', p.nombre, n),
-            (p.id - 1) % 6 + 1, p.id, CASE WHEN ((p.id - 1) * 4 + n) % 7 = 0 THEN 3 ELSE 20 + p.id * n END, 10
-     FROM proveedores p CROSS JOIN generate_series(1, 4) AS n ORDER BY p.id, n`,
-  // between one and three orders a day, the first providers more often
-  `INSERT INTO pedidos (proveedor_id, fecha_pedido, estado)
-     SELECT (day * 5 + n * n) % (3 + day % 6) + 1, now() - make_interval(days => day, hours => n),
-            CASE WHEN day < 3 THEN 'pendiente' ELSE 'recibido' END
-     FROM generate_series(0, ${DAYS - 1}) AS day CROSS JOIN LATERAL generate_series(1, 1 + day % 3) AS n ORDER BY day DESC, n`,
-  `INSERT INTO detalle_pedidos (pedido_id, producto_id, cantidad)
-     SELECT o.id, (o.proveedor_id - 1) * 4 + n, 1 + (o.id * n) % 12
-     FROM pedidos o CROSS JOIN LATERAL generate_series(1, 1 + o.id % 3) AS n`,
-  // both vocabularies of the market's history
-  `INSERT INTO movimientos_stock (producto_id, tipo, cantidad, fecha)
-     SELECT 1 + (day * 3 + n) % 32,
-            CASE WHEN day > 30 THEN (ARRAY['entrada', 'salida'])[1 + n % 2] ELSE (ARRAY['ingreso', 'egreso'])[1 + n % 2] END,
-            1 + (day + n) % 9, now() - make_interval(days => day, hours => n)
-     FROM generate_series(0, ${DAYS - 1}) AS day CROSS JOIN generate_series(1, 4) AS n`,
-  `INSERT INTO facturas_ocr (proveedor_id, archivo, estado, creada_en)
-     SELECT 1 + n % 8, format('factura-%s.pdf', lpad(n::text, 3, '0')),
-            (ARRAY['procesado', 'procesado', 'procesado', 'pendiente', 'error'])[1 + n % 5], now() - make_interval(days => n)
-     FROM generate_series(1, 40) AS n`,
-  `INSERT INTO configuracion_sistema (clave, valor) VALUES ('moneda', 'ARS'), ('zona_horaria', 'America/Argentina/Buenos_Aires')`,
-];
+function momentOf(until: string | undefined, nowMs: number): number {
+  if (until === undefined) return nowMs;
+  const given = Date.parse(until);
+  return until.includes('T') ? given : Math.min(given + END_OF_DAY_MS - 1, Math.max(nowMs, given));
+}
+
+const text = (name: string, values: readonly string[]) => ({ name, type: 'text', values });
+const integer = (name: string, values: readonly number[]) => ({ name, type: 'int', values });
+const moment = (name: string, values: readonly number[]) => ({ name, type: 'timestamptz', values });
+/** Rows are numbered from 1 in the order they are written, so an index plus one is a reference. */
+const ids = (rows: readonly unknown[]) =>
+  integer(
+    'id',
+    rows.map((_, index) => index + 1),
+  );
+
+async function writeCatalogue(client: Client, { products }: Market): Promise<void> {
+  const categories = Object.keys(CATEGORIES);
+  await insertColumns(client, 'proveedores', [
+    ids(SUPPLIERS),
+    text(
+      'codigo',
+      SUPPLIERS.map(({ codigo }) => codigo),
+    ),
+    text(
+      'nombre',
+      SUPPLIERS.map(({ nombre }) => nombre),
+    ),
+    { name: 'activo', type: 'bool', values: SUPPLIERS.map(({ leftDaysAgo }) => String(leftDaysAgo === undefined)) },
+  ]);
+  await insertColumns(client, 'categorias', [ids(categories), text('nombre', categories)]);
+  await insertColumns(client, 'productos', [
+    ids(products),
+    text(
+      'codigo',
+      products.map(({ codigo }) => codigo),
+    ),
+    text(
+      'nombre',
+      products.map(({ nombre }) => nombre),
+    ),
+    integer(
+      'categoria_id',
+      products.map(({ categoria }) => categories.indexOf(categoria) + 1),
+    ),
+    integer(
+      'proveedor_id',
+      products.map(({ supplier }) => supplier + 1),
+    ),
+    integer(
+      'stock_actual',
+      products.map(({ stock }) => stock),
+    ),
+    integer(
+      'stock_minimo',
+      products.map(({ minimum }) => minimum),
+    ),
+  ]);
+  await client.query(
+    `INSERT INTO configuracion_sistema (clave, valor)
+     VALUES ('moneda', 'ARS'), ('zona_horaria', 'America/Argentina/Buenos_Aires') ON CONFLICT DO NOTHING`,
+  );
+}
+
+async function writeOrders(client: Client, { orders }: Market): Promise<void> {
+  await insertColumns(client, 'pedidos', [
+    ids(orders),
+    integer(
+      'proveedor_id',
+      orders.map(({ supplier }) => supplier + 1),
+    ),
+    moment(
+      'fecha_pedido',
+      orders.map(({ placedMs }) => placedMs),
+    ),
+    text(
+      'estado',
+      orders.map(({ state }) => state),
+    ),
+  ]);
+  const lines = orders.flatMap((order, index) => order.lines.map(line => ({ ...line, order: index })));
+  await insertColumns(client, 'detalle_pedidos', [
+    ids(lines),
+    integer(
+      'pedido_id',
+      lines.map(({ order }) => order + 1),
+    ),
+    integer(
+      'producto_id',
+      lines.map(({ product }) => product + 1),
+    ),
+    integer(
+      'cantidad',
+      lines.map(({ units }) => units),
+    ),
+  ]);
+}
+
+async function writeHistory(client: Client, { movements, invoices, orders }: Market): Promise<void> {
+  await insertColumns(client, 'movimientos_stock', [
+    ids(movements.atMs),
+    integer(
+      'producto_id',
+      movements.product.map(product => product + 1),
+    ),
+    text('tipo', movements.kind),
+    integer('cantidad', movements.units),
+    moment('fecha', movements.atMs),
+  ]);
+  const suppliers = invoices.map(({ order }) => orders[order]?.supplier ?? 0);
+  await insertColumns(client, 'facturas_ocr', [
+    ids(invoices),
+    integer(
+      'proveedor_id',
+      suppliers.map(supplier => supplier + 1),
+    ),
+    text(
+      'archivo',
+      suppliers.map(
+        (supplier, index) => `factura-${SUPPLIERS[supplier]?.codigo}-${String(index + 1).padStart(6, '0')}.pdf`,
+      ),
+    ),
+    text(
+      'estado',
+      invoices.map(({ state }) => state),
+    ),
+    moment(
+      'creada_en',
+      invoices.map(({ readMs }) => readMs),
+    ),
+  ]);
+}

@@ -1,4 +1,3 @@
-import formbody from '@fastify/formbody';
 import fastify, { type FastifyInstance } from 'fastify';
 import type { Registry } from 'prom-client';
 import type { KeyringSource } from '../common/keyring.ts';
@@ -8,11 +7,15 @@ import { serveReadiness } from '../common/readiness.ts';
 import { echoRequestId, logRequests, serverOptions } from '../common/requests.ts';
 import { serveMetrics } from '../common/scrape.ts';
 import { closePolitely, type Lifecycle } from '../common/shutdown.ts';
-import { serveAuth } from './auth.ts';
+import { authenticate, serveAuth } from './auth.ts';
+import { readBodies } from './bodies.ts';
 import type { ApiConfig } from './config.ts';
 import type { Database } from './database.ts';
+import { serveDocs } from './docs.ts';
 import { answerErrors } from './errors.ts';
+import { apiRoutes, serveSigns } from './openapi.ts';
 import type { JobQueue } from './queue.ts';
+import { resourceQueries } from './resource-queries.ts';
 import { serveResources } from './resources.ts';
 import { accessTokens } from './tokens.ts';
 
@@ -39,11 +42,10 @@ export function buildApp(options: AppOptions): FastifyInstance {
   countRequests(app, registry);
   logRequests(app);
   answerErrors(app);
-  app.register(formbody);
+  readBodies(app);
+  const routes = apiRoutes(app);
 
-  app.get('/', async () => ({ message: '¡Bienvenido a la API de la Biblioteca de Recursos para Programadores!' }));
-  app.get('/health', async () => ({ status: 'healthy' }));
-  app.get('/live', async () => ({ status: 'alive' }));
+  serveSigns(routes);
   serveReadiness(app, lifecycle, { database: database.probe, ...(jobs && { redis: jobs.probe }) });
   serveMetrics(app, registry, {
     scrapeKeys: options.scrapeKeys,
@@ -57,6 +59,13 @@ export function buildApp(options: AppOptions): FastifyInstance {
     passwordMinLength: config.PASSWORD_MIN_LENGTH,
   };
   serveAuth(app, auth);
-  serveResources(app, { ...auth, jobs });
+  serveResources(routes, {
+    prisma: database.prisma,
+    queries: resourceQueries(database.pool),
+    authenticate: request => authenticate(request, auth),
+    jobs,
+  });
+  serveDocs(app, routes);
+  routes.refuseOtherMethods();
   return app;
 }

@@ -1,11 +1,18 @@
 import { PrismaPg } from '@prisma/adapter-pg';
+import type { Pool } from 'pg';
 import type { Registry } from 'prom-client';
 import { countConnections, createPool, databaseProbe, type Probe } from '../common/database.ts';
 import type { Logger } from '../common/logging.ts';
 import type { ApiConfig } from './config.ts';
 import { PrismaClient } from './generated/client.ts';
 
-export type Database = { readonly prisma: PrismaClient; readonly probe: Probe; close(): Promise<void> };
+export type Database = {
+  readonly prisma: PrismaClient;
+  /** the connections below Prisma's client, for reads where it costs too much */
+  readonly pool: Pool;
+  readonly probe: Probe;
+  close(): Promise<void>;
+};
 
 /** Opens nothing yet: connections are made when they are needed. */
 export function openDatabase(config: ApiConfig, logger: Logger, registry: Registry): Database {
@@ -22,6 +29,7 @@ export function openDatabase(config: ApiConfig, logger: Logger, registry: Regist
   const probe = databaseProbe(options, () => prisma.user.findFirst({ select: { id: true } }));
   return {
     prisma,
+    pool,
     probe,
     close: async () => {
       await prisma.$disconnect();

@@ -1,5 +1,7 @@
 import type { FastifyInstance, FastifyReply } from 'fastify';
-import type { z } from 'zod';
+import { z } from 'zod';
+import type { Place } from '../common/routes.ts';
+import { NOT_AN_INTEGER } from '../common/schemas.ts';
 
 /** An answer that is not the expected one, in the shape `{"detail": …}` that DevShelf's clients know. */
 export class HttpError extends Error {
@@ -14,8 +16,6 @@ export class HttpError extends Error {
   }
 }
 
-export type Place = 'body' | 'query' | 'path';
-
 /**
  * Guards the edge: what comes in fits the schema or the answer is 422, one entry for each fault.
  * @throws HttpError
@@ -25,9 +25,29 @@ export function parse<Schema extends z.ZodType>(schema: Schema, place: Place, va
   if (parsed.success) return parsed.data;
   throw new HttpError(
     422,
-    parsed.error.issues.map(({ path, message, code }) => ({ loc: [place, ...path], msg: message, type: code })),
+    parsed.error.issues.map(issue => ({ loc: [place, ...issue.path], ...fault(issue) })),
   );
 }
+
+/** FastAPI's words for the two faults that clients look for; else zod's. */
+function fault({ code, message }: z.core.$ZodIssue): { msg: string; type: string } {
+  if (code === 'invalid_type' && message.endsWith('received undefined'))
+    return { msg: 'Field required', type: 'missing' };
+  return { msg: message, type: message === NOT_AN_INTEGER ? 'int_parsing' : code };
+}
+
+/** The shapes of both, for the OpenAPI document. */
+export const refusal = z.object({ detail: z.string() }).meta({ id: 'HTTPError' });
+
+export const invalid = z
+  .object({
+    detail: z.array(
+      z
+        .object({ loc: z.array(z.union([z.string(), z.int()])), msg: z.string(), type: z.string() })
+        .meta({ id: 'ValidationError' }),
+    ),
+  })
+  .meta({ id: 'HTTPValidationError' });
 
 /** Whatever is thrown becomes an answer; what nobody expected is a 500 that tells its cause to the log only. */
 export function answerErrors(app: FastifyInstance): void {

@@ -1,72 +1,211 @@
-import type { FastifyInstance } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import { type AuthOptions, authenticate } from './auth.ts';
-import { HttpError, parse } from './errors.ts';
-import type { Resource } from './generated/client.ts';
+import type { Routes } from '../common/routes.ts';
+import { queryInteger, text } from '../common/schemas.ts';
+import { HttpError } from './errors.ts';
+import type { PrismaClient, User } from './generated/client.ts';
 import type { JobQueue } from './queue.ts';
+import type { ListOptions, ResourcePage, ResourceQueries, ShownResource } from './resource-queries.ts';
 
-export type ResourceOptions = AuthOptions & { readonly jobs: JobQueue | undefined };
+export type ResourceOptions = {
+  readonly prisma: PrismaClient;
+  readonly queries: ResourceQueries;
+  /** the user who sent the request, or HttpError 401 */
+  readonly authenticate: (request: FastifyRequest) => Promise<Pick<User, 'id'>>;
+  readonly jobs: JobQueue | undefined;
+};
+
+const URL_MAX = 1_024;
 
 /** Normalised as browsers do (`https://example.com` -> `https://example.com/`); nothing but http and https. */
 const link = z
   .string()
-  .transform((text, context) => {
-    const url = URL.parse(text);
-    if (url !== null && /^https?:$/.test(url.protocol)) return url.href;
-    context.addIssue('must be an http or https URL');
+  .transform((given, context) => {
+    const url = /^https?:\/\/[^\s\0]+$/i.test(given) && given.isWellFormed() ? URL.parse(given) : null;
+    if (url !== null && url.href.length <= URL_MAX) return url.href;
+    context.addIssue(url === null ? 'must be an http or https URL' : `must have at most ${URL_MAX} characters`);
     return z.NEVER;
   })
-  .pipe(z.string().max(1_024));
-
-const newResource = z.object({
-  title: z.string().min(1).max(255),
-  description: z.string().nullish(),
-  url: link,
-  type: z.string().min(1).max(50),
-});
-
-const page = z.object({
-  skip: z.coerce.number().int().min(0).max(2_147_483_647).default(0),
-  limit: z.coerce.number().int().min(1).max(100).default(100),
-});
-
-const PATH = '/api/v1/resources';
-
-/** Create, list and read. The trailing slash is optional everywhere. */
-export function serveResources(app: FastifyInstance, options: ResourceOptions): void {
-  const { prisma, jobs } = options;
-
-  app.post(PATH, async (request, reply) => {
-    const owner = await authenticate(request, options);
-    const { description = null, ...given } = parse(newResource, 'body', request.body);
-    const resource = await prisma.resource.create({ data: { ...given, description, ownerId: owner.id } });
-    jobs?.add({ type: 'resource.created', id: resource.id });
-    return reply.code(201).send(shown(resource));
+  .meta({
+    format: 'uri',
+    maxLength: URL_MAX,
+    pattern: '^[hH][tT][tT][pP][sS]?://[^\\s\\u0000]+$',
+    description: `http or https; at most ${URL_MAX} characters once it is normalised`,
   });
 
-  app.get(PATH, async request => {
-    const { skip, limit } = parse(page, 'query', request.query);
-    const resources = await prisma.resource.findMany({
-      skip,
-      take: limit,
-      orderBy: [{ createdAt: 'asc' }, { id: 'asc' }],
-    });
-    return resources.map(shown);
+const title = text({ min: 1, max: 255 });
+const description = text({ max: 10_000 }).nullable();
+const type = text({ min: 1, max: 50 });
+
+const newResource = z.object({ title, description: description.default(null), url: link, type }).meta({
+  id: 'ResourceCreate',
+});
+
+const changes = z
+  .object({ title: title.optional(), description: description.optional(), url: link.optional(), type: type.optional() })
+  .meta({ id: 'ResourceUpdate', description: 'What is left out stays as it is.' });
+
+const shown = z
+  .object({
+    title: z.string(),
+    description: z.string().nullable(),
+    url: z.string(),
+    type: z.string(),
+    id: z.string().meta({ format: 'uuid' }),
+    created_at: z.string().meta({ format: 'date-time' }),
+  })
+  .meta({ id: 'ResourceRead' });
+
+const listQuery = z.object({
+  skip: queryInteger({ min: 0, max: 2_147_483_647, default: 0 }).meta({ description: 'How many to leave out' }),
+  limit: queryInteger({ min: 1, max: 100, default: 100 }).meta({ description: 'How many at most' }),
+  type: text({ max: 50 }).optional().meta({ description: 'Only of this type' }),
+  q: text({ max: 200 }).optional().meta({ description: 'Words, or their beginnings, of title and description' }),
+});
+
+const byId = z.object({ id: z.string() });
+
+const LIST = '/api/v1/resources/';
+const ONE = '/api/v1/resources/:id';
+const NOT_FOUND = 'Resource not found';
+const NOT_YOURS = 'Only its owner may change a resource';
+const tags = ['resources'];
+
+/** Create, list, read, change and delete. */
+export function serveResources(routes: Routes, options: ResourceOptions): void {
+  const { prisma, queries, jobs, authenticate: guard } = options;
+
+  routes.add({
+    method: 'POST',
+    path: LIST,
+    tags,
+    summary: 'Create a resource',
+    guard,
+    body: newResource,
+    answer: { status: 201, schema: shown },
+    handle: async ({ body, caller }) => {
+      const { id } = await prisma.resource.create({ data: { ...body, ownerId: caller.id }, select: { id: true } });
+      queries.forgetTotals();
+      jobs?.add({ type: 'resource.created', id });
+      return present(await queries.find(id));
+    },
   });
 
-  app.get<{ Params: { id: string } }>(`${PATH}/:id`, async request => {
-    const id = z.guid().safeParse(request.params.id);
-    const resource = id.success ? await prisma.resource.findUnique({ where: { id: id.data } }) : null;
-    if (resource === null) throw new HttpError(404, 'Resource not found');
-    return shown(resource);
+  routes.add({
+    method: 'GET',
+    path: LIST,
+    tags,
+    summary: 'List resources',
+    description: 'Oldest first. With `q` at most the first 1,000 matches.',
+    query: listQuery,
+    answer: {
+      status: 200,
+      schema: z.array(shown),
+      headers: {
+        'X-Total-Count': 'How many there are in all pages',
+        'X-Total-Count-Relation': '`gte` when a search has more matches than it looks at',
+        Link: 'RFC 8288: first, prev, next and last page',
+      },
+    },
+    handle: async ({ query, reply }) => {
+      const asked = { ...query, type: query.type === '' ? undefined : query.type };
+      const page = await queries.list(asked);
+      describePage(reply, asked, page);
+      return [...page.resources];
+    },
+  });
+
+  routes.add({
+    method: 'GET',
+    path: ONE,
+    tags,
+    summary: 'Read a resource',
+    params: byId,
+    answer: { status: 200, schema: shown },
+    refusals: { 404: NOT_FOUND },
+    handle: async ({ params }) => present(await queries.find(uuid(params.id))),
+  });
+
+  routes.add({
+    method: 'PUT',
+    path: ONE,
+    tags,
+    summary: 'Change parts of a resource',
+    guard,
+    params: byId,
+    body: changes,
+    answer: { status: 200, schema: shown },
+    refusals: { 403: NOT_YOURS, 404: NOT_FOUND },
+    handle: async ({ params, body, caller }) => {
+      const id = uuid(params.id);
+      await assertOwner(prisma, id, caller.id);
+      await prisma.resource.updateMany({ where: { id, ownerId: caller.id }, data: given(body) });
+      queries.forgetTotals();
+      return present(await queries.find(id));
+    },
+  });
+
+  routes.add({
+    method: 'DELETE',
+    path: ONE,
+    tags,
+    summary: 'Delete a resource',
+    guard,
+    params: byId,
+    answer: { status: 204, description: 'Deleted' },
+    refusals: { 403: NOT_YOURS, 404: NOT_FOUND },
+    handle: async ({ params, caller }) => {
+      const id = uuid(params.id);
+      await assertOwner(prisma, id, caller.id);
+      await prisma.resource.deleteMany({ where: { id, ownerId: caller.id } });
+      queries.forgetTotals();
+    },
   });
 }
 
-const shown = ({ id, title, description, url, type, createdAt }: Resource) => ({
-  title,
-  description,
-  url,
-  type,
-  id,
-  created_at: createdAt.toISOString(),
-});
+function present(resource: ShownResource | undefined): ShownResource {
+  if (resource === undefined) throw new HttpError(404, NOT_FOUND);
+  return resource;
+}
+
+/** What is no id names no resource. */
+function uuid(text: string): string {
+  if (!z.guid().safeParse(text).success) throw new HttpError(404, NOT_FOUND);
+  return text;
+}
+
+/**
+ * A resource without an owner (imported, or its user is gone) belongs to nobody, so nobody may change it.
+ * @throws HttpError 404, 403
+ */
+async function assertOwner(prisma: PrismaClient, id: string, callerId: string): Promise<void> {
+  const resource = await prisma.resource.findUnique({ where: { id }, select: { ownerId: true } });
+  if (resource === null) throw new HttpError(404, NOT_FOUND);
+  if (resource.ownerId !== callerId) throw new HttpError(403, NOT_YOURS);
+}
+
+/** Without the fields that were left out. */
+const given = <Body extends object>(body: Body) =>
+  Object.fromEntries(Object.entries(body).filter(([, value]) => value !== undefined)) as {
+    [Name in keyof Body]: Exclude<Body[Name], undefined>;
+  };
+
+function describePage(reply: FastifyReply, asked: ListOptions, { total, capped }: ResourcePage): void {
+  reply.header('X-Total-Count', total);
+  if (capped) reply.header('X-Total-Count-Relation', 'gte');
+  reply.header('Link', pageLinks(asked, total));
+}
+
+/** RFC 8288, relative to the host: behind a proxy only the client knows how it is called. */
+export function pageLinks({ skip, limit, type, q }: ListOptions, total: number): string {
+  const filters = { ...(type !== undefined && { type }), ...(q !== undefined && { q }) };
+  const at = (rel: string, start: number) =>
+    `<${LIST}?${new URLSearchParams({ skip: String(start), limit: String(limit), ...filters })}>; rel="${rel}"`;
+  const last = total === 0 ? 0 : Math.floor((total - 1) / limit) * limit;
+  return [
+    at('first', 0),
+    ...(skip > 0 ? [at('prev', Math.max(0, skip - limit))] : []),
+    ...(skip + limit < total ? [at('next', skip + limit)] : []),
+    at('last', last),
+  ].join(', ');
+}

@@ -1,12 +1,12 @@
 // Evidence about the running pods, wired to the stores: whom to read, with which token, and whom to wake.
 // A trial lives in memory only: its facts are the pods' own counters, and those are read again after a restart.
 import type { Logger } from 'pino';
-import { Agent, request } from 'undici';
 import type { AppResource } from '../api/resource.ts';
 import { scrapeAll, scrapeEveryMs, type Target } from '../evidence/scrape.ts';
 import { type Answer, type Ask, rehearse } from '../evidence/smoke.ts';
 import { isSuspect, judge, observe, type PodReading, type Policy, startTrial, type Trial } from '../evidence/trial.ts';
 import { get } from '../kube/apply.ts';
+import { ConnectionPool, readText } from '../kube/http.ts';
 import { pathOf, pods, secrets } from '../kube/resource.ts';
 import type { Transport } from '../kube/transport.ts';
 import type { Judgement } from '../lifecycle/snapshot.ts';
@@ -53,7 +53,7 @@ class PodEvidence implements Evidence {
   readonly #options: EvidenceOptions;
   readonly #followed = new Map<AppKey, Followed>();
   readonly #tokens = new Map<string, { resourceVersion: string; token: string }>();
-  readonly #agent = new Agent({ connections: 2, keepAliveTimeout: 10_000, maxResponseSize: MAX_ANSWER_BYTES });
+  readonly #pods = new ConnectionPool({ connections: 2, idleMs: 10_000 });
 
   constructor(options: EvidenceOptions) {
     this.#options = options;
@@ -118,7 +118,7 @@ class PodEvidence implements Evidence {
 
   async stop(): Promise<void> {
     for (const key of [...this.#followed.keys()]) this.forget(key);
-    await this.#agent.close();
+    this.#pods.close();
   }
 
   /** One look, and the next one after it: two looks of one trial are never under way together. */
@@ -222,12 +222,9 @@ class PodEvidence implements Evidence {
   #directly({ view, port }: KeptPod): Ask {
     return async ({ path, headers = {}, timeoutMs }): Promise<Answer> => {
       const host = view.ip?.includes(':') ? `[${view.ip}]` : view.ip;
-      const { statusCode, body } = await request(`http://${host}:${port}${path}`, {
-        dispatcher: this.#agent,
-        headers,
-        signal: AbortSignal.timeout(timeoutMs),
-      });
-      return { status: statusCode, text: await body.text() };
+      const signal = AbortSignal.timeout(timeoutMs);
+      const answer = await this.#pods.send({ url: new URL(`http://${host}:${port}${path}`), headers, signal });
+      return { status: answer.statusCode ?? 0, text: await readText(answer, signal, MAX_ANSWER_BYTES) };
     };
   }
 

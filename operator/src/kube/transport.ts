@@ -5,8 +5,8 @@
 // Retry-After: in both the server says that it did nothing. After any other failure nobody knows, so the caller,
 // who knows what it wanted, decides.
 
+import type { IncomingMessage } from 'node:http';
 import { setTimeout as startTimer } from 'node:timers';
-import { buildConnector, type Dispatcher, Pool } from 'undici';
 import { delayMs, jittered, sleep } from './backoff.ts';
 import {
   ApiError,
@@ -17,6 +17,7 @@ import {
   type StatusBody,
   unanswered,
 } from './errors.ts';
+import { ConnectionPool, ConnectTimeout, readText } from './http.ts';
 import { LineSplitter } from './lines.ts';
 
 export type TlsMaterial = {
@@ -102,9 +103,6 @@ const DEFAULT_TIMEOUT_MS = 15_000;
 const DEFAULT_CONNECTIONS = 16;
 /** The API server closes idle connections after 90 s or more; closing them first avoids writing into a closing one. */
 const IDLE_MS = 30_000;
-/** A peer that vanished without a word is noticed by the kernel's probes. */
-const TCP_PROBE_MS = 15_000;
-const CONNECT_TIMEOUT_MS = 5_000;
 
 const PASSING = new Set([429, 500, 502, 503, 504]);
 
@@ -177,8 +175,7 @@ function describe(request: Request): Attempt {
 
 function reasonOf(cause: unknown, signal: AbortSignal | undefined): string {
   if (signal?.aborted) return 'Aborted';
-  const code = (cause as { code?: unknown } | null)?.code;
-  return cause instanceof Timeout || (typeof code === 'string' && code.includes('TIMEOUT')) ? 'Timeout' : 'Unreachable';
+  return cause instanceof Timeout || cause instanceof ConnectTimeout ? 'Timeout' : 'Unreachable';
 }
 
 class Timeout extends Error {}
@@ -204,61 +201,30 @@ function queryString(query: Query | undefined): string {
   return parameters.size === 0 ? '' : `?${parameters}`;
 }
 
-/** Connects with the newest certificates; the connector is kept while they stay the same. */
-function createConnector(cluster: Cluster): buildConnector.connector {
-  let material: TlsMaterial | undefined;
-  let connector: buildConnector.connector | undefined;
-  const current = (tls: TlsMaterial) => {
-    if (connector && material === tls) return connector;
-    material = tls;
-    connector = buildConnector({
-      ...tls,
-      allowH2: false,
-      timeout: CONNECT_TIMEOUT_MS,
-      keepAlive: true,
-      keepAliveInitialDelay: TCP_PROBE_MS,
-    });
-    return connector;
-  };
-  return (options, callback) => {
-    cluster.credentials(false).then(
-      ({ tls }) => current(tls)(options, callback),
-      error => callback(error, null),
-    );
-  };
-}
-
-function header(headers: Dispatcher.ResponseData['headers'], name: string): string | undefined {
-  const value = headers[name];
-  return Array.isArray(value) ? value[0] : value;
-}
-
-type Opened = { answer: Dispatcher.ResponseData; contentType: string | undefined; retryAfterMs: number | undefined };
+type Opened = {
+  answer: IncomingMessage;
+  status: number;
+  contentType: string | undefined;
+  retryAfterMs: number | undefined;
+};
 
 class PooledTransport implements Transport {
   readonly #cluster: Cluster;
   readonly #options: TransportOptions;
-  readonly #basePath: string;
-  readonly #requests: Pool;
-  readonly #watches: Pool;
+  readonly #server: string;
+  readonly #requests: ConnectionPool;
+  readonly #watches: ConnectionPool;
   /** What is behind the API server may be slow to answer, and must not hold up what the API server itself is asked. */
-  readonly #behind: Pool;
+  readonly #behind: ConnectionPool;
 
   constructor(cluster: Cluster, options: TransportOptions) {
-    const { origin, pathname } = new URL(cluster.server);
-    const pool = {
-      connect: createConnector(cluster),
-      keepAliveTimeout: IDLE_MS,
-      keepAliveMaxTimeout: IDLE_MS,
-      headersTimeout: 0, // deadlines are ours, and precise
-      bodyTimeout: 0,
-    };
+    const { connections = DEFAULT_CONNECTIONS } = options;
     this.#cluster = cluster;
     this.#options = options;
-    this.#basePath = pathname.replace(/\/$/, '');
-    this.#requests = new Pool(origin, { ...pool, connections: options.connections ?? DEFAULT_CONNECTIONS });
-    this.#watches = new Pool(origin, pool);
-    this.#behind = new Pool(origin, { ...pool, connections: options.connections ?? DEFAULT_CONNECTIONS });
+    this.#server = cluster.server.replace(/\/$/, '');
+    this.#requests = new ConnectionPool({ connections, idleMs: IDLE_MS });
+    this.#watches = new ConnectionPool({});
+    this.#behind = new ConnectionPool({ connections, idleMs: IDLE_MS });
   }
 
   async request<T>(request: Request): Promise<T> {
@@ -280,9 +246,8 @@ class PooledTransport implements Transport {
   async text(request: Request): Promise<TextAnswer> {
     const attempt = describe(request);
     return this.#timed(attempt, async signal => {
-      const { answer, contentType, retryAfterMs } = await this.#open(attempt, this.#behind, signal);
-      const text = await answer.body.text();
-      const status = answer.statusCode;
+      const { answer, status, contentType, retryAfterMs } = await this.#open(attempt, this.#behind, signal);
+      const text = await readText(answer, signal);
       const body = status >= 400 ? parseStatus(contentType, text) : undefined;
       if (body) throw refused(attempt.code, attempt.what, { status, body, retryAfterMs });
       return { result: { status, contentType, text }, status };
@@ -292,13 +257,13 @@ class PooledTransport implements Transport {
   async *watch<T>(path: string, query: Query, signal?: AbortSignal, options: WatchOptions = {}) {
     const request: Request = { method: 'GET', path, query: { ...query, watch: true }, ...options };
     const attempt: Attempt = { ...describe(request), verb: 'watch', code: 'WatchFailed' };
-    let body: Dispatcher.ResponseData['body'] | undefined;
+    let body: IncomingMessage | undefined;
     const end = () => body?.destroy();
     signal?.addEventListener('abort', end, { once: true });
     try {
       body = await this.#timed({ ...attempt, request: { ...request, ...(signal && { signal }) } }, async opening => {
-        const { answer } = await this.#openWatch(attempt, opening);
-        return { result: answer.body, status: answer.statusCode };
+        const { answer, status } = await this.#openWatch(attempt, opening);
+        return { result: answer, status };
       });
       yield* this.#events<T>(attempt, body);
     } catch (error) {
@@ -311,16 +276,16 @@ class PooledTransport implements Transport {
   }
 
   async close(): Promise<void> {
-    await Promise.all([this.#requests, this.#watches, this.#behind].map(pool => pool.destroy()));
+    for (const pool of [this.#requests, this.#watches, this.#behind]) pool.close();
   }
 
   async #openWatch(attempt: Attempt, signal: AbortSignal): Promise<Opened> {
     const opened = await this.#open(attempt, this.#watches, signal);
-    const { answer, contentType, retryAfterMs } = opened;
-    if (answer.statusCode === 200) return opened;
-    const text = await answer.body.text();
+    const { answer, status, contentType, retryAfterMs } = opened;
+    if (status === 200) return opened;
+    const text = await readText(answer, signal);
     const body = parseStatus(contentType, text);
-    throw refused(attempt.code, attempt.what, { status: answer.statusCode, body, text, retryAfterMs });
+    throw refused(attempt.code, attempt.what, { status, body, text, retryAfterMs });
   }
 
   async *#events<T>({ code, what }: Attempt, body: AsyncIterable<Uint8Array>): AsyncGenerator<WatchEvent<T>> {
@@ -339,9 +304,8 @@ class PooledTransport implements Transport {
 
   async #attempt(attempt: Attempt): Promise<string> {
     return this.#timed(attempt, async signal => {
-      const { answer, contentType, retryAfterMs } = await this.#open(attempt, this.#requests, signal);
-      const text = await answer.body.text();
-      const status = answer.statusCode;
+      const { answer, status, contentType, retryAfterMs } = await this.#open(attempt, this.#requests, signal);
+      const text = await readText(answer, signal);
       if (status < 400) return { result: text, status };
       const body = parseStatus(contentType, text);
       throw refused(attempt.code, attempt.what, { status, body, text, retryAfterMs });
@@ -373,27 +337,29 @@ class PooledTransport implements Transport {
   }
 
   /** Sends, and once more with renewed credentials when they were refused: the server then did nothing. */
-  async #open(attempt: Attempt, pool: Pool, signal: AbortSignal): Promise<Opened> {
-    const first = await this.#send(attempt.request, pool, signal, false);
-    const answer = first.statusCode === 401 ? await this.#sendAgain(first, attempt.request, pool, signal) : first;
+  async #open({ request }: Attempt, pool: ConnectionPool, signal: AbortSignal): Promise<Opened> {
+    let answer = await this.#send(request, pool, signal, false);
+    if (answer.statusCode === 401) {
+      await readText(answer, signal); // its connection can then be used again
+      answer = await this.#send(request, pool, signal, true);
+    }
+    const { statusCode: status = 0, headers } = answer;
     return {
       answer,
-      contentType: header(answer.headers, 'content-type'),
-      retryAfterMs: parseRetryAfter(header(answer.headers, 'retry-after'), Date.now()),
+      status,
+      contentType: headers['content-type'],
+      retryAfterMs: parseRetryAfter(headers['retry-after'], Date.now()),
     };
   }
 
-  async #sendAgain(refusal: Dispatcher.ResponseData, request: Request, pool: Pool, signal: AbortSignal) {
-    await refusal.body.dump();
-    return this.#send(request, pool, signal, true);
-  }
-
-  async #send(request: Request, pool: Pool, signal: AbortSignal, renew: boolean): Promise<Dispatcher.ResponseData> {
-    const { headers } = await this.#cluster.credentials(renew);
+  async #send(request: Request, pool: ConnectionPool, signal: AbortSignal, renew: boolean): Promise<IncomingMessage> {
+    const { headers, tls } = await this.#cluster.credentials(renew);
     const { method, path, query, body, contentType = 'application/json', accept = 'application/json' } = request;
-    return pool.request({
+    return pool.send({
+      url: new URL(`${this.#server}${path}${queryString(query)}`),
       method,
-      path: `${this.#basePath}${path}${queryString(query)}`,
+      tls,
+      signal,
       headers: {
         accept,
         'user-agent': this.#options.userAgent ?? 'kube-transport',
@@ -401,8 +367,7 @@ class PooledTransport implements Transport {
         ...request.headers,
         ...headers,
       },
-      ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
-      signal,
+      body: body === undefined || typeof body === 'string' ? body : JSON.stringify(body),
     });
   }
 }

@@ -7,6 +7,7 @@ import { type Migration, readMigrations } from './files.ts';
 import { findContract } from './lint.ts';
 import { refuseTransactionPool } from './pooler.ts';
 import { down, type Finding, type RunOptions, status, up } from './run.ts';
+import { describeFlags, type Plant, type Seed } from './seed.ts';
 import { type SessionOptions, withLock, withSession } from './session.ts';
 import { EXIT_CODES, nothing, sayVerdict, type Verdict } from './verdict.ts';
 
@@ -26,17 +27,23 @@ const migrateConfig = z.object({
 
 type MigrateConfig = z.output<typeof migrateConfig>;
 
-/** Writes a service's sample rows. Must be harmless when run twice. */
-export type Seed = (client: Client) => Promise<void>;
-
 export type CliOptions = { readonly args: readonly string[]; readonly environment: Environment; readonly seed?: Seed };
 
-const USAGE = 'usage: migrate up | down [--to ID] | status | lint | seed';
+const USAGE = 'usage: migrate up | down [--to ID] | status | lint | seed [flags] | --help';
+
+const COMMANDS_HELP = `${USAGE}
+
+  up              applies what is pending
+  down            undoes the last migration, or all after --to ID
+  status          says what is applied and pending; exit 1 when something is pending
+  lint            says what the running release could not live with; exit 1 when there is something
+  seed            writes sample rows into an empty database
+`;
 
 type Task = {
   readonly config: MigrateConfig;
   readonly to: string | undefined;
-  readonly seed: Seed | undefined;
+  readonly plant: Plant | undefined;
   readonly run: RunOptions;
 };
 
@@ -44,6 +51,10 @@ const log = (message: string) => process.stdout.write(`${message}\n`);
 
 /** Says the verdict and gives the exit code; never throws. */
 export async function migrateCli({ args, environment, seed }: CliOptions): Promise<number> {
+  if (args.includes('--help')) {
+    process.stdout.write(COMMANDS_HELP + (seed ? describeFlags(seed) : ''));
+    return 0;
+  }
   const begun = performance.now();
   const finding = await findingOf(args, environment, seed);
   const verdict: Verdict = { ...finding, ms: Math.round(performance.now() - begun) };
@@ -65,9 +76,9 @@ const TERMINATED = 143;
 
 async function findingOf(args: readonly string[], environment: Environment, seed: Seed | undefined): Promise<Finding> {
   try {
-    const { command, to } = parseCommand(args);
+    const { command, to, plant } = parseCommand(args, seed);
     const config = readConfig(migrateConfig, environment);
-    return await COMMANDS[command]({ config, to, seed, run: { lockTimeoutMs: config.MIGRATE_LOCK_TIMEOUT_MS, log } });
+    return await COMMANDS[command]({ config, to, plant, run: { lockTimeoutMs: config.MIGRATE_LOCK_TIMEOUT_MS, log } });
   } catch (error) {
     if (error instanceof MigrateError)
       return { ...nothing, result: error.result, failed: error.failed, message: error.message };
@@ -75,17 +86,28 @@ async function findingOf(args: readonly string[], environment: Environment, seed
   }
 }
 
-function parseCommand(args: readonly string[]): { command: keyof typeof COMMANDS; to: string | undefined } {
-  const { positionals, values } = parseOrExplain(args);
+type Asked = {
+  readonly command: keyof typeof COMMANDS;
+  readonly to: string | undefined;
+  readonly plant: Plant | undefined;
+};
+
+function parseCommand(args: readonly string[], seed: Seed | undefined): Asked {
+  const { positionals, values } = parseOrExplain(args, seed);
   const [command, ...more] = positionals;
   if (command === undefined || !isCommand(command) || more.length > 0) throw new MigrateError('misused', USAGE);
-  if (values.to !== undefined && command !== 'down') throw new MigrateError('misused', USAGE);
-  return { command, to: values.to };
+  const { to, ...flags } = values;
+  if (to !== undefined && command !== 'down') throw new MigrateError('misused', USAGE);
+  if (Object.keys(flags).length > 0 && command !== 'seed') throw new MigrateError('misused', USAGE);
+  return { command, to, plant: command === 'seed' ? seed?.prepare(flags) : undefined };
 }
 
-function parseOrExplain(args: readonly string[]) {
+function parseOrExplain(args: readonly string[], seed: Seed | undefined) {
+  const flags = ['to', ...(seed?.flags ?? []).map(({ name }) => name)];
+  const options = Object.fromEntries(flags.map(name => [name, { type: 'string' as const }]));
   try {
-    return parseArgs({ args: [...args], allowPositionals: true, options: { to: { type: 'string' } } });
+    const { positionals, values } = parseArgs({ args: [...args], allowPositionals: true, options });
+    return { positionals, values: values as Readonly<Record<string, string | undefined>> };
   } catch (cause) {
     throw new MigrateError('misused', USAGE, { cause });
   }
@@ -96,7 +118,7 @@ const COMMANDS = {
   down: task => onDatabase(task, true, (client, migrations) => down(client, migrations, task.to, task.run)),
   status: task => onDatabase(task, false, status),
   lint,
-  seed: task => onDatabase(task, true, client => plant(client, task.seed)),
+  seed: task => onDatabase(task, true, client => seeded(client, task.plant)),
 } satisfies Record<string, (task: Task) => Promise<Finding>>;
 
 const isCommand = (word: string): word is keyof typeof COMMANDS => Object.hasOwn(COMMANDS, word);
@@ -147,10 +169,10 @@ const judged = (finding: Finding): Finding => ({
   result: finding.contract.length > 0 ? 'contract' : 'clean',
 });
 
-async function plant(client: Client, seed: Seed | undefined): Promise<Finding> {
-  if (seed === undefined) throw new MigrateError('misused', 'this image has no sample rows');
+async function seeded(client: Client, plant: Plant | undefined): Promise<Finding> {
+  if (plant === undefined) throw new MigrateError('misused', 'this image has no sample rows');
   try {
-    await seed(client);
+    await plant(client);
   } catch (error) {
     if (isConnectionLoss(error)) throw error;
     throw new MigrateError('failed', describe(error), { cause: error });

@@ -15,6 +15,7 @@ test.each([
   ['ALTER TABLE t ALTER a DROP DEFAULT;'],
   ['CREATE INDEX CONCURRENTLY i ON t (a);'],
   ['-- DROP TABLE t;\nSELECT 1; /* RENAME */'],
+  ['CREATE TRIGGER g AFTER TRUNCATE ON t EXECUTE FUNCTION f();'],
 ])('the running release lives with: %s', sql => {
   expect(lint(sql)).toEqual([]);
 });

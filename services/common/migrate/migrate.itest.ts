@@ -6,6 +6,7 @@ import { Client } from 'pg';
 import { startPgBouncer } from '../testing/pgbouncer.ts';
 import { query, startPostgres, type TestPostgres } from '../testing/postgres.ts';
 import { freePort, stopProcess, type TemporaryFolder, temporaryFolder, until } from '../testing/processes.ts';
+import { migrateCli } from './cli.ts';
 import { EXIT_CODES, type Verdict } from './verdict.ts';
 
 const MIGRATE = new URL('../../devshelf/migrate.ts', import.meta.url).pathname;
@@ -322,7 +323,14 @@ test.each([
   ['no database', ['up'], { DATABASE_URL: '' }],
   ['a database of another kind', ['up'], { DATABASE_URL: 'mysql://x/y' }],
   ['no directory of migrations', ['up'], { MIGRATIONS_DIR: '/nowhere' }],
-  ['sample rows of a service without any', ['seed'], {}],
+  ['a flag that no command has', ['seed', '--sede', '1'], {}],
+  ['a flag of another command', ['up', '--users', '1'], {}],
+  ['a flag with a value that is not allowed', ['seed', '--users', 'many'], {}],
 ])('misused: %s', async (_case, args, environment) => {
   expect(await migrate(args, environment)).toMatchObject({ result: 'misused', message: expect.stringMatching(/./) });
+});
+
+test('misused: sample rows of a service without any', async () => {
+  const environment = { DATABASE_URL: databaseUrl, MIGRATIONS_DIR: folder.path };
+  expect(await migrateCli({ args: ['seed'], environment })).toBe(EXIT_CODES.misused);
 });

@@ -20,8 +20,18 @@ export type ResourceModel = runtime.Types.Result.DefaultSelection<Prisma.$Resour
 
 export type AggregateResource = {
   _count: ResourceCountAggregateOutputType | null
+  _avg: ResourceAvgAggregateOutputType | null
+  _sum: ResourceSumAggregateOutputType | null
   _min: ResourceMinAggregateOutputType | null
   _max: ResourceMaxAggregateOutputType | null
+}
+
+export type ResourceAvgAggregateOutputType = {
+  linkStatus: number | null
+}
+
+export type ResourceSumAggregateOutputType = {
+  linkStatus: number | null
 }
 
 export type ResourceMinAggregateOutputType = {
@@ -32,6 +42,11 @@ export type ResourceMinAggregateOutputType = {
   type: string | null
   ownerId: string | null
   createdAt: Date | null
+  linkStatus: number | null
+  linkError: string | null
+  linkTitle: string | null
+  linkCheckedAt: Date | null
+  linkDueAt: Date | null
 }
 
 export type ResourceMaxAggregateOutputType = {
@@ -42,6 +57,11 @@ export type ResourceMaxAggregateOutputType = {
   type: string | null
   ownerId: string | null
   createdAt: Date | null
+  linkStatus: number | null
+  linkError: string | null
+  linkTitle: string | null
+  linkCheckedAt: Date | null
+  linkDueAt: Date | null
 }
 
 export type ResourceCountAggregateOutputType = {
@@ -52,9 +72,22 @@ export type ResourceCountAggregateOutputType = {
   type: number
   ownerId: number
   createdAt: number
+  linkStatus: number
+  linkError: number
+  linkTitle: number
+  linkCheckedAt: number
+  linkDueAt: number
   _all: number
 }
 
+
+export type ResourceAvgAggregateInputType = {
+  linkStatus?: true
+}
+
+export type ResourceSumAggregateInputType = {
+  linkStatus?: true
+}
 
 export type ResourceMinAggregateInputType = {
   id?: true
@@ -64,6 +97,11 @@ export type ResourceMinAggregateInputType = {
   type?: true
   ownerId?: true
   createdAt?: true
+  linkStatus?: true
+  linkError?: true
+  linkTitle?: true
+  linkCheckedAt?: true
+  linkDueAt?: true
 }
 
 export type ResourceMaxAggregateInputType = {
@@ -74,6 +112,11 @@ export type ResourceMaxAggregateInputType = {
   type?: true
   ownerId?: true
   createdAt?: true
+  linkStatus?: true
+  linkError?: true
+  linkTitle?: true
+  linkCheckedAt?: true
+  linkDueAt?: true
 }
 
 export type ResourceCountAggregateInputType = {
@@ -84,6 +127,11 @@ export type ResourceCountAggregateInputType = {
   type?: true
   ownerId?: true
   createdAt?: true
+  linkStatus?: true
+  linkError?: true
+  linkTitle?: true
+  linkCheckedAt?: true
+  linkDueAt?: true
   _all?: true
 }
 
@@ -125,6 +173,18 @@ export type ResourceAggregateArgs<ExtArgs extends runtime.Types.Extensions.Inter
   /**
    * {@link https://www.prisma.io/docs/concepts/components/prisma-client/aggregations Aggregation Docs}
    * 
+   * Select which fields to average
+  **/
+  _avg?: ResourceAvgAggregateInputType
+  /**
+   * {@link https://www.prisma.io/docs/concepts/components/prisma-client/aggregations Aggregation Docs}
+   * 
+   * Select which fields to sum
+  **/
+  _sum?: ResourceSumAggregateInputType
+  /**
+   * {@link https://www.prisma.io/docs/concepts/components/prisma-client/aggregations Aggregation Docs}
+   * 
    * Select which fields to find the minimum value
   **/
   _min?: ResourceMinAggregateInputType
@@ -155,6 +215,8 @@ export type ResourceGroupByArgs<ExtArgs extends runtime.Types.Extensions.Interna
   take?: number
   skip?: number
   _count?: ResourceCountAggregateInputType | true
+  _avg?: ResourceAvgAggregateInputType
+  _sum?: ResourceSumAggregateInputType
   _min?: ResourceMinAggregateInputType
   _max?: ResourceMaxAggregateInputType
 }
@@ -167,7 +229,14 @@ export type ResourceGroupByOutputType = {
   type: string
   ownerId: string | null
   createdAt: Date
+  linkStatus: number | null
+  linkError: string | null
+  linkTitle: string | null
+  linkCheckedAt: Date | null
+  linkDueAt: Date
   _count: ResourceCountAggregateOutputType | null
+  _avg: ResourceAvgAggregateOutputType | null
+  _sum: ResourceSumAggregateOutputType | null
   _min: ResourceMinAggregateOutputType | null
   _max: ResourceMaxAggregateOutputType | null
 }
@@ -198,6 +267,11 @@ export type ResourceWhereInput = {
   type?: Prisma.StringFilter<"Resource"> | string
   ownerId?: Prisma.UuidNullableFilter<"Resource"> | string | null
   createdAt?: Prisma.DateTimeFilter<"Resource"> | Date | string
+  linkStatus?: Prisma.IntNullableFilter<"Resource"> | number | null
+  linkError?: Prisma.StringNullableFilter<"Resource"> | string | null
+  linkTitle?: Prisma.StringNullableFilter<"Resource"> | string | null
+  linkCheckedAt?: Prisma.DateTimeNullableFilter<"Resource"> | Date | string | null
+  linkDueAt?: Prisma.DateTimeFilter<"Resource"> | Date | string
   owner?: Prisma.XOR<Prisma.UserNullableScalarRelationFilter, Prisma.UserWhereInput> | null
 }
 
@@ -209,6 +283,11 @@ export type ResourceOrderByWithRelationInput = {
   type?: Prisma.SortOrder
   ownerId?: Prisma.SortOrderInput | Prisma.SortOrder
   createdAt?: Prisma.SortOrder
+  linkStatus?: Prisma.SortOrderInput | Prisma.SortOrder
+  linkError?: Prisma.SortOrderInput | Prisma.SortOrder
+  linkTitle?: Prisma.SortOrderInput | Prisma.SortOrder
+  linkCheckedAt?: Prisma.SortOrderInput | Prisma.SortOrder
+  linkDueAt?: Prisma.SortOrder
   owner?: Prisma.UserOrderByWithRelationInput
 }
 
@@ -223,6 +302,11 @@ export type ResourceWhereUniqueInput = Prisma.AtLeast<{
   type?: Prisma.StringFilter<"Resource"> | string
   ownerId?: Prisma.UuidNullableFilter<"Resource"> | string | null
   createdAt?: Prisma.DateTimeFilter<"Resource"> | Date | string
+  linkStatus?: Prisma.IntNullableFilter<"Resource"> | number | null
+  linkError?: Prisma.StringNullableFilter<"Resource"> | string | null
+  linkTitle?: Prisma.StringNullableFilter<"Resource"> | string | null
+  linkCheckedAt?: Prisma.DateTimeNullableFilter<"Resource"> | Date | string | null
+  linkDueAt?: Prisma.DateTimeFilter<"Resource"> | Date | string
   owner?: Prisma.XOR<Prisma.UserNullableScalarRelationFilter, Prisma.UserWhereInput> | null
 }, "id">
 
@@ -234,9 +318,16 @@ export type ResourceOrderByWithAggregationInput = {
   type?: Prisma.SortOrder
   ownerId?: Prisma.SortOrderInput | Prisma.SortOrder
   createdAt?: Prisma.SortOrder
+  linkStatus?: Prisma.SortOrderInput | Prisma.SortOrder
+  linkError?: Prisma.SortOrderInput | Prisma.SortOrder
+  linkTitle?: Prisma.SortOrderInput | Prisma.SortOrder
+  linkCheckedAt?: Prisma.SortOrderInput | Prisma.SortOrder
+  linkDueAt?: Prisma.SortOrder
   _count?: Prisma.ResourceCountOrderByAggregateInput
+  _avg?: Prisma.ResourceAvgOrderByAggregateInput
   _max?: Prisma.ResourceMaxOrderByAggregateInput
   _min?: Prisma.ResourceMinOrderByAggregateInput
+  _sum?: Prisma.ResourceSumOrderByAggregateInput
 }
 
 export type ResourceScalarWhereWithAggregatesInput = {
@@ -250,6 +341,11 @@ export type ResourceScalarWhereWithAggregatesInput = {
   type?: Prisma.StringWithAggregatesFilter<"Resource"> | string
   ownerId?: Prisma.UuidNullableWithAggregatesFilter<"Resource"> | string | null
   createdAt?: Prisma.DateTimeWithAggregatesFilter<"Resource"> | Date | string
+  linkStatus?: Prisma.IntNullableWithAggregatesFilter<"Resource"> | number | null
+  linkError?: Prisma.StringNullableWithAggregatesFilter<"Resource"> | string | null
+  linkTitle?: Prisma.StringNullableWithAggregatesFilter<"Resource"> | string | null
+  linkCheckedAt?: Prisma.DateTimeNullableWithAggregatesFilter<"Resource"> | Date | string | null
+  linkDueAt?: Prisma.DateTimeWithAggregatesFilter<"Resource"> | Date | string
 }
 
 export type ResourceCreateInput = {
@@ -259,6 +355,11 @@ export type ResourceCreateInput = {
   url: string
   type: string
   createdAt?: Date | string
+  linkStatus?: number | null
+  linkError?: string | null
+  linkTitle?: string | null
+  linkCheckedAt?: Date | string | null
+  linkDueAt?: Date | string
   owner?: Prisma.UserCreateNestedOneWithoutResourcesInput
 }
 
@@ -270,6 +371,11 @@ export type ResourceUncheckedCreateInput = {
   type: string
   ownerId?: string | null
   createdAt?: Date | string
+  linkStatus?: number | null
+  linkError?: string | null
+  linkTitle?: string | null
+  linkCheckedAt?: Date | string | null
+  linkDueAt?: Date | string
 }
 
 export type ResourceUpdateInput = {
@@ -279,6 +385,11 @@ export type ResourceUpdateInput = {
   url?: Prisma.StringFieldUpdateOperationsInput | string
   type?: Prisma.StringFieldUpdateOperationsInput | string
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  linkStatus?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
+  linkError?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  linkTitle?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  linkCheckedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  linkDueAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   owner?: Prisma.UserUpdateOneWithoutResourcesNestedInput
 }
 
@@ -290,6 +401,11 @@ export type ResourceUncheckedUpdateInput = {
   type?: Prisma.StringFieldUpdateOperationsInput | string
   ownerId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  linkStatus?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
+  linkError?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  linkTitle?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  linkCheckedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  linkDueAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
 }
 
 export type ResourceCreateManyInput = {
@@ -300,6 +416,11 @@ export type ResourceCreateManyInput = {
   type: string
   ownerId?: string | null
   createdAt?: Date | string
+  linkStatus?: number | null
+  linkError?: string | null
+  linkTitle?: string | null
+  linkCheckedAt?: Date | string | null
+  linkDueAt?: Date | string
 }
 
 export type ResourceUpdateManyMutationInput = {
@@ -309,6 +430,11 @@ export type ResourceUpdateManyMutationInput = {
   url?: Prisma.StringFieldUpdateOperationsInput | string
   type?: Prisma.StringFieldUpdateOperationsInput | string
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  linkStatus?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
+  linkError?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  linkTitle?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  linkCheckedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  linkDueAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
 }
 
 export type ResourceUncheckedUpdateManyInput = {
@@ -319,6 +445,11 @@ export type ResourceUncheckedUpdateManyInput = {
   type?: Prisma.StringFieldUpdateOperationsInput | string
   ownerId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  linkStatus?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
+  linkError?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  linkTitle?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  linkCheckedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  linkDueAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
 }
 
 export type ResourceListRelationFilter = {
@@ -339,6 +470,15 @@ export type ResourceCountOrderByAggregateInput = {
   type?: Prisma.SortOrder
   ownerId?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
+  linkStatus?: Prisma.SortOrder
+  linkError?: Prisma.SortOrder
+  linkTitle?: Prisma.SortOrder
+  linkCheckedAt?: Prisma.SortOrder
+  linkDueAt?: Prisma.SortOrder
+}
+
+export type ResourceAvgOrderByAggregateInput = {
+  linkStatus?: Prisma.SortOrder
 }
 
 export type ResourceMaxOrderByAggregateInput = {
@@ -349,6 +489,11 @@ export type ResourceMaxOrderByAggregateInput = {
   type?: Prisma.SortOrder
   ownerId?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
+  linkStatus?: Prisma.SortOrder
+  linkError?: Prisma.SortOrder
+  linkTitle?: Prisma.SortOrder
+  linkCheckedAt?: Prisma.SortOrder
+  linkDueAt?: Prisma.SortOrder
 }
 
 export type ResourceMinOrderByAggregateInput = {
@@ -359,6 +504,15 @@ export type ResourceMinOrderByAggregateInput = {
   type?: Prisma.SortOrder
   ownerId?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
+  linkStatus?: Prisma.SortOrder
+  linkError?: Prisma.SortOrder
+  linkTitle?: Prisma.SortOrder
+  linkCheckedAt?: Prisma.SortOrder
+  linkDueAt?: Prisma.SortOrder
+}
+
+export type ResourceSumOrderByAggregateInput = {
+  linkStatus?: Prisma.SortOrder
 }
 
 export type ResourceCreateNestedManyWithoutOwnerInput = {
@@ -403,8 +557,12 @@ export type ResourceUncheckedUpdateManyWithoutOwnerNestedInput = {
   deleteMany?: Prisma.ResourceScalarWhereInput | Prisma.ResourceScalarWhereInput[]
 }
 
-export type NullableStringFieldUpdateOperationsInput = {
-  set?: string | null
+export type NullableIntFieldUpdateOperationsInput = {
+  set?: number | null
+  increment?: number
+  decrement?: number
+  multiply?: number
+  divide?: number
 }
 
 export type ResourceCreateWithoutOwnerInput = {
@@ -414,6 +572,11 @@ export type ResourceCreateWithoutOwnerInput = {
   url: string
   type: string
   createdAt?: Date | string
+  linkStatus?: number | null
+  linkError?: string | null
+  linkTitle?: string | null
+  linkCheckedAt?: Date | string | null
+  linkDueAt?: Date | string
 }
 
 export type ResourceUncheckedCreateWithoutOwnerInput = {
@@ -423,6 +586,11 @@ export type ResourceUncheckedCreateWithoutOwnerInput = {
   url: string
   type: string
   createdAt?: Date | string
+  linkStatus?: number | null
+  linkError?: string | null
+  linkTitle?: string | null
+  linkCheckedAt?: Date | string | null
+  linkDueAt?: Date | string
 }
 
 export type ResourceCreateOrConnectWithoutOwnerInput = {
@@ -462,6 +630,11 @@ export type ResourceScalarWhereInput = {
   type?: Prisma.StringFilter<"Resource"> | string
   ownerId?: Prisma.UuidNullableFilter<"Resource"> | string | null
   createdAt?: Prisma.DateTimeFilter<"Resource"> | Date | string
+  linkStatus?: Prisma.IntNullableFilter<"Resource"> | number | null
+  linkError?: Prisma.StringNullableFilter<"Resource"> | string | null
+  linkTitle?: Prisma.StringNullableFilter<"Resource"> | string | null
+  linkCheckedAt?: Prisma.DateTimeNullableFilter<"Resource"> | Date | string | null
+  linkDueAt?: Prisma.DateTimeFilter<"Resource"> | Date | string
 }
 
 export type ResourceCreateManyOwnerInput = {
@@ -471,6 +644,11 @@ export type ResourceCreateManyOwnerInput = {
   url: string
   type: string
   createdAt?: Date | string
+  linkStatus?: number | null
+  linkError?: string | null
+  linkTitle?: string | null
+  linkCheckedAt?: Date | string | null
+  linkDueAt?: Date | string
 }
 
 export type ResourceUpdateWithoutOwnerInput = {
@@ -480,6 +658,11 @@ export type ResourceUpdateWithoutOwnerInput = {
   url?: Prisma.StringFieldUpdateOperationsInput | string
   type?: Prisma.StringFieldUpdateOperationsInput | string
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  linkStatus?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
+  linkError?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  linkTitle?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  linkCheckedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  linkDueAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
 }
 
 export type ResourceUncheckedUpdateWithoutOwnerInput = {
@@ -489,6 +672,11 @@ export type ResourceUncheckedUpdateWithoutOwnerInput = {
   url?: Prisma.StringFieldUpdateOperationsInput | string
   type?: Prisma.StringFieldUpdateOperationsInput | string
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  linkStatus?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
+  linkError?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  linkTitle?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  linkCheckedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  linkDueAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
 }
 
 export type ResourceUncheckedUpdateManyWithoutOwnerInput = {
@@ -498,6 +686,11 @@ export type ResourceUncheckedUpdateManyWithoutOwnerInput = {
   url?: Prisma.StringFieldUpdateOperationsInput | string
   type?: Prisma.StringFieldUpdateOperationsInput | string
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  linkStatus?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
+  linkError?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  linkTitle?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  linkCheckedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  linkDueAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
 }
 
 
@@ -510,6 +703,11 @@ export type ResourceSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs
   type?: boolean
   ownerId?: boolean
   createdAt?: boolean
+  linkStatus?: boolean
+  linkError?: boolean
+  linkTitle?: boolean
+  linkCheckedAt?: boolean
+  linkDueAt?: boolean
   owner?: boolean | Prisma.Resource$ownerArgs<ExtArgs>
 }, ExtArgs["result"]["resource"]>
 
@@ -521,6 +719,11 @@ export type ResourceSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Exte
   type?: boolean
   ownerId?: boolean
   createdAt?: boolean
+  linkStatus?: boolean
+  linkError?: boolean
+  linkTitle?: boolean
+  linkCheckedAt?: boolean
+  linkDueAt?: boolean
   owner?: boolean | Prisma.Resource$ownerArgs<ExtArgs>
 }, ExtArgs["result"]["resource"]>
 
@@ -532,6 +735,11 @@ export type ResourceSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Exte
   type?: boolean
   ownerId?: boolean
   createdAt?: boolean
+  linkStatus?: boolean
+  linkError?: boolean
+  linkTitle?: boolean
+  linkCheckedAt?: boolean
+  linkDueAt?: boolean
   owner?: boolean | Prisma.Resource$ownerArgs<ExtArgs>
 }, ExtArgs["result"]["resource"]>
 
@@ -543,9 +751,14 @@ export type ResourceSelectScalar = {
   type?: boolean
   ownerId?: boolean
   createdAt?: boolean
+  linkStatus?: boolean
+  linkError?: boolean
+  linkTitle?: boolean
+  linkCheckedAt?: boolean
+  linkDueAt?: boolean
 }
 
-export type ResourceOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "title" | "description" | "url" | "type" | "ownerId" | "createdAt", ExtArgs["result"]["resource"]>
+export type ResourceOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "title" | "description" | "url" | "type" | "ownerId" | "createdAt" | "linkStatus" | "linkError" | "linkTitle" | "linkCheckedAt" | "linkDueAt", ExtArgs["result"]["resource"]>
 export type ResourceInclude<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   owner?: boolean | Prisma.Resource$ownerArgs<ExtArgs>
 }
@@ -569,6 +782,11 @@ export type $ResourcePayload<ExtArgs extends runtime.Types.Extensions.InternalAr
     type: string
     ownerId: string | null
     createdAt: Date
+    linkStatus: number | null
+    linkError: string | null
+    linkTitle: string | null
+    linkCheckedAt: Date | null
+    linkDueAt: Date
   }, ExtArgs["result"]["resource"]>
   composites: {}
 }
@@ -1000,6 +1218,11 @@ export interface ResourceFieldRefs {
   readonly type: Prisma.FieldRef<"Resource", 'String'>
   readonly ownerId: Prisma.FieldRef<"Resource", 'String'>
   readonly createdAt: Prisma.FieldRef<"Resource", 'DateTime'>
+  readonly linkStatus: Prisma.FieldRef<"Resource", 'Int'>
+  readonly linkError: Prisma.FieldRef<"Resource", 'String'>
+  readonly linkTitle: Prisma.FieldRef<"Resource", 'String'>
+  readonly linkCheckedAt: Prisma.FieldRef<"Resource", 'DateTime'>
+  readonly linkDueAt: Prisma.FieldRef<"Resource", 'DateTime'>
 }
     
 

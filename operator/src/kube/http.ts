@@ -1,0 +1,101 @@
+// HTTP/1.1 over kept connections, by Node's own client: what is in the process anyway costs no memory again.
+import {
+  type IncomingMessage,
+  type OutgoingHttpHeaders,
+  Agent as PlainAgent,
+  request as plainRequest,
+} from 'node:http';
+import { Agent as SecureAgent, request as secureRequest } from 'node:https';
+import type { Socket } from 'node:net';
+import { setTimeout as startTimer } from 'node:timers';
+import type { SecureContextOptions } from 'node:tls';
+
+export type PoolOptions = {
+  /** At most so many at a time to one host; the next requests wait. Without: as many as there are requests. */
+  connections?: number;
+  /** A connection that nobody used for so long is closed. Without: it is closed after its one answer. */
+  idleMs?: number;
+};
+
+export type HttpRequest = {
+  url: URL;
+  method?: string;
+  headers: OutgoingHttpHeaders;
+  body?: string | undefined;
+  /** Other certificates open other connections: the ones of old certificates end by being idle. */
+  tls?: SecureContextOptions & { servername?: string; rejectUnauthorized?: boolean };
+  /** Ends the request, and the reading of its answer, with the signal's reason. */
+  signal: AbortSignal;
+};
+
+export class ConnectTimeout extends Error {
+  readonly code = 'CONNECT_TIMEOUT';
+}
+
+/** A peer that vanished without a word is noticed by the kernel's probes. */
+const TCP_PROBE_MS = 15_000;
+const CONNECT_TIMEOUT_MS = 5_000;
+
+export class ConnectionPool {
+  readonly #plain: PlainAgent;
+  readonly #secure: SecureAgent;
+
+  constructor({ connections = Number.POSITIVE_INFINITY, idleMs }: PoolOptions) {
+    const options = {
+      keepAlive: idleMs !== undefined,
+      maxSockets: connections,
+      ...(idleMs !== undefined && { timeout: idleMs }),
+    };
+    this.#plain = new PlainAgent(options);
+    this.#secure = new SecureAgent(options);
+  }
+
+  /** The answer's head; its body is for the caller to read or to destroy. */
+  send({ url, method = 'GET', headers: given, body, tls, signal }: HttpRequest): Promise<IncomingMessage> {
+    // for DELETE Node itself would send the body without its length, as the beginning of the next request
+    const headers = body === undefined ? given : { ...given, 'content-length': Buffer.byteLength(body) };
+    return new Promise((resolve, reject) => {
+      const secure = url.protocol === 'https:';
+      const outgoing = secure
+        ? secureRequest(url, { ...tls, method, headers, signal, agent: this.#secure })
+        : plainRequest(url, { method, headers, signal, agent: this.#plain });
+      outgoing.once('socket', socket => {
+        socket.setKeepAlive(true, TCP_PROBE_MS);
+        limitConnecting(socket, secure ? 'secureConnect' : 'connect');
+      });
+      outgoing.once('response', resolve);
+      outgoing.on('error', error => reject(signal.aborted ? signal.reason : error));
+      outgoing.end(body);
+    });
+  }
+
+  /** Breaks what is under way. */
+  close(): void {
+    this.#plain.destroy();
+    this.#secure.destroy();
+  }
+}
+
+function limitConnecting(socket: Socket, connected: 'connect' | 'secureConnect'): void {
+  if (!socket.connecting) return;
+  const late = () => socket.destroy(new ConnectTimeout(`no connection within ${CONNECT_TIMEOUT_MS} ms`));
+  const timer = startTimer(late, CONNECT_TIMEOUT_MS);
+  const done = () => clearTimeout(timer);
+  socket.once(connected, done).once('close', done);
+}
+
+/** @throws when the answer is cut, longer than `maxBytes`, or the signal ends it */
+export async function readText(answer: IncomingMessage, signal: AbortSignal, maxBytes = Number.POSITIVE_INFINITY) {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  try {
+    for await (const chunk of answer as AsyncIterable<Buffer>) {
+      bytes += chunk.length;
+      if (bytes > maxBytes) throw new Error(`the answer is longer than ${maxBytes} bytes`);
+      chunks.push(chunk);
+    }
+  } catch (error) {
+    throw signal.aborted ? signal.reason : error;
+  }
+  return Buffer.concat(chunks).toString();
+}

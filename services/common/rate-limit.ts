@@ -1,0 +1,135 @@
+import ipaddr from 'ipaddr.js';
+
+/** How often something happened within the window that its first hit opened, and when that window ends. */
+export type Hits = { readonly count: number; readonly resetMs: number };
+
+export type RateLimit = { readonly max: number; readonly windowMs: number };
+
+export type Verdict = {
+  readonly limited: boolean;
+  readonly limit: number;
+  readonly remaining: number;
+  readonly windowSeconds: number;
+  /** until the window ends, rounded up: who comes back then is let in */
+  readonly resetSeconds: number;
+};
+
+/** What so many hits mean under this limit. */
+export function judge({ count, resetMs }: Hits, { max, windowMs }: RateLimit): Verdict {
+  return {
+    limited: count > max,
+    limit: max,
+    remaining: Math.max(0, max - count),
+    windowSeconds: Math.ceil(windowMs / 1_000),
+    resetSeconds: Math.max(1, Math.ceil(resetMs / 1_000)),
+  };
+}
+
+/** RateLimit fields (draft-ietf-httpapi-ratelimit-headers-10), and Retry-After for those who must wait. */
+export function rateLimitHeaders(verdict: Verdict): Record<string, string> {
+  const fields = {
+    'RateLimit-Policy': `"default";q=${verdict.limit};w=${verdict.windowSeconds}`,
+    RateLimit: `"default";r=${verdict.remaining};t=${verdict.resetSeconds}`,
+  };
+  return verdict.limited ? { ...fields, 'Retry-After': String(verdict.resetSeconds) } : fields;
+}
+
+/** The first four groups of an IPv6 address are one customer's: the other four are his to change at will. */
+const IPV6_PREFIX_GROUPS = 4;
+
+/** Whom a limit counts: an IPv4 address, or an IPv6 network of 64 bits. All that is no address is one client. */
+export function clientKey(ip: string): string {
+  if (!ipaddr.isValid(ip)) return 'unknown';
+  const address = ipaddr.process(ip);
+  if (address instanceof ipaddr.IPv4) return address.toString();
+  const network = address.parts.slice(0, IPV6_PREFIX_GROUPS).map(part => part.toString(16));
+  return `${network.join(':')}::/64`;
+}
+
+export type MemoryHits = { hit(key: string, windowMs: number): Hits };
+
+/**
+ * Counts in this process alone. `maxKeys` bounds the memory that strangers can make us use: beyond it the oldest
+ * window is forgotten.
+ */
+export function memoryHits(maxKeys = 10_000, now: () => number = () => performance.now()): MemoryHits {
+  const windows = new Map<string, { count: number; readonly endsAt: number }>();
+
+  const open = (key: string, endsAt: number) => {
+    windows.delete(key); // so that the newest window is always the last
+    if (windows.size >= maxKeys) makeRoom(windows, now());
+    const window = { count: 0, endsAt };
+    windows.set(key, window);
+    return window;
+  };
+  return {
+    hit: (key, windowMs) => {
+      const at = now();
+      const known = windows.get(key);
+      const window = known !== undefined && known.endsAt > at ? known : open(key, at + windowMs);
+      window.count += 1;
+      return { count: window.count, resetMs: window.endsAt - at };
+    },
+  };
+}
+
+function makeRoom(windows: Map<string, { readonly endsAt: number }>, at: number): void {
+  const size = windows.size;
+  for (const [key, { endsAt }] of windows) if (endsAt <= at) windows.delete(key);
+  const [oldest] = windows.keys();
+  if (windows.size === size && oldest !== undefined) windows.delete(oldest);
+}
+
+/** The one thing of a Redis client that is needed here. */
+export type ScriptRunner = { eval(script: string, keys: number, ...args: (string | number)[]): Promise<unknown> };
+
+export type SharedHits = { hit(key: string, windowMs: number): Promise<Hits> };
+
+// one script, for a key that is counted but never expires would shut its client out for good
+const COUNT = `
+local count = redis.call('INCR', KEYS[1])
+local reset = redis.call('PTTL', KEYS[1])
+if reset < 0 then
+  redis.call('PEXPIRE', KEYS[1], ARGV[1])
+  reset = tonumber(ARGV[1])
+end
+return {count, reset}`;
+
+/** Counts in Redis, for all processes together. Rejects when Redis does. */
+export function redisHits(redis: ScriptRunner, prefix: string): SharedHits {
+  return {
+    hit: async (key, windowMs) => {
+      const answer = await redis.eval(COUNT, 1, `${prefix}${key}`, windowMs);
+      const [count, resetMs] = answer as [number, number];
+      return { count, resetMs };
+    },
+  };
+}
+
+const REST_MS = 1_000;
+
+/**
+ * Counts in `shared`, and in `own` when that fails: each process then counts for itself, so a client may get as many
+ * times the limit as there are processes, but never no limit. After a failure `shared` is left alone for a second,
+ * lest every request wait for its timeout.
+ */
+export function hitsWithFallback(
+  shared: SharedHits,
+  own: MemoryHits,
+  onFailure: (error: unknown) => void = () => undefined,
+  now: () => number = () => performance.now(),
+): SharedHits {
+  let restUntil = Number.NEGATIVE_INFINITY;
+  return {
+    hit: async (key, windowMs) => {
+      if (now() < restUntil) return own.hit(key, windowMs);
+      try {
+        return await shared.hit(key, windowMs);
+      } catch (error) {
+        restUntil = now() + REST_MS;
+        onFailure(error);
+        return own.hit(key, windowMs);
+      }
+    },
+  };
+}

@@ -1,0 +1,80 @@
+import type { FastifyInstance } from 'fastify';
+import { z } from 'zod';
+import { declareRoutes, type Routes } from '../common/routes.ts';
+import { HttpError, invalid, parse, refusal } from './errors.ts';
+
+/** The version of the contract, which clients see; releases of the service have their own. */
+const API_VERSION = '1.0.0';
+
+/** The dashboard's routes: what is added here is served, guarded and in GET /openapi.json. */
+export const dashboardRoutes = (app: FastifyInstance): Routes =>
+  declareRoutes(app, {
+    api: {
+      title: 'Dashboard Mini Market',
+      version: API_VERSION,
+      description: 'The figures of a small market. Days, weeks and months are those of Buenos Aires.',
+      security: {
+        apiKey: { type: 'apiKey', in: 'header', name: 'X-API-Key' },
+        scrape: { type: 'http', scheme: 'bearer', description: 'The scrape token' },
+      },
+      refusal,
+      invalid,
+    },
+    guardScheme: 'apiKey',
+    parse,
+    refuse: (status, message) => new HttpError(status, message),
+  });
+
+const tags = ['operations'];
+
+const health = z.object({
+  status: z.enum(['healthy', 'unhealthy']),
+  timestamp: z.iso.datetime(),
+  database: z.enum(['connected', 'error']),
+  services: z.object({ dashboard: z.string(), analytics: z.string(), api: z.string() }),
+});
+const readiness = z.object({ status: z.string(), dependencies: z.record(z.string(), z.enum(['ok', 'failed'])) });
+
+/** What is served by others: app.ts, common/readiness.ts, common/scrape.ts. */
+export function describeSigns(routes: Routes): void {
+  routes.describe({
+    method: 'GET',
+    path: '/live',
+    tags,
+    summary: 'The process answers; no dependency is asked',
+    answer: { status: 200, schema: z.object({ status: z.string() }) },
+  });
+  routes.describe({
+    method: 'GET',
+    path: '/health',
+    tags,
+    summary: 'The answer that monitors read: process and database',
+    answer: { status: 200, schema: health },
+    refusals: { 503: { description: 'The database does not answer', schema: health } },
+  });
+  routes.describe({
+    method: 'GET',
+    path: '/ready',
+    tags,
+    summary: 'Every dependency answers',
+    answer: { status: 200, schema: readiness },
+    refusals: { 503: { description: 'Names the dependency that does not, or the process stops', schema: readiness } },
+  });
+  routes.describe({
+    method: 'GET',
+    path: '/metrics',
+    tags,
+    summary: 'Metrics in Prometheus’ text format',
+    security: 'scrape',
+    answer: { status: 200, mediaType: 'text/plain' },
+  });
+}
+
+/** GET /openapi.json, made at the first request, so that no start waits for it. */
+export function serveDocument(app: FastifyInstance, routes: Routes): void {
+  let text: string | undefined;
+  app.get('/openapi.json', async (_request, reply) => {
+    text ??= JSON.stringify(routes.document());
+    return reply.type('application/json; charset=utf-8').send(text);
+  });
+}

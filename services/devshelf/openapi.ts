@@ -1,0 +1,74 @@
+import type { FastifyInstance } from 'fastify';
+import { z } from 'zod';
+import { declareRoutes, type Routes } from '../common/routes.ts';
+import { HttpError, invalid, parse, refusal } from './errors.ts';
+
+/** The version of the contract, which clients see; releases of the service have their own. */
+const API_VERSION = '1.0.0';
+
+/** DevShelf's routes: what is added here is served, guarded and in GET /openapi.json. */
+export const apiRoutes = (app: FastifyInstance): Routes =>
+  declareRoutes(app, {
+    api: {
+      title: 'DevShelf API',
+      version: API_VERSION,
+      description: 'A library of resources for programmers.',
+      security: {
+        bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' },
+        scrape: { type: 'http', scheme: 'bearer', description: 'The scrape token' },
+      },
+      refusal,
+      invalid,
+    },
+    guardScheme: 'bearer',
+    parse,
+    refuse: (status, message) => new HttpError(status, message),
+  });
+
+const tags = ['operations'];
+const status = z.object({ status: z.string() });
+const readiness = z.object({ status: z.string(), dependencies: z.record(z.string(), z.enum(['ok', 'failed'])) });
+
+/** The welcome and the signs of life. */
+export function serveSigns(routes: Routes): void {
+  routes.add({
+    method: 'GET',
+    path: '/',
+    summary: 'Welcome',
+    answer: { status: 200, schema: z.object({ message: z.string() }) },
+    handle: () => ({ message: '¡Bienvenido a la API de la Biblioteca de Recursos para Programadores!' }),
+  });
+  routes.add({
+    method: 'GET',
+    path: '/health',
+    tags,
+    summary: 'The process answers; no dependency is asked',
+    answer: { status: 200, schema: status },
+    handle: () => ({ status: 'healthy' }),
+  });
+  routes.add({
+    method: 'GET',
+    path: '/live',
+    tags,
+    summary: 'The same, as Kubernetes calls it',
+    answer: { status: 200, schema: status },
+    handle: () => ({ status: 'alive' }),
+  });
+  // served by common/readiness.ts and common/scrape.ts
+  routes.describe({
+    method: 'GET',
+    path: '/ready',
+    tags,
+    summary: 'Every dependency answers',
+    answer: { status: 200, schema: readiness },
+    refusals: { 503: { description: 'Names the dependency that does not, or the process stops', schema: readiness } },
+  });
+  routes.describe({
+    method: 'GET',
+    path: '/metrics',
+    tags,
+    summary: "Metrics in Prometheus' text format",
+    security: 'scrape',
+    answer: { status: 200, mediaType: 'text/plain' },
+  });
+}

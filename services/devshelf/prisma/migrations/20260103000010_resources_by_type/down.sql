@@ -1,0 +1,1 @@
+DROP INDEX "resources_type_created_at_id_idx";
