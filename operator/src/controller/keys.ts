@@ -41,6 +41,7 @@ type Place = Pick<KeyView, 'name' | 'keyring' | 'client'>;
 
 interface Read {
   readonly resourceVersion: string;
+  readonly clientVersion: string | undefined;
   readonly files: KeyringFiles | undefined;
   /** The text that clients read. */
   readonly held: string | undefined;
@@ -87,11 +88,8 @@ export class Keys {
 
   /** One patch of keyring and record; nothing when the Secret is no longer what was decided on. */
   async rotate(app: AppResource, { keyring, change, record }: ActionOf<'rotateKey'>): Promise<void> {
-    const place = placeOf(app, keyring);
-    const read = place && (await this.#read(app, place));
-    if (!place || !read?.files) return;
-    const seen = this.#options.stores.secrets.get(app.metadata.namespace, keyring);
-    if (seen?.metadata.resourceVersion !== read.resourceVersion) return; // the next pass decides on what is there now
+    const read = await this.#asDecidedOn(app, keyring);
+    if (!read) return;
     const ids = { from: record.from ?? record.current, to: record.to ?? record.current };
     if (change !== 'add' && change !== 'restore' && read.files.keyring.keys[ids.to] === undefined) return;
     const mint = () => newKey(ids.to, this.#options.randomBytes(32));
@@ -108,15 +106,24 @@ export class Keys {
   /** The key comes from the keyring: what clients get is what pods were seen to accept. */
   async handOver(app: AppResource, action: ActionOf<'handOverKey'>): Promise<void> {
     const { keyring, client, keyId, previousUntil } = action;
-    const place = placeOf(app, keyring);
-    const read = place && (await this.#read(app, place));
-    const key = read?.files?.keyring.keys[keyId];
+    const read = await this.#asDecidedOn(app, keyring);
+    const key = read?.files.keyring.keys[keyId];
     const field = keyringsOf(app).find(({ secret }) => secret === keyring)?.client?.key;
     if (key === undefined || field === undefined) return;
     const encode = (text: string) => Buffer.from(text).toString('base64');
     await this.#patch(app, secrets, client, {
+      metadata: { resourceVersion: read?.clientVersion },
       data: { [field]: encode(key), [PREVIOUS_UNTIL]: encode(previousUntil) },
     });
+  }
+
+  /** Undefined when the keyring has changed since the pass looked: the next one decides on what is there then. */
+  async #asDecidedOn(app: AppResource, keyring: string): Promise<(Read & { files: KeyringFiles }) | undefined> {
+    const place = placeOf(app, keyring);
+    const read = place && (await this.#read(app, place));
+    const seen = this.#options.stores.secrets.get(app.metadata.namespace, keyring);
+    if (!read?.files || seen?.metadata.resourceVersion !== read.resourceVersion) return undefined;
+    return { ...read, files: read.files };
   }
 
   async sync(app: AppResource, { pods: behind, keys }: ActionOf<'syncPods'>): Promise<void> {
@@ -153,6 +160,7 @@ export class Keys {
     const parsed = parseKeyring(ring.data);
     return {
       resourceVersion: ring.metadata?.resourceVersion ?? '',
+      clientVersion: given?.metadata?.resourceVersion,
       files: parsed && { keyring: parsed, revoked: parseRevoked(ring.data) },
       held: held === undefined ? undefined : Buffer.from(held, 'base64').toString(),
     };
