@@ -43,52 +43,6 @@ async function bearerOf(username: string) {
   return { authorization: `Bearer ${response.json().access_token}` };
 }
 
-test('a user registers once: the name and the address are both taken then', async () => {
-  const first = await register('ana');
-  expect(first.statusCode).toBe(201);
-  expect(first.json()).toEqual({
-    id: expect.stringMatching(/^[0-9a-f-]{36}$/),
-    username: 'ana',
-    email: 'ana@example.org',
-    is_active: true,
-  });
-  const sameName = await register('ana', 'other@example.org');
-  expect([sameName.statusCode, sameName.json()]).toEqual([400, { detail: 'Username already registered' }]);
-  const sameAddress = await register('other', 'ana@example.org');
-  expect([sameAddress.statusCode, sameAddress.json()]).toEqual([400, { detail: 'Email already registered' }]);
-});
-
-test('two who register the same name at once: one wins', async () => {
-  const codes = (await Promise.all([register('twin'), register('twin')])).map(({ statusCode }) => statusCode);
-  expect(codes.sort()).toEqual([201, 400]);
-});
-
-test('a token is had with JSON and with a form; a wrong password and an unknown user look alike', async () => {
-  await register('bea');
-  const json = await post(`${AUTH}/token`, { username: 'bea', password: 'secretsecret' });
-  expect(json.json()).toEqual({ access_token: expect.any(String), token_type: 'bearer', expires_in: 900 });
-  const form = await app.inject({
-    method: 'POST',
-    url: `${AUTH}/token`,
-    headers: { 'content-type': 'application/x-www-form-urlencoded' },
-    payload: 'grant_type=password&username=bea&password=secretsecret',
-  });
-  expect(form.statusCode).toBe(200);
-  const wrong = await post(`${AUTH}/token`, { username: 'bea', password: 'wrong' });
-  const unknown = await post(`${AUTH}/token`, { username: 'nobody', password: 'wrong' });
-  expect([wrong.statusCode, wrong.body]).toEqual([401, '{"detail":"Incorrect credentials"}']);
-  expect([unknown.statusCode, unknown.body]).toEqual([wrong.statusCode, wrong.body]);
-});
-
-test('who is switched off is out at once, token or not', async () => {
-  await register('cora');
-  const bearer = await bearerOf('cora');
-  await query(databaseUrl, "UPDATE users SET is_active = false WHERE username = 'cora'");
-  const resource = { title: 'x', url: 'https://example.org', type: 'doc' };
-  expect((await post(RESOURCES, resource, bearer)).statusCode).toBe(401);
-  expect((await post(`${AUTH}/token`, { username: 'cora', password: 'secretsecret' })).statusCode).toBe(401);
-});
-
 test('a resource is created, read and listed; its URL is normalised', async () => {
   await register('dora');
   const bearer = await bearerOf('dora');
