@@ -27,7 +27,9 @@ export async function run(extend: (app: FastifyInstance) => void = () => undefin
   const redis =
     config.REDIS_URL === undefined ? undefined : (await import('./redis.ts')).connectRedis(config.REDIS_URL, logger);
   const jobs =
-    config.REDIS_URL === undefined ? undefined : (await import('./queue.ts')).openQueue(config.REDIS_URL, logger);
+    config.REDIS_URL === undefined
+      ? undefined
+      : (await import('./queue.ts')).openQueue({ url: config.REDIS_URL, logger, registry });
 
   const app = buildApp({ config, logger, registry, lifecycle, database, jobs, redis, signingKeys, scrapeKeys });
   app.addHook('onClose', async () => {
