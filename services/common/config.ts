@@ -26,7 +26,7 @@ export function readConfig<Schema extends z.ZodType>(schema: Schema, environment
   throw new ConfigError(parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`));
 }
 
-const milliseconds = (fallback: number) =>
+export const milliseconds = (fallback: number) =>
   z.coerce.number('must be a number of milliseconds').int().min(0).default(fallback);
 
 export const port = (fallback: number) =>
@@ -44,6 +44,12 @@ export const processConfig = {
   SHUTDOWN_DRAIN_MS: milliseconds(5_000),
   SCRAPE_TOKEN: z.string().optional(),
   SCRAPE_TOKEN_DIR: z.string().optional(),
+  /** errors go there (sentry.ts) */
+  SENTRY_DSN: z.url('must be a DSN, as https://key@host/1').optional(),
+  /** traces go there, as OTLP over HTTP (telemetry.ts) */
+  OTEL_EXPORTER_OTLP_ENDPOINT: z
+    .url({ protocol: /^https?$/, error: 'must be an http or https URL, as http://collector:4318' })
+    .optional(),
 };
 
 /** A database that stands still must cost a request less than two seconds: connecting, then asking. */

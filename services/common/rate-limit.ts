@@ -1,4 +1,5 @@
 import ipaddr from 'ipaddr.js';
+import { restAfterFailure } from './rest.ts';
 
 /** How often something happened within the window that its first hit opened, and when that window ends. */
 export type Hits = { readonly count: number; readonly resetMs: number };
@@ -106,12 +107,9 @@ export function redisHits(redis: ScriptRunner, prefix: string): SharedHits {
   };
 }
 
-const REST_MS = 1_000;
-
 /**
  * Counts in `shared`, and in `own` when that fails: each process then counts for itself, so a client may get as many
- * times the limit as there are processes, but never no limit. After a failure `shared` is left alone for a second,
- * lest every request wait for its timeout.
+ * times the limit as there are processes, but never no limit.
  */
 export function hitsWithFallback(
   shared: SharedHits,
@@ -119,15 +117,12 @@ export function hitsWithFallback(
   onFailure: (error: unknown) => void = () => undefined,
   now: () => number = () => performance.now(),
 ): SharedHits {
-  let restUntil = Number.NEGATIVE_INFINITY;
+  const ask = restAfterFailure(shared.hit, onFailure, now);
   return {
     hit: async (key, windowMs) => {
-      if (now() < restUntil) return own.hit(key, windowMs);
       try {
-        return await shared.hit(key, windowMs);
-      } catch (error) {
-        restUntil = now() + REST_MS;
-        onFailure(error);
+        return await ask(key, windowMs);
+      } catch {
         return own.hit(key, windowMs);
       }
     },

@@ -13,7 +13,7 @@ export type Listening = {
 
 /** Listens until a signal, then stops without losing a request. */
 export async function serve({ app, lifecycle, host, port, times }: Listening): Promise<void> {
-  const limitMs = times.delayMs + times.drainMs + 10_000;
+  const limitMs = times.delayMs + times.drainMs + (times.closeMs ?? 10_000);
   stopOnSignal(
     () => stopServing(app, lifecycle, times),
     limitMs,

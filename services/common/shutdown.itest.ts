@@ -35,6 +35,8 @@ async function startServer(environment: Record<string, string> = {}): Promise<Se
       HOST: '127.0.0.1',
       PORT: String(port),
       DASHBOARD_LOG_LEVEL: 'silent',
+      DASHBOARD_RATELIMIT_ENABLED: 'false',
+      DASHBOARD_CACHE_SECONDS: '0',
       ...environment,
     },
     stdio: ['ignore', 'ignore', 'inherit'],

@@ -28,6 +28,8 @@ export type ShutdownTimes = {
   readonly delayMs: number;
   /** then wait at most this long for clients to take their connections elsewhere */
   readonly drainMs: number;
+  /** the longest that closing what lies behind the server may take */
+  readonly closeMs?: number;
 };
 
 /**

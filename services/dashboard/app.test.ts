@@ -119,3 +119,20 @@ test('one log line for each request, with today’s fields and without keys or q
   ]);
   expect(lines.join()).not.toMatch(/dsk_|secret/);
 });
+
+test.each([
+  [
+    'a browser',
+    '/nowhere',
+    'text/html,application/xhtml+xml;q=0.9,*/*;q=0.8',
+    'text/html; charset=utf-8',
+    'Esta página no existe',
+  ],
+  ['a program', '/nowhere', '*/*', 'application/json; charset=utf-8', '{"detail":"Not Found"}'],
+  ['a browser in the API', '/api/nowhere', 'text/html', 'application/json; charset=utf-8', '{"detail":"Not Found"}'],
+])('what does not exist, asked for by %s', async (_case, url, accept, type, text) => {
+  const { app } = build();
+  const response = await app.inject({ url, headers: { accept } });
+  expect([response.statusCode, response.headers['content-type']]).toEqual([404, type]);
+  expect(response.body).toContain(text);
+});

@@ -34,7 +34,9 @@ const ORIGIN = /^https?:\/\/[^/?#\s]+$/i;
 
 const DAY_SECONDS = 86_400;
 
-const secret = z.string().regex(/^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$/, 'must be printable ASCII: it travels in a header');
+const secret = z
+  .string()
+  .regex(/^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$/, 'must be printable ASCII: it travels in a header');
 
 export const dashboardConfig = z
   .object({

@@ -41,7 +41,14 @@ test('the headers are those of today, and every line ends with CRLF', () => {
     'total_proveedores,total_pedidos,total_productos_pedidos,total_movimientos,facturas_procesadas,pedidos_mes,movimientos_semana,proveedor_top_nombre,proveedor_top_pedidos\r\n' +
       '1,2,3,4,5,6,7,"Arcor, S.A.",8\r\n',
   );
-  const provider = { codigo: 'A', nombre: 'B', total_pedidos: 1, total_productos: 2, pedidos_semana: 3, pedidos_mes: 4 };
+  const provider = {
+    codigo: 'A',
+    nombre: 'B',
+    total_pedidos: 1,
+    total_productos: 2,
+    pedidos_semana: 3,
+    pedidos_mes: 4,
+  };
   expect(providersCsv([provider])).toBe(
     'codigo,nombre,total_pedidos,total_productos,pedidos_semana,pedidos_mes\r\nA,B,1,2,3,4\r\n',
   );

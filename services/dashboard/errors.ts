@@ -1,7 +1,8 @@
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { Place } from '../common/routes.ts';
 import { NOT_AN_INTEGER } from '../common/schemas.ts';
+import { notFoundPage } from './pages/failure.ts';
 
 /** An answer that is not the expected one, in the shape `{"detail": …}` that the dashboard's clients know. */
 export class HttpError extends Error {
@@ -44,9 +45,16 @@ export const invalid = z
   })
   .meta({ id: 'HTTPValidationError' });
 
+/** A person with a browser, who is somewhere else than in the API. */
+const isVisitor = ({ headers, url }: FastifyRequest): boolean =>
+  headers.accept?.includes('text/html') === true && !url.startsWith('/api/');
+
 /** What nobody expected is a 500 with one fixed text; its cause goes to the log only. */
 export function answerErrors(app: FastifyInstance): void {
-  app.setNotFoundHandler(async (_request, reply) => reply.code(404).send({ detail: 'Not Found' }));
+  app.setNotFoundHandler(async (request, reply) => {
+    if (!isVisitor(request)) return reply.code(404).send({ detail: 'Not Found' });
+    return reply.code(404).type('text/html; charset=utf-8').send(notFoundPage());
+  });
   app.setErrorHandler(async (error: Error & { statusCode?: number }, request, reply) => {
     if (error instanceof HttpError) return reply.code(error.statusCode).send({ detail: error.detail });
     if (error.statusCode !== undefined && error.statusCode < 500) {

@@ -1,4 +1,5 @@
 import fastify, { type FastifyInstance } from 'fastify';
+import type { Redis } from 'ioredis';
 import type { Registry } from 'prom-client';
 import type { KeyringSource } from '../common/keyring.ts';
 import type { Logger } from '../common/logging.ts';
@@ -7,7 +8,7 @@ import { serveReadiness } from '../common/readiness.ts';
 import { echoRequestId, logRequests, serverOptions } from '../common/requests.ts';
 import { serveMetrics } from '../common/scrape.ts';
 import { closePolitely, type Lifecycle } from '../common/shutdown.ts';
-import { authenticate, serveAuth } from './auth.ts';
+import { authenticate, forgetOldSessions, openAuth, serveAuth } from './auth.ts';
 import { readBodies } from './bodies.ts';
 import type { ApiConfig } from './config.ts';
 import type { Database } from './database.ts';
@@ -17,7 +18,6 @@ import { apiRoutes, serveSigns } from './openapi.ts';
 import type { JobQueue } from './queue.ts';
 import { resourceQueries } from './resource-queries.ts';
 import { serveResources } from './resources.ts';
-import { accessTokens } from './tokens.ts';
 
 export type AppOptions = {
   readonly config: ApiConfig;
@@ -26,6 +26,8 @@ export type AppOptions = {
   readonly lifecycle: Lifecycle;
   readonly database: Database;
   readonly jobs: JobQueue | undefined;
+  /** counts requests and knows revoked tokens; without it each process does for itself */
+  readonly redis: Redis | undefined;
   readonly signingKeys: KeyringSource;
   readonly scrapeKeys: KeyringSource | undefined;
 };
@@ -36,7 +38,10 @@ export type AppOptions = {
  */
 export function buildApp(options: AppOptions): FastifyInstance {
   const { config, database, jobs, lifecycle, registry } = options;
-  const app = fastify(serverOptions(options.logger)) as unknown as FastifyInstance;
+  const app = fastify({
+    ...serverOptions(options.logger),
+    trustProxy: config.TRUST_PROXY,
+  }) as unknown as FastifyInstance;
   echoRequestId(app);
   closePolitely(app, lifecycle);
   countRequests(app, registry);
@@ -53,12 +58,9 @@ export function buildApp(options: AppOptions): FastifyInstance {
     refusal: { detail: 'Not authenticated' },
   });
 
-  const auth = {
-    prisma: database.prisma,
-    tokens: accessTokens(options.signingKeys, config.ACCESS_TOKEN_EXPIRE_MINUTES * 60),
-    passwordMinLength: config.PASSWORD_MIN_LENGTH,
-  };
-  serveAuth(app, auth);
+  const auth = openAuth(options);
+  serveAuth(routes, auth);
+  forgetOldSessions(app, auth);
   serveResources(routes, {
     prisma: database.prisma,
     queries: resourceQueries(database.pool),

@@ -1,57 +1,90 @@
 import { z } from 'zod';
-import { databaseConfig, port, processConfig } from '../common/config.ts';
+import { databaseConfig, milliseconds, port, processConfig } from '../common/config.ts';
 import { LOG_LEVELS, logLevel } from '../common/logging.ts';
+import { trustedProxies } from '../common/proxy.ts';
 
 const PUBLIC_SECRET = 'change-me-to-a-secure-random-value';
 const SECRET_MIN_BYTES = 32;
 
-const logging = {
-  LOG_LEVEL: z
-    .string()
-    .toLowerCase()
-    .pipe(z.enum(LOG_LEVELS, `must be one of ${LOG_LEVELS.join(', ')}`))
-    .default('info')
-    .transform(logLevel),
-};
+const level = z
+  .string()
+  .toLowerCase()
+  .pipe(z.enum(LOG_LEVELS, `must be one of ${LOG_LEVELS.join(', ')}`))
+  .transform(logLevel);
 
 const redisUrl = z.string().regex(/^rediss?:\/\//, 'must begin with redis:// or rediss://');
 
-const secretKey = z
-  .string()
-  .refine(key => key !== PUBLIC_SECRET, 'is the published example: choose one of your own')
-  .refine(key => Buffer.byteLength(key) >= SECRET_MIN_BYTES, `must have at least ${SECRET_MIN_BYTES} bytes`);
+const onOff = (fallback: boolean) => z.stringbool('must be true or false').default(fallback);
+
+const count = (unit: string, min: number, max: number, fallback: number) => {
+  const error = `must be a number of ${unit}, ${min} to ${max}`;
+  return z.coerce.number(error).int(error).min(min, error).max(max, error).default(fallback);
+};
+
+/** What is wrong with a SECRET_KEY, or undefined. */
+export function weakness(key: string): string | undefined {
+  if (key === PUBLIC_SECRET) return 'is the published example: choose one of your own';
+  if (Buffer.byteLength(key) < SECRET_MIN_BYTES) return `must have at least ${SECRET_MIN_BYTES} bytes`;
+  return undefined;
+}
+
+type Signing = {
+  readonly NODE_ENV: string;
+  readonly SECRET_KEY?: string | undefined;
+  readonly SIGNING_KEYRING_DIR?: string | undefined;
+};
+
+/** Production signs with the mounted keyring, or with a key that nobody can guess. */
+function signingFault({ NODE_ENV, SECRET_KEY, SIGNING_KEYRING_DIR }: Signing): string | undefined {
+  if (NODE_ENV !== 'production' || SIGNING_KEYRING_DIR !== undefined) return undefined;
+  return SECRET_KEY === undefined ? 'production needs it, or SIGNING_KEYRING_DIR' : weakness(SECRET_KEY);
+}
 
 /** DevShelf's API process. */
 export const apiConfig = z
   .object({
     ...processConfig,
     ...databaseConfig,
-    ...logging,
+    LOG_LEVEL: level.optional(),
     PORT: port(8000),
     APP_NAME: z.string().default('devshelf'),
+    /** more in the log, nothing more in the answers */
+    DEBUG: onOff(false),
     REDIS_URL: redisUrl.optional(),
-    SECRET_KEY: secretKey.optional(),
+    SECRET_KEY: z.string().optional(),
     SIGNING_KEYRING_DIR: z.string().optional(),
-    ACCESS_TOKEN_EXPIRE_MINUTES: z.coerce
-      .number('must be a number of minutes, 1 to 15')
-      .int()
-      .min(1)
-      .max(15)
-      .default(15),
-    PASSWORD_MIN_LENGTH: z.coerce.number('must be a number of characters, 1 to 128').int().min(1).max(128).default(8),
+    /** known from today's deployments; there is no choice */
+    ALGORITHM: z.literal('HS256', 'must be HS256').default('HS256'),
+    ACCESS_TOKEN_EXPIRE_MINUTES: count('minutes', 1, 15, 15),
+    /** a session ends when it is not refreshed for so long */
+    REFRESH_TOKEN_EXPIRE_DAYS: count('days', 1, 90, 14),
+    PASSWORD_MIN_LENGTH: count('characters', 1, 128, 8),
+    RATELIMIT_ENABLED: onOff(true),
+    RATELIMIT_WINDOW: count('seconds', 1, 86_400, 60),
+    RATELIMIT_TOKEN_MAX: count('requests', 1, 1_000_000, 20),
+    RATELIMIT_REGISTER_MAX: count('requests', 1, 1_000_000, 10),
+    RATELIMIT_REFRESH_MAX: count('requests', 1, 1_000_000, 60),
+    TRUST_PROXY: trustedProxies,
   })
-  .refine(
-    config =>
-      config.NODE_ENV !== 'production' || config.SECRET_KEY !== undefined || config.SIGNING_KEYRING_DIR !== undefined,
-    { path: ['SIGNING_KEYRING_DIR'], error: 'production needs SIGNING_KEYRING_DIR or SECRET_KEY' },
-  );
+  .superRefine(
+    (config, context) => {
+      const message = signingFault(config);
+      if (message !== undefined) context.addIssue({ code: 'custom', path: ['SECRET_KEY'], message });
+    },
+    // also when another variable is wrong: all faults are listed at once
+    { when: () => true },
+  )
+  .transform(config => ({ ...config, LOG_LEVEL: config.LOG_LEVEL ?? (config.DEBUG ? 'debug' : 'info') }));
 
 export type ApiConfig = z.output<typeof apiConfig>;
 
 /** DevShelf's worker process. */
 export const workerConfig = z.object({
   ...processConfig,
-  ...logging,
+  ...databaseConfig,
+  /** the longest that jobs at hand may take after a stop; then they are given back */
+  SHUTDOWN_DRAIN_MS: milliseconds(15_000),
+  LOG_LEVEL: level.default('info'),
   PORT: port(8001),
   APP_NAME: z.string().default('devshelf-worker'),
   REDIS_URL: redisUrl,

@@ -1,41 +1,74 @@
-import { Redis } from 'ioredis';
+import { Queue, type QueueOptions } from 'bullmq';
+import { Counter, type Registry } from 'prom-client';
 import { answersInTime, type Probe } from '../common/database.ts';
 import type { Logger } from '../common/logging.ts';
-
-/** The list that carries jobs from the API to the worker. */
-export const QUEUE = 'devshelf:jobs';
-
-export type Job = { readonly type: 'resource.created'; readonly id: string };
+import { type Job, optionsOf, PREFIX, QUEUE } from './jobs.ts';
+import { connectRedis } from './redis.ts';
 
 export type JobQueue = {
   readonly probe: Probe;
-  /** Never makes a request fail or wait: a job that cannot be queued is logged. */
+  /**
+   * Never makes a request fail or wait. A job that Redis does not take within half a second is lost, and counted as
+   * lost; the worker's sweep finds in the database what it was about.
+   */
   add(job: Job): void;
   close(): Promise<void>;
 };
 
-const COMMAND_TIMEOUT_MS = 500;
+export type QueueSettings = {
+  readonly url: string;
+  readonly logger: Logger;
+  readonly registry: Registry;
+  /** carries the trace of the request along */
+  readonly telemetry?: QueueOptions['telemetry'];
+};
 
-/** A client that gives up quickly; it goes on reconnecting by itself. */
-export function connectRedis(url: string, logger: Logger, commandTimeout = COMMAND_TIMEOUT_MS): Redis {
-  const redis = new Redis(url, {
-    connectTimeout: 1_000,
-    commandTimeout,
-    maxRetriesPerRequest: 0,
-    enableOfflineQueue: false,
-    retryStrategy: attempt => Math.min(attempt * 100, 1_000),
-  });
-  redis.on('error', error => logger.debug({ err: error }, 'redis'));
-  return redis;
-}
+/** So many jobs may be on their way to a Redis that stands still; more would only fill the memory. */
+const MAX_UNDER_WAY = 100;
 
-export function openQueue(url: string, logger: Logger): JobQueue {
+export function openQueue({ url, logger, registry, telemetry }: QueueSettings): JobQueue {
   const redis = connectRedis(url, logger);
+  const queue = new Queue(QUEUE, {
+    connection: redis,
+    prefix: PREFIX,
+    skipVersionCheck: true,
+    skipWaitingForReady: true,
+    ...(telemetry && { telemetry }),
+  });
+  queue.on('error', error => logger.debug({ err: error }, 'queue'));
+  const enqueued = new Counter({
+    name: 'devshelf_jobs_enqueued_total',
+    help: 'Jobs handed to the queue, and those that it did not take',
+    labelNames: ['job', 'outcome'] as const,
+    registers: [registry],
+  });
+  const underWay = new Set<Promise<void>>();
+
+  const lose = (job: Job, error: unknown) => {
+    enqueued.inc({ job: job.name, outcome: 'lost' });
+    logger.warn({ err: error, job }, 'job not queued');
+  };
+  const hand = async (job: Job) => {
+    try {
+      const { name, ...data } = job;
+      await queue.add(name, data, optionsOf(job));
+      enqueued.inc({ job: name, outcome: 'queued' });
+    } catch (error) {
+      lose(job, error);
+    }
+  };
   return {
     probe: { answers: answersInTime(() => redis.ping()), close: async () => undefined },
     add: job => {
-      redis.lpush(QUEUE, JSON.stringify(job)).catch(error => logger.warn({ err: error, job }, 'job not queued'));
+      if (redis.status !== 'ready') return lose(job, new Error('Redis is not connected'));
+      if (underWay.size >= MAX_UNDER_WAY) return lose(job, new Error('too many jobs are on their way'));
+      const handing = hand(job).finally(() => underWay.delete(handing));
+      underWay.add(handing);
     },
-    close: async () => redis.disconnect(),
+    close: async () => {
+      await Promise.all(underWay);
+      await queue.close().catch(() => undefined);
+      redis.disconnect();
+    },
   };
 }

@@ -86,7 +86,7 @@ export function serveResources(routes: Routes, options: ResourceOptions): void {
     handle: async ({ body, caller }) => {
       const { id } = await prisma.resource.create({ data: { ...body, ownerId: caller.id }, select: { id: true } });
       queries.forgetTotals();
-      jobs?.add({ type: 'resource.created', id });
+      jobs?.add({ name: 'link.check', id });
       return present(await queries.find(id));
     },
   });
@@ -141,6 +141,7 @@ export function serveResources(routes: Routes, options: ResourceOptions): void {
       await assertOwner(prisma, id, caller.id);
       await prisma.resource.updateMany({ where: { id, ownerId: caller.id }, data: given(body) });
       queries.forgetTotals();
+      if (body.url !== undefined) jobs?.add({ name: 'link.check', id });
       return present(await queries.find(id));
     },
   });

@@ -1,10 +1,6 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import fastify, { type FastifyInstance } from 'fastify';
-import type { Redis } from 'ioredis';
-import { Counter } from 'prom-client';
-import { z } from 'zod';
 import { readConfig } from '../common/config.ts';
-import { answersInTime } from '../common/database.ts';
+import { answersInTime, countConnections, createPool, databaseProbe } from '../common/database.ts';
 import { openKeyring, reporting } from '../common/keyring.ts';
 import { createLogger, type Logger } from '../common/logging.ts';
 import { createRegistry } from '../common/metrics.ts';
@@ -12,22 +8,22 @@ import { serveReadiness } from '../common/readiness.ts';
 import { logRequests, serverOptions } from '../common/requests.ts';
 import { serveMetrics } from '../common/scrape.ts';
 import { serve } from '../common/serve.ts';
-import { closePolitely, type Lifecycle, newLifecycle } from '../common/shutdown.ts';
-import { workerConfig } from './config.ts';
+import { closePolitely, newLifecycle } from '../common/shutdown.ts';
+import { type WorkerConfig, workerConfig } from './config.ts';
+import { type Consumer, type ConsumerSettings, openConsumer } from './consumer.ts';
 import { answerErrors } from './errors.ts';
-import { connectRedis, QUEUE } from './queue.ts';
+import { SWEEP_MS } from './jobs.ts';
+import { linkHandlers, openLinkStore } from './links.ts';
+import { politeVisitor, type Visitor } from './visit.ts';
 
-/** How long one look into the empty queue lasts; also how long a stop may have to wait. Seconds */
-const BLOCK_SECONDS = 1;
-const RETRY_MS = 1_000;
+/** What tests change: whom the worker may visit, and how soon it takes over from another that is gone. */
+export type WorkerOptions = { readonly visitor?: Visitor } & Pick<ConsumerSettings, 'lockMs'>;
 
-const job = z.object({ type: z.string().max(50), id: z.string() });
+/** Beyond the jobs' own time, to close connections. */
+const CLOSE_MS = 5_000;
 
-/**
- * DevShelf's worker process: takes jobs from a Redis list and counts them, with /health, /ready and /metrics of its own.
- * A job taken by a worker that is killed is lost: there is no acknowledgement on a plain list.
- */
-export async function runWorker(): Promise<void> {
+/** DevShelf's worker process: does jobs, and serves /health, /live, /ready and /metrics of its own. */
+export async function runWorker({ visitor = politeVisitor, ...options }: WorkerOptions = {}): Promise<void> {
   const config = readConfig(workerConfig, process.env);
   const logger = createLogger(config.APP_NAME, config.LOG_LEVEL);
   const registry = createRegistry();
@@ -37,15 +33,11 @@ export async function runWorker(): Promise<void> {
     key: config.SCRAPE_TOKEN,
     ...reporting(logger, 'scrape token'),
   });
-  const jobs = new Counter({
-    name: 'devshelf_jobs_total',
-    help: 'Jobs taken from the queue, by what became of them',
-    labelNames: ['outcome'] as const,
-    registers: [registry],
-  });
-  // asking for a sign of life must not wait behind the blocking read
-  const reader = connectRedis(config.REDIS_URL, logger, BLOCK_SECONDS * 1_000 + 500);
-  const prober = connectRedis(config.REDIS_URL, logger);
+  const database = databaseOptions(config);
+  const pool = createPool(database, error => logger.warn({ err: error }, 'a database connection was lost'));
+  countConnections(pool, registry);
+  const probe = databaseProbe(database, async () => undefined);
+  const consumer = openConsumer({ url: config.REDIS_URL, logger, registry, ...options });
 
   const app = fastify(serverOptions(logger)) as unknown as FastifyInstance;
   closePolitely(app, lifecycle);
@@ -54,7 +46,8 @@ export async function runWorker(): Promise<void> {
   app.get('/health', async () => ({ status: 'healthy' }));
   app.get('/live', async () => ({ status: 'alive' }));
   serveReadiness(app, lifecycle, {
-    redis: { answers: answersInTime(() => prober.ping()), close: async () => prober.disconnect() },
+    database: probe,
+    redis: { answers: answersInTime(() => consumer.redis.ping()), close: async () => undefined },
   });
   serveMetrics(app, registry, {
     scrapeKeys,
@@ -62,48 +55,34 @@ export async function runWorker(): Promise<void> {
     refusal: { detail: 'Not authenticated' },
   });
 
-  const consumer = consume(reader, lifecycle, logger, outcome => jobs.inc({ outcome }));
-  app.addHook('onClose', async () => {
-    await consumer;
-    scrapeKeys?.close();
-    reader.disconnect();
-    prober.disconnect();
+  consumer.start(linkHandlers({ store: openLinkStore(pool), visitor, ...consumer }));
+  const sweeping = sweepRegularly(consumer, logger);
+  // before the server closes: whoever asks how the stop goes is answered
+  app.addHook('preClose', async () => {
+    clearInterval(sweeping);
+    await consumer.drain(config.SHUTDOWN_DRAIN_MS);
   });
-  const times = { delayMs: config.SHUTDOWN_DELAY_MS, drainMs: 0 };
+  app.addHook('onClose', async () => {
+    scrapeKeys?.close();
+    await Promise.all([pool.end(), probe.close()]);
+  });
+  const times = { delayMs: config.SHUTDOWN_DELAY_MS, drainMs: 0, closeMs: config.SHUTDOWN_DRAIN_MS + CLOSE_MS };
   await serve({ app, lifecycle, host: config.HOST, port: config.PORT, times });
 }
 
-/** One job after the other until the process is asked to stop; the one at hand is finished. */
-async function consume(
-  redis: Redis,
-  lifecycle: Lifecycle,
-  logger: Logger,
-  count: (outcome: 'done' | 'malformed') => void,
-): Promise<void> {
-  while (!lifecycle.stopping) {
-    const text = await take(redis, logger);
-    if (text === undefined) continue;
-    const known = job.safeParse(parseJson(text));
-    if (known.success) logger.info({ job: known.data }, 'job done');
-    else logger.warn('a malformed job was dropped');
-    count(known.success ? 'done' : 'malformed');
-  }
-}
+const databaseOptions = (config: WorkerConfig) => ({
+  url: config.DATABASE_URL,
+  applicationName: config.APP_NAME,
+  poolMax: config.DB_POOL_MAX,
+  connectTimeoutMs: config.DB_POOL_TIMEOUT_MS,
+  queryTimeoutMs: config.DB_QUERY_TIMEOUT_MS,
+});
 
-async function take(redis: Redis, logger: Logger): Promise<string | undefined> {
-  try {
-    return (await redis.brpop(QUEUE, BLOCK_SECONDS))?.[1];
-  } catch (error) {
-    logger.debug({ err: error }, 'the queue cannot be read');
-    await sleep(RETRY_MS);
-    return undefined;
-  }
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
+/** At once and then again and again: no schedule is kept in Redis, so an emptied Redis loses none. */
+function sweepRegularly(consumer: Consumer, logger: Logger): NodeJS.Timeout {
+  const sweep = () => {
+    consumer.addAll([{ name: 'links.sweep' }]).catch(error => logger.debug({ err: error }, 'no sweep'));
+  };
+  consumer.redis.on('ready', sweep);
+  return setInterval(sweep, SWEEP_MS).unref();
 }

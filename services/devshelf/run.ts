@@ -7,7 +7,7 @@ import { createRegistry } from '../common/metrics.ts';
 import { serve } from '../common/serve.ts';
 import { newLifecycle } from '../common/shutdown.ts';
 import { buildApp } from './app.ts';
-import { type ApiConfig, apiConfig } from './config.ts';
+import { type ApiConfig, apiConfig, weakness } from './config.ts';
 import { openDatabase } from './database.ts';
 
 /** DevShelf's API process. `extend` may add hooks to the app before it listens. */
@@ -24,13 +24,18 @@ export async function run(extend: (app: FastifyInstance) => void = () => undefin
   });
   const database = openDatabase(config, logger, registry);
   // Redis' client is not loaded where there is no Redis
+  const redis =
+    config.REDIS_URL === undefined ? undefined : (await import('./redis.ts')).connectRedis(config.REDIS_URL, logger);
   const jobs =
-    config.REDIS_URL === undefined ? undefined : (await import('./queue.ts')).openQueue(config.REDIS_URL, logger);
+    config.REDIS_URL === undefined
+      ? undefined
+      : (await import('./queue.ts')).openQueue({ url: config.REDIS_URL, logger, registry });
 
-  const app = buildApp({ config, logger, registry, lifecycle, database, jobs, signingKeys, scrapeKeys });
+  const app = buildApp({ config, logger, registry, lifecycle, database, jobs, redis, signingKeys, scrapeKeys });
   app.addHook('onClose', async () => {
     signingKeys.close();
     scrapeKeys?.close();
+    redis?.disconnect();
     await Promise.all([database.close(), jobs?.close()]);
   });
   extend(app);
@@ -44,6 +49,9 @@ async function openSigningKeys(config: ApiConfig, logger: Logger): Promise<Keyri
     key: config.SECRET_KEY,
     ...reporting(logger, 'signing'),
   });
+  const weak =
+    config.SIGNING_KEYRING_DIR === undefined && config.SECRET_KEY !== undefined && weakness(config.SECRET_KEY);
+  if (weak) logger.warn(`SECRET_KEY ${weak}: production would not start`);
   if (keys) return keys;
   logger.warn('no signing key is configured: tokens end with this process');
   return fixedKeyring(randomBytes(32).toString('base64url'), 'ephemeral');

@@ -12,20 +12,26 @@ export const SCRAPE_TOKEN = 'dsk_s1_scrape';
 type Change = {
   readonly environment?: Record<string, string>;
   readonly scrapeKeys?: KeyringSource;
-} & Partial<Pick<AppOptions, 'jobs'>>;
+} & Partial<Pick<AppOptions, 'jobs' | 'redis' | 'signingKeys'>>;
 
 /** Nothing listens there, so nothing that needs the database works; nothing is opened before it is needed. */
 const NO_DATABASE = 'postgresql://nobody@127.0.0.1:1/none';
 
 /** The app as `run.ts` wires it, to be injected into. */
-export function testApp({ environment = {}, jobs, scrapeKeys = fixedKeyring(SCRAPE_TOKEN) }: Change = {}) {
-  const config = readConfig(apiConfig, { DATABASE_URL: NO_DATABASE, ...environment });
+export function testApp({
+  environment = {},
+  jobs,
+  redis,
+  scrapeKeys = fixedKeyring(SCRAPE_TOKEN),
+  signingKeys = fixedKeyring('a-signing-key-of-at-least-32-bytes'),
+}: Change = {}) {
+  // tests log in more often than anybody may
+  const config = readConfig(apiConfig, { DATABASE_URL: NO_DATABASE, RATELIMIT_ENABLED: 'false', ...environment });
   const logger = createLogger('test', 'silent');
   const registry = createRegistry();
   const lifecycle = newLifecycle();
   const database = openDatabase(config, logger, registry);
-  const signingKeys = fixedKeyring('a-signing-key-of-at-least-32-bytes');
-  const app = buildApp({ config, logger, registry, lifecycle, database, jobs, signingKeys, scrapeKeys });
+  const app = buildApp({ config, logger, registry, lifecycle, database, jobs, redis, signingKeys, scrapeKeys });
   app.addHook('onClose', () => database.close());
   return { app, lifecycle, registry, database };
 }

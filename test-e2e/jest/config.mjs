@@ -7,7 +7,7 @@ export default {
   projects: Object.entries(kinds).map(([displayName, pattern]) => ({
     displayName,
     rootDir: root,
-    roots: ['operator', 'services', 'test-e2e', 'crds', 'charts'].map(folder => `<rootDir>/${folder}`),
+    roots: ['operator', 'services', 'test-e2e', 'crds', 'charts', 'scripts'].map(folder => `<rootDir>/${folder}`),
     testMatch: [`<rootDir>/${pattern}`],
     extensionsToTreatAsEsm: ['.ts'],
     transform: { '\\.ts$': '<rootDir>/test-e2e/jest/transform.mjs' },

@@ -197,7 +197,6 @@ describe('what is not ours', () => {
       expect(left.metadata.resourceVersion).toBe(made.metadata.resourceVersion);
       expect(scene.operator.said.some(({ reason, type }) => reason === 'NotOwned' && type === 'Warning')).toBe(true);
       await api('DELETE', `${path}/shop`);
-      await scene.nudge();
       await shop.settles('1');
     },
     TEST_MS,

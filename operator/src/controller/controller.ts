@@ -38,7 +38,9 @@ export interface ControllerOptions {
 /** What the stores do not show yet wakes the key by itself; this is the net below. */
 const UNSEEN_RECHECK_MS = 1_000;
 const AFTER_ACTION_RECHECK_MS = 1_000;
-const OBSTACLE_RECHECK_MS = 30_000;
+/** Asking whether a foreign object is still there costs one read; no watch tells when it goes. */
+const NOT_OWNED_RECHECK_MS = 3_000;
+const REFUSED_RECHECK_MS = 30_000;
 
 export class Controller {
   readonly #options: ControllerOptions;
@@ -168,7 +170,8 @@ export class Controller {
   }
 
   #next(key: AppKey, plan: Plan, obstacle: Obstacle | undefined): void {
-    if (obstacle) this.#queue.addAfter(key, OBSTACLE_RECHECK_MS);
+    if (obstacle?.reason === 'NotOwned') this.#queue.addAfter(key, NOT_OWNED_RECHECK_MS);
+    else if (obstacle) this.#queue.addAfter(key, REFUSED_RECHECK_MS);
     else if (plan.action) this.#queue.addAfter(key, AFTER_ACTION_RECHECK_MS);
     else if (plan.recheckMs !== undefined) this.#queue.addAfter(key, plan.recheckMs);
   }

@@ -8,6 +8,7 @@ import { type Reflector, startReflector } from '../kube/reflector.ts';
 import * as kinds from '../kube/resource.ts';
 import { byLabel, keyOf, Store } from '../kube/store.ts';
 import type { Transport } from '../kube/transport.ts';
+import { keyringsOf } from '../objects/keyring.ts';
 import { LABELS, MANAGED_BY } from '../objects/names.ts';
 import { contentKey, referencesOf } from '../objects/references.ts';
 import * as views from './views.ts';
@@ -83,9 +84,14 @@ export class Stores {
   };
 }
 
+/** Whose change a resource is told: what its spec names, and what has the name of one of its keys, whoever made it. */
 function referenceKeys({ raw }: KeptApp): string[] {
   const parsed = parseResource(raw);
-  return parsed.ok ? referencesOf(parsed.resource).map(contentKey) : [];
+  if (!parsed.ok) return [];
+  const keys = keyringsOf(parsed.resource).flatMap(({ secret, client }) =>
+    client ? [secret, client.secret] : [secret],
+  );
+  return [...referencesOf(parsed.resource).map(contentKey), ...keys.map(name => contentKey({ kind: 'Secret', name }))];
 }
 
 function keepApp(raw: kinds.KubeObject): KeptApp {

@@ -1,30 +1,87 @@
 import { expect, test } from '@jest/globals';
-import { homePage } from './home.ts';
+import { type HomeFigures, homeBody } from './home.ts';
+import { emptyMarket, market } from './testing.ts';
 
-const summary = {
-  total_proveedores: 2,
-  total_pedidos: 1_234,
-  total_productos_pedidos: 5,
-  total_movimientos: 6,
-  facturas_procesadas: 7,
-  pedidos_mes: 8,
-  movimientos_semana: 9,
-  proveedor_top: { nombre: '<b>Arcor & Cía</b>', pedidos: 3 },
+const home = (change: Partial<HomeFigures> = {}, from = market): string => {
+  const { summary, providers, stockAlerts: alerts, stockTimeline: activity, stockByProvider: stock } = from;
+  return homeBody({
+    today: '2026-11-22',
+    summary,
+    providers,
+    alerts,
+    activity,
+    stock,
+    sales: from.weeklySales,
+    ...change,
+  }).text;
 };
 
-test('names of the database are escaped and there is nothing inline', () => {
-  const page = homePage({ summary, providers: [], alerts: [] });
-  expect(page).toContain('&lt;b&gt;Arcor &amp; Cía&lt;/b&gt;');
-  expect(page).not.toMatch(/<script|<style| style=| on\w+=/);
+const row = (text: string, label: string): string[] => {
+  const found = text.split('<tr>').find(part => part.includes(`>${label}</th>`)) ?? '';
+  return [...found.matchAll(/value="(-?\d+)"/g)].map(([, value = '']) => value);
+};
+
+test.each([
+  ['Pedidos, 30 días', '81'],
+  ['Movimientos, 7 días', '92'],
+  ['Proveedores activos', '2'],
+  ['Pedidos en total', '1.234'],
+  ['Unidades pedidas', '5.001'],
+  ['Movimientos de stock', '6.002'],
+  ['Facturas procesadas', '7'],
+])('the tile %s shows %s', (label, value) => {
+  expect(home()).toContain(`<dt>${label}</dt><dd>${value}</dd>`);
 });
 
-test('figures are written as its readers write them', () => {
-  expect(homePage({ summary, providers: [], alerts: [] })).toContain('<strong>1.234</strong>');
+test('the tile of the top provider names it with its orders', () => {
+  expect(home()).toContain('<dd class="name">Arcor</dd><dd class="note">31 pedidos en 30 días</dd>');
 });
 
-test('an alert shows the stock beside the minimum', () => {
-  const alerts = [{ codigo: 'P1', nombre: 'Yerba', stock: 3, minimo: 10 }];
-  const page = homePage({ summary, providers: [], alerts });
-  expect(page).toContain('<td>P1</td><td>Yerba</td><td>3</td><td>10</td>');
-  expect(page).not.toContain('Ningún producto');
+test('activity has every one of the seven days, and both vocabularies count', () => {
+  const text = home();
+  expect(text).toContain('7 ingresos y 4 egresos');
+  expect(row(text, 'domingo 22/11/2026')).toEqual(['7', '0']);
+  expect(row(text, 'viernes 20/11/2026')).toEqual(['0', '4']);
+  expect(row(text, 'lunes 16/11/2026')).toEqual(['0', '0']);
+});
+
+test('eight weeks, those without orders too', () => {
+  const text = home();
+  expect(row(text, 'semana del 16/11/2026')).toEqual(['14', '140']);
+  expect(row(text, 'semana del 28/09/2026')).toEqual(['0', '0']);
+  expect(text.match(/semana del/g)).toHaveLength(8);
+});
+
+test('the five providers with most orders, whatever order they come in', () => {
+  const providers = [1, 6, 2, 5, 3, 4].map(total_pedidos => ({
+    ...(market.providers[0] as (typeof market.providers)[0]),
+    nombre: `N${total_pedidos}`,
+    total_pedidos,
+  }));
+  const text = home({ providers });
+  expect([...text.matchAll(/data-short="(N\d)"/g)].map(([, name]) => name)).toEqual(['N6', 'N5', 'N4', 'N3', 'N2']);
+});
+
+test('an alert shows the stock beside the minimum and what is missing; nothing left is said in words', () => {
+  expect(home()).toMatch(/Yerba <span class="code">P1<.*>3<\/td>.*>10<\/td>.*>7<\/td>/);
+  const none = home({ alerts: [{ codigo: 'P1', nombre: 'Yerba', stock: 0, minimo: 10 }] });
+  expect(none).toContain('Sin stock');
+});
+
+test('an empty market says so, card by card', () => {
+  const text = home({}, emptyMarket);
+  expect(text.match(/class="empty"/g)).toHaveLength(5);
+  expect(text).toContain('<dd class="name">Ninguno</dd>');
+  expect(text).not.toContain('data-kind');
+});
+
+test('names of the database are escaped', () => {
+  const nombre = '<img src=x onerror=alert(1)>"';
+  const text = home({
+    summary: { ...market.summary, proveedor_top: { nombre, pedidos: 1 } },
+    alerts: [{ codigo: nombre, nombre, stock: 1, minimo: 2 }],
+    stock: [{ codigo: nombre, nombre, stock_total: 5 }],
+  });
+  expect(text).not.toContain('<img');
+  expect(text).toContain('&lt;img src=x onerror=alert(1)&gt;&quot;');
 });

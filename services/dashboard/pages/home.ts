@@ -1,69 +1,139 @@
-import type { ProviderFigures, StockAlert, Summary } from '../figures.ts';
+import type { DayMovements, ProviderFigures, ProviderStock, StockAlert, Summary, WeekSales } from '../figures.ts';
+import { type Chart, chartCard, sum, totals } from './chart.ts';
+import { count, dayLabel, daysUpTo, number, weekLabel, weeksUpTo } from './format.ts';
 import { type Html, html } from './html.ts';
+import { movementsChart } from './movements.ts';
+
+export const ACTIVITY_DAYS = 7;
+export const SALES_WEEKS = 8;
+export const TOP_PROVIDERS = 5;
+export const STOCK_PROVIDERS = 8;
+export const ALERTS = 8;
 
 export type HomeFigures = {
+  /** the market's day, "YYYY-MM-DD" */
+  readonly today: string;
   readonly summary: Summary;
   readonly providers: readonly ProviderFigures[];
   readonly alerts: readonly StockAlert[];
+  readonly activity: readonly DayMovements[];
+  readonly stock: readonly ProviderStock[];
+  readonly sales: readonly WeekSales[];
 };
 
-const number = new Intl.NumberFormat('es-AR');
+/** What the market's owner wants to know in the morning: how much, is anything missing, what moved. */
+export function homeBody(figures: HomeFigures): Html {
+  return html`
+      ${tiles(figures.summary)}
+      <div class="cards">${chartCard(activityChart(figures), 'wide')}${alertsCard(figures.alerts)}${[
+        salesChart(figures),
+        topProvidersChart(figures.providers),
+        stockChart(figures.stock),
+      ].map(chart => chartCard(chart, 'third'))}
+      </div>`;
+}
 
-const tile = (label: string, value: number): Html => html`
-      <li><span>${label}</span><strong>${number.format(value)}</strong></li>`;
+function tiles(summary: Summary): Html {
+  const tile = (label: string, value: number) => html`
+        <div><dt>${label}</dt><dd>${number(value)}</dd></div>`;
+  const { nombre, pedidos } = summary.proveedor_top;
+  return html`<dl class="tiles">${[
+    tile('Pedidos, 30 días', summary.pedidos_mes),
+    tile('Movimientos, 7 días', summary.movimientos_semana),
+    tile('Proveedores activos', summary.total_proveedores),
+  ]}
+        <div><dt>Proveedor principal</dt><dd class="name">${pedidos === 0 ? 'Ninguno' : nombre}</dd><dd class="note">${count(pedidos, 'pedido', 'pedidos')} en 30 días</dd></div>${[
+          tile('Pedidos en total', summary.total_pedidos),
+          tile('Unidades pedidas', summary.total_productos_pedidos),
+          tile('Movimientos de stock', summary.total_movimientos),
+          tile('Facturas procesadas', summary.facturas_procesadas),
+        ]}
+      </dl>`;
+}
+
+function activityChart({ activity, today }: HomeFigures): Chart {
+  const days = daysUpTo(today, ACTIVITY_DAYS);
+  return movementsChart({
+    id: 'actividad',
+    title: 'Actividad, 7 días',
+    category: 'Día',
+    periods: days.map(day => ({ label: dayLabel(day), rows: activity.filter(({ fecha }) => fecha === day) })),
+    empty: 'No hubo movimientos de stock en los últimos 7 días.',
+  });
+}
+
+function salesChart({ sales, today }: HomeFigures): Chart {
+  const points = weeksUpTo(today, SALES_WEEKS).map(week => {
+    const { pedidos = 0, productos = 0 } = sales.find(({ semana }) => semana === week) ?? {};
+    return { label: weekLabel(week), values: [pedidos, productos] };
+  });
+  const total = (index: number) => sum(points.map(({ values }) => values[index] ?? 0));
+  return {
+    id: 'semanas',
+    title: 'Pedidos por semana',
+    summary: `${totals([total(0), 'pedido', 'pedidos'], [total(1), 'unidad', 'unidades'])} en 8 semanas`,
+    kind: 'columns',
+    category: 'Semana',
+    series: ['Pedidos', 'Unidades'],
+    drawn: 1,
+    points,
+    empty: 'No hubo pedidos en las últimas 8 semanas.',
+  };
+}
+
+function topProvidersChart(providers: readonly ProviderFigures[]): Chart {
+  const top = providers.toSorted((left, right) => right.total_pedidos - left.total_pedidos).slice(0, TOP_PROVIDERS);
+  const [first] = top;
+  return {
+    id: 'proveedores',
+    title: 'Los 5 proveedores con más pedidos',
+    summary: first ? `${first.nombre} va primero con ${count(first.total_pedidos, 'pedido', 'pedidos')}` : '',
+    kind: 'ranking',
+    category: 'Proveedor',
+    series: ['Pedidos', 'Unidades'],
+    drawn: 1,
+    points: top.map(({ nombre, total_pedidos, total_productos }) => ({
+      label: { short: nombre, long: nombre },
+      values: [total_pedidos, total_productos],
+    })),
+    empty: 'Todavía no hay pedidos.',
+  };
+}
+
+function stockChart(stock: readonly ProviderStock[]): Chart {
+  const total = sum(stock.map(({ stock_total }) => stock_total));
+  return {
+    id: 'stock',
+    title: 'Stock por proveedor',
+    summary: `${count(total, 'unidad', 'unidades')} de ${count(stock.length, 'proveedor', 'proveedores')}`,
+    kind: 'ranking',
+    category: 'Proveedor',
+    series: ['Unidades en stock'],
+    drawn: 1,
+    points: stock.map(({ nombre, stock_total }) => ({ label: { short: nombre, long: nombre }, values: [stock_total] })),
+    empty: 'Ningún proveedor tiene stock.',
+  };
+}
+
+function alertsCard(alerts: readonly StockAlert[]): Html {
+  return html`
+      <section class="card narrow" aria-labelledby="alertas">
+        <header><h2 id="alertas">Alertas de stock</h2>${
+          alerts.length > 0 && html`<p>Los más alejados de su mínimo</p>`
+        }</header>${
+          alerts.length === 0
+            ? html`<p class="empty">Todo en orden: ningún producto está por debajo de su mínimo.</p>`
+            : html`
+        <div class="scroll" tabindex="0" role="region" aria-labelledby="alertas"><table>
+          <thead><tr><th scope="col">Producto</th><th scope="col" class="n">Stock</th><th scope="col" class="n">Mínimo</th><th scope="col" class="n">Faltan</th></tr></thead>
+          <tbody>${alerts.map(alertRow)}
+          </tbody>
+        </table></div>`
+        }
+      </section>`;
+}
 
 const alertRow = ({ codigo, nombre, stock, minimo }: StockAlert): Html => html`
-          <tr><td>${codigo}</td><td>${nombre}</td><td>${number.format(stock)}</td><td>${number.format(minimo)}</td></tr>`;
-
-const providerRow = ({ codigo, nombre, total_pedidos, total_productos, pedidos_mes }: ProviderFigures): Html => html`
-          <tr><td>${codigo}</td><td>${nombre}</td><td>${number.format(total_pedidos)}</td><td>${number.format(total_productos)}</td><td>${number.format(pedidos_mes)}</td></tr>`;
-
-/** The start page, in Spanish like its users. Only figures of the database, no script. */
-export function homePage({ summary, providers, alerts }: HomeFigures): string {
-  return html`<!doctype html>
-<html lang="es">
-  <head>
-    <meta charset="utf-8">
-    <meta name="viewport" content="width=device-width, initial-scale=1">
-    <title>Dashboard Mini Market</title>
-    <link rel="stylesheet" href="/static/dashboard.css">
-  </head>
-  <body>
-    <header><h1>Dashboard Mini Market</h1></header>
-    <main>
-    <ul class="tiles">${[
-      tile('Proveedores activos', summary.total_proveedores),
-      tile('Pedidos', summary.total_pedidos),
-      tile('Pedidos, últimos 30 días', summary.pedidos_mes),
-      tile('Productos pedidos', summary.total_productos_pedidos),
-      tile('Movimientos de stock', summary.total_movimientos),
-      tile('Movimientos, últimos 7 días', summary.movimientos_semana),
-      tile('Facturas procesadas', summary.facturas_procesadas),
-    ]}
-    </ul>
-    <p class="top">Proveedor con más pedidos: <strong>${summary.proveedor_top.nombre}</strong> (${number.format(summary.proveedor_top.pedidos)})</p>
-    <section>
-      <h2>Alertas de stock</h2>
-      ${
-        alerts.length === 0
-          ? html`<p>Ningún producto está por debajo de su mínimo.</p>`
-          : html`<table>
-        <thead><tr><th>Código</th><th>Producto</th><th>Stock</th><th>Mínimo</th></tr></thead>
-        <tbody>${alerts.map(alertRow)}
-        </tbody>
-      </table>`
-      }
-    </section>
-    <section>
-      <h2>Proveedores</h2>
-      <table>
-        <thead><tr><th>Código</th><th>Nombre</th><th>Pedidos</th><th>Productos</th><th>Últimos 30 días</th></tr></thead>
-        <tbody>${providers.map(providerRow)}
-        </tbody>
-      </table>
-    </section>
-    </main>
-  </body>
-</html>
-`.text;
-}
+            <tr><th scope="row">${nombre} <span class="code">${codigo}</span></th><td class="n">${
+              stock > 0 ? number(stock) : html`<span class="badge">Sin stock</span>`
+            }</td><td class="n">${number(minimo)}</td><td class="n">${number(minimo - stock)}</td></tr>`;

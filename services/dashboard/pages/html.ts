@@ -17,9 +17,11 @@ const ENTITIES: Readonly<Record<string, string>> = {
 
 const escaped = (text: string) => text.replace(/[&<>"']/g, character => ENTITIES[character] ?? character);
 
-type Part = string | number | Html | readonly Html[];
+/** `false` and `undefined` leave nothing behind, so that `condition && html...` reads well. */
+type Part = string | number | Html | readonly Html[] | false | undefined;
 
 function rendered(part: Part): string {
+  if (part === undefined || part === false) return '';
   if (part instanceof Html) return part.text;
   if (typeof part === 'object') return part.map(({ text }) => text).join('');
   return escaped(String(part));
@@ -28,6 +30,6 @@ function rendered(part: Part): string {
 /** Template tag: everything put in is escaped, unless it is Html itself. */
 export function html(strings: TemplateStringsArray, ...parts: readonly Part[]): Html {
   return new Html(
-    strings.map((string, index) => string + (index < parts.length ? rendered(parts[index] ?? '') : '')).join(''),
+    strings.map((string, index) => string + (index < parts.length ? rendered(parts[index]) : '')).join(''),
   );
 }

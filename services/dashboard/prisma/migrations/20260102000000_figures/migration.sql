@@ -74,19 +74,19 @@ CREATE INDEX "facturas_ocr_procesadas_idx" ON "facturas_ocr"("id") WHERE "estado
 CREATE VIEW figuras_pedidos AS
 SELECT es_mes, periodo, proveedor_id, pedidos, productos FROM resumen_pedidos
 UNION ALL
-SELECT es_mes, CASE WHEN es_mes THEN date_trunc('month', dia)::date ELSE dia END, proveedor_id, pedidos, productos
+SELECT es_mes, CASE WHEN es_mes THEN date_trunc('month', dia::timestamp)::date ELSE dia END, proveedor_id, pedidos, productos
 FROM cambios_pedidos CROSS JOIN (VALUES (false), (true)) AS grano(es_mes);
 
 CREATE VIEW figuras_productos AS
 SELECT es_mes, periodo, proveedor_id, producto_id, cantidad, pedidos FROM resumen_productos
 UNION ALL
-SELECT es_mes, CASE WHEN es_mes THEN date_trunc('month', dia)::date ELSE dia END, proveedor_id, producto_id, cantidad, pedidos
+SELECT es_mes, CASE WHEN es_mes THEN date_trunc('month', dia::timestamp)::date ELSE dia END, proveedor_id, producto_id, cantidad, pedidos
 FROM cambios_productos CROSS JOIN (VALUES (false), (true)) AS grano(es_mes);
 
 CREATE VIEW figuras_movimientos AS
 SELECT es_mes, periodo, proveedor_id, tipo, movimientos, productos FROM resumen_movimientos
 UNION ALL
-SELECT es_mes, CASE WHEN es_mes THEN date_trunc('month', dia)::date ELSE dia END, proveedor_id, tipo, movimientos, productos
+SELECT es_mes, CASE WHEN es_mes THEN date_trunc('month', dia::timestamp)::date ELSE dia END, proveedor_id, tipo, movimientos, productos
 FROM cambios_movimientos CROSS JOIN (VALUES (false), (true)) AS grano(es_mes);
 
 -- Folds the changes into the summaries. One at a time; a second caller returns at once.
@@ -98,7 +98,7 @@ BEGIN
 
   WITH tomados AS (DELETE FROM cambios_pedidos RETURNING *)
   INSERT INTO resumen_pedidos AS r
-  SELECT es_mes, CASE WHEN es_mes THEN date_trunc('month', dia)::date ELSE dia END AS periodo, proveedor_id,
+  SELECT es_mes, CASE WHEN es_mes THEN date_trunc('month', dia::timestamp)::date ELSE dia END AS periodo, proveedor_id,
          sum(pedidos), sum(productos)
   FROM tomados CROSS JOIN (VALUES (false), (true)) AS grano(es_mes)
   GROUP BY es_mes, periodo, proveedor_id
@@ -107,7 +107,7 @@ BEGIN
 
   WITH tomados AS (DELETE FROM cambios_productos RETURNING *)
   INSERT INTO resumen_productos AS r
-  SELECT es_mes, CASE WHEN es_mes THEN date_trunc('month', dia)::date ELSE dia END AS periodo, proveedor_id, producto_id,
+  SELECT es_mes, CASE WHEN es_mes THEN date_trunc('month', dia::timestamp)::date ELSE dia END AS periodo, proveedor_id, producto_id,
          sum(cantidad), sum(pedidos)
   FROM tomados CROSS JOIN (VALUES (false), (true)) AS grano(es_mes)
   GROUP BY es_mes, periodo, proveedor_id, producto_id
@@ -116,7 +116,7 @@ BEGIN
 
   WITH tomados AS (DELETE FROM cambios_movimientos RETURNING *)
   INSERT INTO resumen_movimientos AS r
-  SELECT es_mes, CASE WHEN es_mes THEN date_trunc('month', dia)::date ELSE dia END AS periodo, proveedor_id, tipo,
+  SELECT es_mes, CASE WHEN es_mes THEN date_trunc('month', dia::timestamp)::date ELSE dia END AS periodo, proveedor_id, tipo,
          sum(movimientos), sum(productos)
   FROM tomados CROSS JOIN (VALUES (false), (true)) AS grano(es_mes)
   GROUP BY es_mes, periodo, proveedor_id, tipo

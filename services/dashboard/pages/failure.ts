@@ -1,0 +1,24 @@
+import { html } from './html.ts';
+import { renderPage } from './layout.ts';
+
+/** What a visitor reads when the figures could not be read; the cause is in the log, under the request's id. */
+export const failurePage = (requestId: string): string =>
+  renderPage({
+    title: 'No pudimos leer los datos',
+    body: html`
+      <section class="card failure" role="alert">
+        <p>La base de datos no responde en este momento. Los datos están a salvo; suele arreglarse solo en unos segundos.</p>
+        <p><a class="button main" href="">Reintentar</a></p>
+        <p class="note">Si sigue así, avisá a quien mantiene el sistema y pasale este número de pedido: <code>${requestId}</code></p>
+      </section>`,
+  });
+
+export const notFoundPage = (): string =>
+  renderPage({
+    title: 'Esta página no existe',
+    body: html`
+      <section class="card failure">
+        <p>La dirección está mal escrita o la página se mudó.</p>
+        <p><a class="button main" href="/">Ir al resumen</a></p>
+      </section>`,
+  });
