@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { FastifyInstance } from 'fastify';
 import { readConfig } from '../common/config.ts';
 import { fixedKeyring, type KeyringSource, openKeyring, reporting } from '../common/keyring.ts';
+import { showKeyrings } from '../common/keyring-metrics.ts';
 import { createLogger, type Logger } from '../common/logging.ts';
 import { createRegistry } from '../common/metrics.ts';
 import { serve } from '../common/serve.ts';
@@ -22,6 +23,7 @@ export async function run(extend: (app: FastifyInstance) => void = () => undefin
     key: config.SCRAPE_TOKEN,
     ...reporting(logger, 'scrape token'),
   });
+  showKeyrings(registry, { signing: signingKeys, scrape: scrapeKeys });
   const database = openDatabase(config, logger, registry);
   // Redis' client is not loaded where there is no Redis
   const redis =

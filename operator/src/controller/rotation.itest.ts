@@ -2,6 +2,7 @@
 // are never refused, whoever is killed and whoever meddles.
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { pino } from 'pino';
+import type { AppKind } from '../api/resource.ts';
 import { get } from '../kube/apply.ts';
 import { type KubeObject, pathOf, secrets } from '../kube/resource.ts';
 import { parseKeyring } from '../objects/keyring.ts';
@@ -26,15 +27,18 @@ beforeAll(async () => {
   pods.connect(cluster.transport);
 }, BUILD_MS);
 
-beforeEach(async () => {
+beforeEach(() => openScene());
+
+async function openScene(kind?: AppKind): Promise<void> {
+  await scene?.stop();
   count += 1;
-  scene = new Scene(cluster, `keys-${count}`);
+  scene = new Scene(cluster, `keys-${count}`, kind);
   await scene.shop.open();
   const transport = await cluster.connect();
   scene.evidence = (world, wake) => createEvidence({ world, wake, transport, access: 'direct', log });
   await scene.start();
   callers = new Callers(scene.shop.namespace);
-});
+}
 
 afterEach(async () => {
   await callers?.leave();
@@ -277,6 +281,29 @@ test(
     expect(Object.keys(second ?? {})).toEqual(['2']);
     expect(second).not.toEqual(first);
     expect((await keyStatus('api'))?.lastRotationTime).toBeUndefined();
+  },
+  TEST_MS,
+);
+
+test(
+  'DevShelf’s signing key: nothing is signed with it before every pod verifies it',
+  async () => {
+    await openScene('DevShelfDeployment');
+    await scene.settled('1', { signingKey: { rotation: { overlapSeconds: 900 } } });
+    pods.stuck.add(scene.shop.namespace);
+    await ask('a');
+    await reaches('Accepting', 'a', 'signing');
+    await pause(1_500);
+    expect(await keyring('shop-signing-keyring')).toMatchObject({ current: '1' });
+    pods.stuck.delete(scene.shop.namespace);
+    await pods.syncAll(scene.shop.namespace);
+    await reaches('Draining', 'a', 'signing');
+    const drains = await keyring('shop-signing-keyring');
+    expect([drains?.current, Object.keys(drains?.keys ?? {})]).toEqual(['2', ['1', '2']]);
+    scene.aheadMs = 901_000;
+    await scene.nudge();
+    await reaches('Idle', 'a', 'signing');
+    expect(Object.keys((await keyring('shop-signing-keyring'))?.keys ?? {})).toEqual(['2']);
   },
   TEST_MS,
 );

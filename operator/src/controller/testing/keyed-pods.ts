@@ -11,13 +11,14 @@ import type { PodHost } from './little-kubelet.ts';
 
 interface KeyedPod {
   readonly namespace: string;
-  readonly server: Server;
+  readonly servers: readonly Server[];
   readonly address: string;
   mounted: Readonly<Record<string, Keyring | undefined>>;
   synced: string | undefined;
 }
 
-const PORT = 8080;
+/** Of DevShelf and of the dashboard. */
+const PORTS = [8000, 8080] as const;
 const KEYRINGS = ['shop-api-keyring', 'shop-scrape-keyring', 'shop-signing-keyring'] as const;
 
 export class KeyedPods implements PodHost {
@@ -40,10 +41,11 @@ export class KeyedPods implements PodHost {
     this.#addresses += 1;
     const address = `127.78.${Math.floor(this.#addresses / 250)}.${(this.#addresses % 250) + 1}`;
     const mounted = await this.#read(namespace);
-    const server = createServer((request, response) => this.#answer(uid, request, response));
-    server.listen(PORT, address);
-    await once(server, 'listening');
-    this.#pods.set(uid, { namespace, server, address, mounted, synced: undefined });
+    const servers = PORTS.map(port =>
+      createServer((request, response) => this.#answer(uid, request, response)).listen(port, address),
+    );
+    await Promise.all(servers.map(server => once(server, 'listening')));
+    this.#pods.set(uid, { namespace, servers, address, mounted, synced: undefined });
     return address;
   }
 
@@ -55,12 +57,18 @@ export class KeyedPods implements PodHost {
     pod.mounted = await this.#read(pod.namespace);
   }
 
+  /** The kubelets' own round. */
+  async syncAll(namespace: string): Promise<void> {
+    const mounted = await this.#read(namespace);
+    for (const pod of this.#pods.values()) if (pod.namespace === namespace) pod.mounted = mounted;
+  }
+
   async stop(uid: string): Promise<void> {
     const pod = this.#pods.get(uid);
     if (!pod) return;
     this.#pods.delete(uid);
-    pod.server.closeAllConnections();
-    await once(pod.server.close(), 'close');
+    for (const server of pod.servers) server.closeAllConnections();
+    await Promise.all(pod.servers.map(server => once(server.close(), 'close')));
   }
 
   async stopAll(): Promise<void> {
@@ -71,7 +79,7 @@ export class KeyedPods implements PodHost {
   async call(uid: string, key: string): Promise<number | undefined> {
     const pod = this.#pods.get(uid);
     if (!pod) return undefined;
-    const response = await fetch(`http://${pod.address}:${PORT}/api/summary`, { headers: { 'x-api-key': key } });
+    const response = await fetch(`http://${pod.address}:${PORTS[1]}/api/summary`, { headers: { 'x-api-key': key } });
     await response.arrayBuffer();
     return response.status;
   }
