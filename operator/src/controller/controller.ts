@@ -54,6 +54,7 @@ export class Controller {
   /** Rollbacks whose end has not been seen yet, for the metric only. */
   readonly #rollbacks = new Map<AppKey, number>();
   readonly #verdicts = new Map<AppKey, string>();
+  readonly #heldRotations = new Set<AppKey>();
   #working: Promise<void> | undefined;
   #synced = false;
 
@@ -142,6 +143,7 @@ export class Controller {
     this.#ownWrites.forget(key);
     this.#rollbacks.delete(key);
     this.#verdicts.delete(key);
+    this.#observeKeys(key, undefined);
   }
 
   async #decided(key: AppKey, app: AppResource, stores: Stores): Promise<void> {
@@ -157,6 +159,7 @@ export class Controller {
     this.#log(key, plan);
     const obstacle = await carryOut(seen, plan, tools);
     this.#observe(key, seen, plan);
+    this.#observeKeys(key, seen, plan);
     if (obstacle || !plan.action) await this.#report(seen, plan, obstacle, tools);
     else if (plan.announce) this.#announce(app, plan.announce);
     this.#next(key, plan, obstacle);
@@ -234,6 +237,18 @@ export class Controller {
     if (since === undefined || !out) return;
     this.#rollbacks.delete(key);
     metrics.actuationSeconds.observe((seen.now - since) / 1000);
+  }
+
+  #observeKeys(key: AppKey, seen: Snapshot | undefined, plan?: Plan): void {
+    const { metrics } = this.#options;
+    const held = plan?.conditions.some(({ reason }) => reason === 'RotationHeld') ?? false;
+    if (held) this.#heldRotations.add(key);
+    else this.#heldRotations.delete(key);
+    metrics.rotationsHeld.set(this.#heldRotations.size);
+    const action = plan?.action;
+    if (!seen || action?.do !== 'rotateKey' || action.change !== 'finish') return;
+    const { name = '' } = seen.keys.find(({ keyring }) => keyring === action.keyring) ?? {};
+    metrics.rotations.inc({ kind: seen.app.kind, key: name });
   }
 
   #digestsOf(stores: Stores): Digests {

@@ -7,6 +7,7 @@ import { get } from '../kube/apply.ts';
 import { type KubeObject, pathOf, secrets } from '../kube/resource.ts';
 import { parseKeyring } from '../objects/keyring.ts';
 import { createEvidence } from './judging.ts';
+import { clientKey, KeyCallers } from './testing/key-callers.ts';
 import { KeyedPods } from './testing/keyed-pods.ts';
 import { type LittleCluster, startLittleCluster } from './testing/little-cluster.ts';
 import { Scene } from './testing/scene.ts';
@@ -19,7 +20,7 @@ const log = pino({ level: process.env['LOG'] ?? 'silent', base: null });
 const pods = new KeyedPods();
 let cluster: LittleCluster;
 let scene: Scene;
-let callers: Callers;
+let callers: KeyCallers;
 let count = 0;
 
 beforeAll(async () => {
@@ -37,7 +38,7 @@ async function openScene(kind?: AppKind): Promise<void> {
   const transport = await cluster.connect();
   scene.evidence = (world, wake) => createEvidence({ world, wake, transport, access: 'direct', log });
   await scene.start();
-  callers = new Callers(scene.shop.namespace);
+  callers = new KeyCallers(cluster, pods, scene.shop.namespace);
 }
 
 afterEach(async () => {
@@ -49,47 +50,6 @@ afterAll(async () => {
   await cluster?.stop();
   await pods.stopAll();
 });
-
-/** They read their Secret before each request, and ask every pod that a Service would send them to. */
-class Callers {
-  readonly #namespace: string;
-  readonly used = new Set<string>();
-  readonly refused: string[] = [];
-  calls = 0;
-  #calling: Promise<void> | undefined;
-  #leaving = false;
-
-  constructor(namespace: string) {
-    this.#namespace = namespace;
-  }
-
-  come(): void {
-    this.#calling = this.#call();
-  }
-
-  async leave(): Promise<void> {
-    this.#leaving = true;
-    await this.#calling;
-  }
-
-  async #call(): Promise<void> {
-    while (!this.#leaving) {
-      const key = await clientKey(this.#namespace);
-      for (const uid of key === undefined ? [] : cluster.kubelet.endpoints(this.#namespace)) {
-        const status = await pods.call(uid, key ?? '').catch(() => undefined);
-        this.calls += 1;
-        if (status === 401) this.refused.push(`${uid} refused key ${key?.split('_')[1]}`);
-      }
-      if (key !== undefined) this.used.add(key);
-      await pause(20);
-    }
-  }
-}
-
-const clientKey = async (namespace: string): Promise<string | undefined> => {
-  const secret = await get(cluster.transport, secrets, { namespace, name: 'shop-api-key' });
-  return secret?.data?.['key'] && Buffer.from(secret.data['key'], 'base64').toString();
-};
 
 const keyring = async (name = 'shop-api-keyring') =>
   parseKeyring((await get(cluster.transport, secrets, { namespace: scene.shop.namespace, name }))?.data);
@@ -123,7 +83,7 @@ test(
   'asked for: callers that read their Secret are never refused, and afterwards only the new key is accepted',
   async () => {
     await scene.settled('1', OVERLAP);
-    const first = (await clientKey(scene.shop.namespace)) ?? '';
+    const first = (await clientKey(cluster, scene.shop.namespace)) ?? '';
     callers.come();
     await ask('a');
     const drains = await reaches('Draining', 'a');
@@ -137,7 +97,7 @@ test(
     const done = await reaches('Idle', 'a');
     await scene.quiet();
     await callers.leave();
-    const second = (await clientKey(scene.shop.namespace)) ?? '';
+    const second = (await clientKey(cluster, scene.shop.namespace)) ?? '';
     expect(callers.refused).toEqual([]);
     expect(callers.used).toEqual(new Set([first, second]));
     expect(callers.calls).toBeGreaterThan(20);
@@ -247,7 +207,7 @@ test(
     await scene.settled('1', OVERLAP);
     await ask('a');
     await reaches('Draining', 'a');
-    const second = await clientKey(scene.shop.namespace);
+    const second = await clientKey(cluster, scene.shop.namespace);
     await patchSecret('shop-api-keyring', { 'keyring.json': '{"current":"9","keys":{"9":"intruder"}}' });
     await until(async () => (await keyring())?.keys['2'] === second, 'key 2 did not come back');
     await reaches('Draining', 'a');
