@@ -75,6 +75,7 @@ export const bundleImage = async (name: Bundled): Promise<string> => {
     Object.entries(PROGRAMS[name]).map(([program, entry]) => make(join(CHECKOUT, entry), join(programs, program))),
   );
   copyMigrations(name, target);
+  if (name === 'devshelf') copySwaggerUi(programs);
   return target;
 };
 
@@ -84,6 +85,15 @@ const copyMigrations = (name: Bundled, target: string): void => {
   const copy = join(target, 'app', 'prisma', 'migrations');
   mkdirSync(dirname(copy), { recursive: true });
   cpSync(migrations, copy, { recursive: true });
+};
+
+/** What GET /docs shows the API with: found like a package, as in a checkout (services/devshelf/docs.ts). */
+const copySwaggerUi = (programs: string): void => {
+  const from = join(CHECKOUT, 'node_modules', 'swagger-ui-dist');
+  const to = join(programs, 'node_modules', 'swagger-ui-dist');
+  for (const file of ['swagger-ui-bundle.js', 'swagger-ui.css', 'LICENSE', 'NOTICE']) {
+    cpSync(join(from, file), join(to, file));
+  }
 };
 
 if (import.meta.main) {
