@@ -207,6 +207,24 @@ test('a pointer over a bar reads its figures; a wider window gets a wider chart'
   });
 });
 
+test('charts take the colours of a scheme that changes, and of paper', async () => {
+  await visit({ ...DESKTOP, colorScheme: 'dark' }, async ({ page }) => {
+    await page.goto(served.origin);
+    await page.locator('.drawn canvas').first().waitFor();
+    const expectDrawn = () =>
+      until('the charts are drawn in the colours of now', async () =>
+        (await page.evaluate<Bars[]>(READ_BARS)).every(({ lengths }) => lengths.every(({ length }) => length > 0)),
+      );
+    await page.emulateMedia({ colorScheme: 'light' });
+    await expectDrawn();
+    await page.emulateMedia({ colorScheme: 'dark' });
+    await expectDrawn();
+    await page.evaluate(`dispatchEvent(new Event('beforeprint'))`);
+    expect(await page.evaluate(`getComputedStyle(document.documentElement).getPropertyValue('--card')`)).toBe('#fff');
+    await expectDrawn();
+  });
+});
+
 test('with the keyboard alone: past the navigation, the data of a chart, the order of a table', async () => {
   await visit(DESKTOP, async ({ page }) => {
     const focused = () => page.evaluate<string>('document.activeElement.textContent.trim()');
