@@ -3,8 +3,10 @@ import { readConfig } from '../common/config.ts';
 import { openKeyring, reporting } from '../common/keyring.ts';
 import { createDashboardLogger, dashboardLines } from '../common/logging.ts';
 import { createRegistry } from '../common/metrics.ts';
+import { openSentry, reportErrors } from '../common/sentry.ts';
 import { serve } from '../common/serve.ts';
 import { newLifecycle } from '../common/shutdown.ts';
+import { openTelemetry } from '../common/telemetry.ts';
 import { buildApp } from './app.ts';
 import { dashboardConfig } from './config.ts';
 import { openDatabase } from './database.ts';
@@ -19,6 +21,8 @@ export async function run(extend: (app: FastifyInstance) => void = () => undefin
     keep: config.DASHBOARD_LOG_BACKUP_COUNT,
   });
   const logger = createDashboardLogger('dashboard', config.DASHBOARD_LOG_LEVEL, lines);
+  const telemetry = await openTelemetry(config.OTEL_EXPORTER_OTLP_ENDPOINT, 'dashboard');
+  const sentry = await openSentry(config.SENTRY_DSN, 'dashboard');
   const registry = createRegistry();
   const lifecycle = newLifecycle();
   const apiKeys = await openKeyring({
@@ -35,11 +39,13 @@ export async function run(extend: (app: FastifyInstance) => void = () => undefin
   const folding = foldRegularly(database.fold, logger);
 
   const app = buildApp({ config, logger, registry, lifecycle, database, apiKeys, scrapeKeys });
+  reportErrors(app, sentry);
   app.addHook('onClose', async () => {
     apiKeys?.close();
     scrapeKeys?.close();
     folding.stop();
     await database.close();
+    await Promise.all([telemetry?.close(), sentry?.close()]);
   });
   extend(app);
   const times = { delayMs: config.SHUTDOWN_DELAY_MS, drainMs: config.SHUTDOWN_DRAIN_MS };
