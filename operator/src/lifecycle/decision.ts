@@ -12,6 +12,8 @@ export type Action =
   | { do: 'mintKeyring'; keyring: string }
   | { do: 'publishKey'; keyring: string; client: string }
   | { do: 'createRevision'; release: Release; revision: number }
+  /** Makes the ControllerRevision of a release that runs anew, from its ReplicaSets. */
+  | { do: 'recoverRevision'; hash: string; revision: number; set: Readonly<Record<string, string | null>> }
   | { do: 'annotateRevision'; revision: string; set: Readonly<Record<string, string | null>> }
   | { do: 'deleteRevision'; revision: string }
   | { do: 'createMigrationJob'; release: Release; migrationId: string }
