@@ -87,6 +87,7 @@ async function ensureServers(): Promise<void> {
     ...(isInstalled('redis-server') ? [] : ['redis-server']),
     ...(isInstalled('pgbouncer') || existsSync('/usr/sbin/pgbouncer') ? [] : ['pgbouncer']),
     ...(isInstalled('openssl') ? [] : ['openssl']),
+    ...(isInstalled('chromium') ? [] : ['chromium']),
     ...(isInstalled('shellcheck') ? [] : ['shellcheck']),
   ];
   if (missing.length === 0) return;

@@ -1,4 +1,4 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { hash, timingSafeEqual } from 'node:crypto';
 import { type FSWatcher, watch } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -34,17 +34,28 @@ export function parseKeyring(text: string): Keyring {
   }
 }
 
+const digestOf = (secret: string): Buffer => hash('sha256', secret, 'buffer');
+
 /** Hashing first makes both sides equally long, so the comparison takes the same time for every wrong key. */
-export function sameSecret(left: string, right: string): boolean {
-  return timingSafeEqual(createHash('sha256').update(left).digest(), createHash('sha256').update(right).digest());
+export const sameSecret = (left: string, right: string): boolean => timingSafeEqual(digestOf(left), digestOf(right));
+
+/** A keyring never changes, it is replaced: its keys are hashed once. */
+const digests = new WeakMap<Keyring, readonly (readonly [id: string, digest: Buffer])[]>();
+
+function digestsOf(keyring: Keyring): readonly (readonly [id: string, digest: Buffer])[] {
+  const known = digests.get(keyring);
+  if (known !== undefined) return known;
+  const made = Object.entries(keyring.keys).map(([id, key]) => [id, digestOf(key)] as const);
+  digests.set(keyring, made);
+  return made;
 }
 
 /** Id of the key that was presented, or undefined. Looks at every key, whichever fits. */
 export function findKeyId(keyring: Keyring, presented: string): string | undefined {
-  return Object.entries(keyring.keys).reduce<string | undefined>(
-    (found, [id, key]) => (sameSecret(key, presented) ? id : found),
-    undefined,
-  );
+  const digest = digestOf(presented);
+  let found: string | undefined;
+  for (const [id, each] of digestsOf(keyring)) if (timingSafeEqual(each, digest)) found = id;
+  return found;
 }
 
 /** A keyring that may change while the process runs. */

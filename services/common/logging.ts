@@ -1,6 +1,7 @@
 import { type DestinationStream, type Logger, pino } from 'pino';
 import { openLogFile } from './log-file.ts';
 import type { Rotation } from './log-rotation.ts';
+import { standardOutput } from './standard-output.ts';
 
 export type { Logger };
 
@@ -18,7 +19,7 @@ export function createLogger(name: string, level: string, destination?: Destinat
       formatters: { level: label => ({ level: label }) },
       redact: { paths: SECRET_PATHS, censor: '[secret]' },
     },
-    destination ?? pino.destination({ fd: 1, sync: true }),
+    destination ?? standardOutput(),
   );
 }
 
@@ -32,7 +33,7 @@ export function createDashboardLogger(name: string, level: string, destination?:
       formatters: { level: label => ({ level: label.toUpperCase() }) },
       redact: { paths: SECRET_PATHS, censor: '[secret]' },
     },
-    destination ?? pino.destination({ fd: 1, sync: true }),
+    destination ?? standardOutput(),
   );
 }
 
@@ -45,7 +46,7 @@ export type DashboardLogOptions = {
 
 /** Standard output, and `dashboard.log` in the directory where one is given. */
 export function dashboardLines({ directory, rotation, keep }: DashboardLogOptions): DestinationStream {
-  const standard = pino.destination({ fd: 1, sync: true });
+  const standard = standardOutput();
   if (directory === undefined) return standard;
   const onTrouble = (msg: string) => {
     const line = { level: 'ERROR', ts: new Date().toISOString(), logger: 'dashboard', msg };

@@ -18,8 +18,8 @@ export type Described = {
   readonly summary: string;
   readonly description?: string;
   readonly tags?: readonly string[];
-  /** names a scheme of `ApiDescription.security` */
-  readonly security?: string | undefined;
+  /** schemes of `ApiDescription.security`, any of which will do */
+  readonly security?: string | readonly string[] | undefined;
   readonly params?: z.ZodType;
   readonly query?: z.ZodType;
   readonly body?: z.ZodType;
@@ -68,7 +68,7 @@ function operation(api: ApiDescription, route: Described, schemas: Json): Json {
     summary: route.summary,
     ...(route.description && { description: route.description }),
     operationId: operationId(route),
-    ...(route.security && { security: [{ [route.security]: [] }] }),
+    ...(route.security && { security: [route.security].flat().map(scheme => ({ [scheme]: [] })) }),
     ...(parameters.length > 0 && { parameters }),
     ...(route.body && { requestBody: requestBody(route.body, route.form, schemas) }),
     responses: Object.fromEntries(

@@ -1,3 +1,4 @@
+import { isIPv4 } from 'node:net';
 import ipaddr from 'ipaddr.js';
 import { restAfterFailure } from './rest.ts';
 
@@ -40,6 +41,7 @@ const IPV6_PREFIX_GROUPS = 4;
 
 /** Whom a limit counts: an IPv4 address, or an IPv6 network of 64 bits. All that is no address is one client. */
 export function clientKey(ip: string): string {
+  if (isIPv4(ip)) return ip;
   if (!ipaddr.isValid(ip)) return 'unknown';
   const address = ipaddr.process(ip);
   if (address instanceof ipaddr.IPv4) return address.toString();

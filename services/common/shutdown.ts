@@ -18,8 +18,9 @@ export function closePolitely(app: FastifyInstance, lifecycle: Lifecycle): void 
     socket.once('close', () => lifecycle.silent.delete(socket));
   });
   app.server.on('request', request => lifecycle.silent.delete(request.socket));
-  app.addHook('onSend', async (_request, reply) => {
+  app.addHook('onSend', (_request, reply, payload, done) => {
     if (lifecycle.stopping) reply.header('connection', 'close');
+    done(null, payload);
   });
 }
 

@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import { Counter, Gauge, type Registry } from 'prom-client';
-import { routeOf } from '../common/metrics.ts';
+import { remembered, routeOf } from '../common/metrics.ts';
 
 /** How many of the last requests the 95th percentile looks at. */
 const RECENT = 1_000;
@@ -37,15 +37,22 @@ export function countDashboardRequests(app: FastifyInstance, registry: Registry)
     },
   });
 
-  app.addHook('onResponse', async (request, reply) => {
+  const series = remembered((path: string) => ({
+    requests: requestsByPath.labels(path),
+    duration: durationByPath.labels(path),
+  }));
+  app.addHook('onResponse', (request, reply, done) => {
     const path = routeOf(request);
+    const counted = series(path);
     requests.inc();
-    requestsByPath.inc({ path });
-    durationByPath.inc({ path }, reply.elapsedTime);
+    counted.requests.inc();
+    counted.duration.inc(reply.elapsedTime);
     recent.add(reply.elapsedTime);
-    if (reply.statusCode < 500) return;
-    errors.inc();
-    errorsByPath.inc({ path });
+    if (reply.statusCode >= 500) {
+      errors.inc();
+      errorsByPath.inc({ path });
+    }
+    done();
   });
 }
 

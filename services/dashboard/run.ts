@@ -4,8 +4,10 @@ import { openKeyring, reporting } from '../common/keyring.ts';
 import { showKeyrings } from '../common/keyring-metrics.ts';
 import { createDashboardLogger, dashboardLines } from '../common/logging.ts';
 import { createRegistry } from '../common/metrics.ts';
+import { openSentry, reportErrors } from '../common/sentry.ts';
 import { serve } from '../common/serve.ts';
 import { newLifecycle } from '../common/shutdown.ts';
+import { openTelemetry } from '../common/telemetry.ts';
 import { buildApp } from './app.ts';
 import { dashboardConfig } from './config.ts';
 import { openDatabase } from './database.ts';
@@ -20,6 +22,8 @@ export async function run(extend: (app: FastifyInstance) => void = () => undefin
     keep: config.DASHBOARD_LOG_BACKUP_COUNT,
   });
   const logger = createDashboardLogger('dashboard', config.DASHBOARD_LOG_LEVEL, lines);
+  const telemetry = await openTelemetry(config.OTEL_EXPORTER_OTLP_ENDPOINT, 'dashboard');
+  const sentry = await openSentry(config.SENTRY_DSN, 'dashboard');
   const registry = createRegistry();
   const lifecycle = newLifecycle();
   const apiKeys = await openKeyring({
@@ -37,11 +41,13 @@ export async function run(extend: (app: FastifyInstance) => void = () => undefin
   const folding = foldRegularly(database.fold, logger);
 
   const app = buildApp({ config, logger, registry, lifecycle, database, apiKeys, scrapeKeys });
+  reportErrors(app, sentry);
   app.addHook('onClose', async () => {
     apiKeys?.close();
     scrapeKeys?.close();
     folding.stop();
     await database.close();
+    await Promise.all([telemetry?.close(), sentry?.close()]);
   });
   extend(app);
   const times = { delayMs: config.SHUTDOWN_DELAY_MS, drainMs: config.SHUTDOWN_DRAIN_MS };

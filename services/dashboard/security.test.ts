@@ -205,7 +205,7 @@ test('the API answers other methods 405 and says which it knows', async () => {
 
 test('keys are never logged, wherever they are put', async () => {
   const lines: string[] = [];
-  const ask = serving({ DASHBOARD_UI_API_KEY: UI_KEY }, { log: line => lines.push(line) });
+  const ask = serving({ DASHBOARD_UI_API_KEY: UI_KEY }, { log: (line: string) => lines.push(line) });
   await ask(`/api/summary?x-api-key=${API_KEY}&key=${UI_KEY}`, { headers: withKey });
   await ask(`/api/nowhere?token=${SCRAPE_TOKEN}`, { headers: { authorization: `Bearer ${SCRAPE_TOKEN}` } });
   await ask(`/api/stock-timeline?days=${API_KEY}`, { headers: withKey });

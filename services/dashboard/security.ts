@@ -23,8 +23,9 @@ const headersOf = ({ DASHBOARD_ENABLE_HSTS }: DashboardConfig): Readonly<Record<
 /** On every response, whatever its status. */
 export function secureResponses(app: FastifyInstance, config: DashboardConfig): void {
   const headers = headersOf(config);
-  app.addHook('onRequest', async (_request, reply) => {
+  app.addHook('onRequest', (_request, reply, done) => {
     reply.headers(headers);
+    done();
   });
 }
 
@@ -107,12 +108,13 @@ export function limitRates(app: FastifyInstance, config: DashboardConfig): void 
   const hits = memoryHits();
   // after what allowOrigins registers: other origins may read a 429, too
   app.after(() => {
-    app.addHook('onRequest', async (request, reply) => {
-      if (isOperational(request)) return;
+    app.addHook('onRequest', (request, reply, done) => {
+      if (isOperational(request)) return done();
       const key = `${clientKey(request.ip)} ${routeOf(request)}`;
       const verdict = judge(hits.hit(key, limit.windowMs), limit);
       reply.headers(rateLimitHeaders(verdict));
-      return verdict.limited ? reply.code(429).send({ error: 'Rate limit excedido' }) : undefined;
+      if (!verdict.limited) return done();
+      reply.code(429).send({ error: 'Rate limit excedido' });
     });
   });
 }

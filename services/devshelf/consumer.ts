@@ -25,7 +25,7 @@ export type ConsumerSettings = {
   readonly url: string;
   readonly logger: Logger;
   readonly registry: Registry;
-  readonly telemetry?: QueueOptions['telemetry'];
+  readonly telemetry?: QueueOptions['telemetry'] | undefined;
   /** told of each job that is given up */
   readonly onFailure?: (error: Error, job: { name: string; id: string | undefined }) => void;
   readonly concurrency?: number;

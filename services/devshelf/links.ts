@@ -2,7 +2,7 @@ import type { Redis } from 'ioredis';
 import type { Pool } from 'pg';
 import type { Handlers } from './consumer.ts';
 import { type Job, PREFIX } from './jobs.ts';
-import { mayPass, type Visit, type Visitor, visit } from './visit.ts';
+import { mayPass, type Visit } from './visit.ts';
 
 /** The part of the database that the worker knows: three statements do not need an object mapper's memory. */
 export type LinkStore = {
@@ -70,12 +70,12 @@ class LinkUnanswered extends Error {
 export type LinkSettings = {
   readonly store: LinkStore;
   readonly redis: Redis;
-  readonly visitor: Visitor;
+  readonly visit: (url: string, signal: AbortSignal) => Promise<Visit>;
   readonly addAll: (jobs: readonly Job[]) => Promise<void>;
 };
 
 /** The jobs about links. What a broken link answers is a result, not a failure of the job. */
-export function linkHandlers({ store, redis, visitor, addAll }: LinkSettings): Handlers {
+export function linkHandlers({ store, redis, visit, addAll }: LinkSettings): Handlers {
   return {
     'link.check': async ({ id }, attempt) => {
       const url = await store.urlOf(id);
@@ -83,7 +83,7 @@ export function linkHandlers({ store, redis, visitor, addAll }: LinkSettings): H
       const now = Date.now();
       const turn = attempt.turn ?? (await takeTurn(redis, URL.parse(url)?.host ?? '', now));
       if (turn > now) await attempt.putOff(turn);
-      const found = await visit(url, attempt.signal, visitor);
+      const found = await visit(url, attempt.signal);
       if (mayPass(found) && !attempt.last) throw new LinkUnanswered(found.fault ?? `status ${found.status}`);
       await store.save(id, url, found);
     },

@@ -20,7 +20,7 @@ export type QueueSettings = {
   readonly logger: Logger;
   readonly registry: Registry;
   /** carries the trace of the request along */
-  readonly telemetry?: QueueOptions['telemetry'];
+  readonly telemetry?: QueueOptions['telemetry'] | undefined;
 };
 
 /** So many jobs may be on their way to a Redis that stands still; more would only fill the memory. */

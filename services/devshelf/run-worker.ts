@@ -7,14 +7,16 @@ import { createRegistry } from '../common/metrics.ts';
 import { serveReadiness } from '../common/readiness.ts';
 import { logRequests, serverOptions } from '../common/requests.ts';
 import { serveMetrics } from '../common/scrape.ts';
+import { openSentry } from '../common/sentry.ts';
 import { serve } from '../common/serve.ts';
 import { closePolitely, newLifecycle } from '../common/shutdown.ts';
+import { openTelemetry } from '../common/telemetry.ts';
 import { type WorkerConfig, workerConfig } from './config.ts';
 import { type Consumer, type ConsumerSettings, openConsumer } from './consumer.ts';
 import { answerErrors } from './errors.ts';
 import { SWEEP_MS } from './jobs.ts';
 import { linkHandlers, openLinkStore } from './links.ts';
-import { politeVisitor, type Visitor } from './visit.ts';
+import { politeVisitor, type Visitor, visit } from './visit.ts';
 
 /** What tests change: whom the worker may visit, and how soon it takes over from another that is gone. */
 export type WorkerOptions = { readonly visitor?: Visitor } & Pick<ConsumerSettings, 'lockMs'>;
@@ -26,6 +28,8 @@ const CLOSE_MS = 5_000;
 export async function runWorker({ visitor = politeVisitor, ...options }: WorkerOptions = {}): Promise<void> {
   const config = readConfig(workerConfig, process.env);
   const logger = createLogger(config.APP_NAME, config.LOG_LEVEL);
+  const telemetry = await openTelemetry(config.OTEL_EXPORTER_OTLP_ENDPOINT, config.APP_NAME);
+  const sentry = await openSentry(config.SENTRY_DSN, config.APP_NAME);
   const registry = createRegistry();
   const lifecycle = newLifecycle();
   const scrapeKeys = await openKeyring({
@@ -37,7 +41,14 @@ export async function runWorker({ visitor = politeVisitor, ...options }: WorkerO
   const pool = createPool(database, error => logger.warn({ err: error }, 'a database connection was lost'));
   countConnections(pool, registry);
   const probe = databaseProbe(database, async () => undefined);
-  const consumer = openConsumer({ url: config.REDIS_URL, logger, registry, ...options });
+  const consumer = openConsumer({
+    url: config.REDIS_URL,
+    logger,
+    registry,
+    telemetry: telemetry?.queue,
+    onFailure: (error, { name }) => sentry?.report(error, { job: name }),
+    ...options,
+  });
 
   const app = fastify(serverOptions(logger)) as unknown as FastifyInstance;
   closePolitely(app, lifecycle);
@@ -55,7 +66,13 @@ export async function runWorker({ visitor = politeVisitor, ...options }: WorkerO
     refusal: { detail: 'Not authenticated' },
   });
 
-  consumer.start(linkHandlers({ store: openLinkStore(pool), visitor, ...consumer }));
+  const visitLink = (url: string, signal: AbortSignal) => visit(url, signal, visitor);
+  const handlers = linkHandlers({
+    store: openLinkStore(pool),
+    visit: telemetry?.spanned('link.visit', visitLink) ?? visitLink,
+    ...consumer,
+  });
+  consumer.start(handlers);
   const sweeping = sweepRegularly(consumer, logger);
   // before the server closes: whoever asks how the stop goes is answered
   app.addHook('preClose', async () => {
@@ -65,6 +82,7 @@ export async function runWorker({ visitor = politeVisitor, ...options }: WorkerO
   app.addHook('onClose', async () => {
     scrapeKeys?.close();
     await Promise.all([pool.end(), probe.close()]);
+    await Promise.all([telemetry?.close(), sentry?.close()]);
   });
   const times = { delayMs: config.SHUTDOWN_DELAY_MS, drainMs: 0, closeMs: config.SHUTDOWN_DRAIN_MS + CLOSE_MS };
   await serve({ app, lifecycle, host: config.HOST, port: config.PORT, times });

@@ -5,8 +5,10 @@ import { fixedKeyring, type KeyringSource, openKeyring, reporting } from '../com
 import { showKeyrings } from '../common/keyring-metrics.ts';
 import { createLogger, type Logger } from '../common/logging.ts';
 import { createRegistry } from '../common/metrics.ts';
+import { openSentry, reportErrors } from '../common/sentry.ts';
 import { serve } from '../common/serve.ts';
 import { newLifecycle } from '../common/shutdown.ts';
+import { openTelemetry } from '../common/telemetry.ts';
 import { buildApp } from './app.ts';
 import { type ApiConfig, apiConfig, weakness } from './config.ts';
 import { openDatabase } from './database.ts';
@@ -15,6 +17,8 @@ import { openDatabase } from './database.ts';
 export async function run(extend: (app: FastifyInstance) => void = () => undefined): Promise<void> {
   const config = readConfig(apiConfig, process.env);
   const logger = createLogger(config.APP_NAME, config.LOG_LEVEL);
+  const telemetry = await openTelemetry(config.OTEL_EXPORTER_OTLP_ENDPOINT, config.APP_NAME);
+  const sentry = await openSentry(config.SENTRY_DSN, config.APP_NAME);
   const registry = createRegistry();
   const lifecycle = newLifecycle();
   const signingKeys = await openSigningKeys(config, logger);
@@ -31,14 +35,21 @@ export async function run(extend: (app: FastifyInstance) => void = () => undefin
   const jobs =
     config.REDIS_URL === undefined
       ? undefined
-      : (await import('./queue.ts')).openQueue({ url: config.REDIS_URL, logger, registry });
+      : (await import('./queue.ts')).openQueue({
+          url: config.REDIS_URL,
+          logger,
+          registry,
+          telemetry: telemetry?.queue,
+        });
 
   const app = buildApp({ config, logger, registry, lifecycle, database, jobs, redis, signingKeys, scrapeKeys });
+  reportErrors(app, sentry);
   app.addHook('onClose', async () => {
     signingKeys.close();
     scrapeKeys?.close();
     redis?.disconnect();
     await Promise.all([database.close(), jobs?.close()]);
+    await Promise.all([telemetry?.close(), sentry?.close()]);
   });
   extend(app);
   const times = { delayMs: config.SHUTDOWN_DELAY_MS, drainMs: config.SHUTDOWN_DRAIN_MS };

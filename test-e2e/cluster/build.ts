@@ -1,7 +1,7 @@
 // Bundles for the images: one file per program, because a container that reads one file starts sooner.
 //   node test-e2e/cluster/build.ts      writes build/images/{operator,devshelf,dashboard}/, laid out as in the image
 import { chmodSync, cpSync, existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { type BuildOptions, build } from 'esbuild';
 import { CHECKOUT } from './paths.ts';
 import { say } from './say.ts';
@@ -48,19 +48,22 @@ export const bundle = async (entry: string, outfile: string): Promise<void> => {
 };
 
 /**
- * The same, but what is imported only when it is needed lies beside it in `chunks/`, and costs neither start nor
- * memory until then: the operator reads a kubeconfig only outside of a cluster, with a library five times its size.
+ * The same for the programs of an image, but what is imported only when it is needed lies beside them in `chunks/`, and
+ * costs neither start nor memory until then: the operator reads a kubeconfig only outside of a cluster, with a library
+ * five times its size; without its settings no service loads telemetry, error reports or the queue.
  */
-const bundleInParts = async (entry: string, outfile: string): Promise<void> => {
+const bundleInParts = async (programs: Readonly<Record<string, string>>, folder: string): Promise<void> => {
   await build({
     ...OPTIONS,
-    entryPoints: [{ in: entry, out: basename(outfile) }],
-    outdir: dirname(outfile),
+    entryPoints: Object.entries(programs).map(([program, entry]) => ({ in: join(CHECKOUT, entry), out: program })),
+    outdir: folder,
     chunkNames: 'chunks/[name]-[hash]',
     splitting: true,
   });
-  renameSync(`${outfile}.js`, outfile);
-  chmodSync(outfile, 0o755);
+  for (const program of Object.keys(programs)) {
+    renameSync(join(folder, `${program}.js`), join(folder, program));
+    chmodSync(join(folder, program), 0o755);
+  }
 };
 
 /** Bundles everything of one image and returns its folder. */
@@ -70,11 +73,9 @@ export const bundleImage = async (name: Bundled): Promise<string> => {
   const programs = join(target, PROGRAMS_FOLDER);
   mkdirSync(programs, { recursive: true });
   writeFileSync(join(programs, 'package.json'), '{"type":"module"}\n'); // files without an extension are modules, too
-  const make = name === 'operator' ? bundleInParts : bundle;
-  await Promise.all(
-    Object.entries(PROGRAMS[name]).map(([program, entry]) => make(join(CHECKOUT, entry), join(programs, program))),
-  );
+  await bundleInParts(PROGRAMS[name], programs);
   copyMigrations(name, target);
+  if (name === 'devshelf') copySwaggerUi(programs);
   return target;
 };
 
@@ -84,6 +85,15 @@ const copyMigrations = (name: Bundled, target: string): void => {
   const copy = join(target, 'app', 'prisma', 'migrations');
   mkdirSync(dirname(copy), { recursive: true });
   cpSync(migrations, copy, { recursive: true });
+};
+
+/** What GET /docs shows the API with: found like a package, as in a checkout (services/devshelf/docs.ts). */
+const copySwaggerUi = (programs: string): void => {
+  const from = join(CHECKOUT, 'node_modules', 'swagger-ui-dist');
+  const to = join(programs, 'node_modules', 'swagger-ui-dist');
+  for (const file of ['swagger-ui-bundle.js', 'swagger-ui.css', 'LICENSE', 'NOTICE']) {
+    cpSync(join(from, file), join(to, file));
+  }
 };
 
 if (import.meta.main) {

@@ -69,6 +69,7 @@ export const REASONS = {
   Promoting: 'The release replaces the stable pods.',
   Baking: 'The release serves everybody and is still watched.',
   Released: 'The release is the new stable.',
+  ReleaseForgotten: 'The ControllerRevision of a release that runs was removed; it is made again from what runs.',
   RollingBack: 'The stable release is coming back.',
   RolledBack: 'The release was taken back; the stable one serves.',
   ReleaseRejected: 'This release was rejected before and is not tried again by itself.',

@@ -1,7 +1,7 @@
 // The one place with effects on the cluster: children that differ, one action, the status if it changed.
 import type { Condition } from '../api/conditions.ts';
 import type { AppResource } from '../api/resource.ts';
-import type { Release } from '../api/rollout.ts';
+import { type PodTemplate, type Release, releaseInForce } from '../api/rollout.ts';
 import type { RotationRecord } from '../api/rotation.ts';
 import type { AppStatus } from '../api/status.ts';
 import { apply, applyStatus, create, differs, get, hashOf, patchStatus, remove } from '../kube/apply.ts';
@@ -17,7 +17,7 @@ import { desiredChildren, unwantedChildren } from '../objects/children.ts';
 import { deploymentReplicas } from '../objects/deployment.ts';
 import { clientSecret, keyIdOf, keyringSecret, keyringsOf, newKey, parseKeyring } from '../objects/keyring.ts';
 import { migrationJob } from '../objects/migration-job.ts';
-import { ANNOTATIONS, FIELD_MANAGER, LABELS, names } from '../objects/names.ts';
+import { ANNOTATIONS, COMPONENTS, FIELD_MANAGER, LABELS, names } from '../objects/names.ts';
 import { rehearsalPod } from '../objects/rehearsal-pod.ts';
 import { revision } from '../objects/revision.ts';
 import type { Claims } from './claims.ts';
@@ -28,7 +28,7 @@ import { APP_RESOURCES, keyOfApp, type Stores } from './world.ts';
 
 /** Something in the cluster is in the way: said as conditions, tried again later. */
 export interface Obstacle {
-  readonly reason: 'NotOwned' | 'ApiError' | 'KeyringUnreadable';
+  readonly reason: 'NotOwned' | 'ApiError' | 'KeyringUnreadable' | 'ReleaseForgotten';
   readonly message: string;
 }
 
@@ -154,7 +154,8 @@ class Hands {
       revisions.find(known => known.release.hash === hash)?.release;
     const desired = desiredChildren(this.#app, record, release, { serviceMonitorAvailable });
     for (const child of desired) await this.#child(child);
-    for (const { kind, name } of unwantedChildren(this.#app, desired, { serviceMonitorAvailable })) {
+    const inForceIsKnown = record !== undefined && release(releaseInForce(record)) !== undefined;
+    for (const { kind, name } of unwantedChildren(this.#app, desired, { serviceMonitorAvailable }, inForceIsKnown)) {
       await this.#prune(kind, name);
     }
   }
@@ -180,6 +181,8 @@ class Hands {
           stores.revisions,
           revision(this.#app, action.release, action.revision),
         );
+      case 'recoverRevision':
+        return this.#recover(action);
       case 'annotateRevision':
         return this.#annotate(action.revision, action.set);
       case 'deleteRevision':
@@ -326,6 +329,35 @@ class Hands {
     });
   }
 
+  /** From the ReplicaSets that the release left: they hold its pod templates as the API server completed them. */
+  async #recover({ hash, revision: number, set }: Extract<Action, { do: 'recoverRevision' }>): Promise<void> {
+    const { transport, stores } = this.#tools;
+    const { name } = this.#app.metadata;
+    const { items } = await transport.request<{ items: ReplicaSet[] }>({
+      method: 'GET',
+      path: kinds.pathOf(kinds.replicaSets, { namespace: this.#namespace }),
+      query: { labelSelector: `${LABELS.instance}=${name},${LABELS.release}=${hash}` },
+    });
+    const ours = items.filter(({ metadata }) =>
+      metadata.ownerReferences?.some(({ uid }) =>
+        [names.deployment(name), names.worker(name)].some(
+          owner => stores.deployments.get(this.#namespace, owner)?.metadata.uid === uid,
+        ),
+      ),
+    );
+    const release = releaseRunBy(hash, ours);
+    if (!release) {
+      throw new Blocked({
+        reason: 'ReleaseForgotten',
+        message: `ControllerRevision ${names.revision(name, hash)} was removed, and no ReplicaSet of release ${hash} is left to make it again: delete Deployment ${names.deployment(name)}, and the spec is installed anew`,
+      });
+    }
+    const object = revision(this.#app, release, number);
+    const annotations = Object.fromEntries(Object.entries(set).filter(([, text]) => text !== null));
+    const metadata = { ...object.metadata, annotations } as kinds.KubeObject['metadata'];
+    await this.#create(kinds.controllerRevisions, stores.revisions, { ...object, metadata });
+  }
+
   async #annotate(name: string, annotations: Readonly<Record<string, string | null>>): Promise<void> {
     const { transport, stores, ownWrites } = this.#tools;
     try {
@@ -394,6 +426,26 @@ class Hands {
     const result = { passed, attempts: attempt, message, at: iso(this.#tools.now()) };
     await this.#annotate(name, { [ANNOTATIONS.rehearsal]: JSON.stringify(result) });
   }
+}
+
+type ReplicaSet = kinds.KubeObject & {
+  spec: { template: PodTemplate & { spec: { containers: { image: string }[] } } };
+};
+
+function releaseRunBy(hash: string, replicaSets: readonly ReplicaSet[]): Release | undefined {
+  const templateOf = (component: string): ReplicaSet['spec']['template'] | undefined =>
+    replicaSets.find(({ metadata }) => metadata.labels?.[LABELS.component] === component)?.spec.template;
+  const serving = templateOf(COMPONENTS.server);
+  const worker = templateOf(COMPONENTS.worker);
+  const image = serving?.spec.containers[0]?.image;
+  if (!serving || image === undefined) return undefined;
+  return { hash, image, template: withoutHash(serving), ...(worker && { worker: withoutHash(worker) }) };
+}
+
+/** The Deployment controller's own label goes: it is not ours to set. */
+function withoutHash({ metadata: { labels, annotations }, spec }: PodTemplate): PodTemplate {
+  const { 'pod-template-hash': _theirs, ...ours } = labels;
+  return { metadata: { labels: ours, ...(annotations && { annotations }) }, spec };
 }
 
 function notOwned({ kind, metadata }: kinds.KubeObject, live: KeptChild): Blocked {

@@ -141,6 +141,36 @@ describe('at rest', () => {
   );
 
   test(
+    'a release that is forgotten while a candidate is held is remembered from what runs, and serves after a rollback',
+    async () => {
+      const scene = await open();
+      const { shop } = scene;
+      await scene.settled('1');
+      scene.find('2', { canary: 'Pending' });
+      await shop.release('2');
+      await reaches(shop, 'Candidate');
+      const revisions = await shop.list('apps/v1/controllerrevisions');
+      const stable = revisions.find(({ metadata }) =>
+        metadata.annotations?.['devshelf.dev/verdict']?.includes('released'),
+      );
+      const path = `/apis/apps/v1/namespaces/${shop.namespace}/controllerrevisions`;
+      await api('DELETE', `${path}/${stable?.metadata.name}`);
+      await until(
+        async () => (await shop.list('apps/v1/controllerrevisions')).length === revisions.length,
+        'it is not remembered',
+      );
+      expect(scene.operator.said.filter(({ reason }) => reason === 'ReleaseForgotten')).toHaveLength(1);
+      const before = (await podsOf(shop, '1')).map(({ metadata }) => metadata.uid).sort();
+      scene.find('2', { canary: 'Bad' });
+      await scene.nudge();
+      await shop.settles('1', 'ReleaseRejected');
+      expect((await podsOf(shop, '1')).map(({ metadata }) => metadata.uid).sort()).toEqual(before);
+      await scene.quiet();
+    },
+    TEST_MS,
+  );
+
+  test(
     'a keyring that is removed comes back with the key that callers hold',
     async () => {
       const scene = await open();

@@ -22,6 +22,8 @@ export type Action =
   /** Their kubelets bring the changed keyring at once, instead of within two minutes. */
   | { do: 'syncPods'; pods: readonly string[]; keys: string }
   | { do: 'createRevision'; release: Release; revision: number }
+  /** Makes the ControllerRevision of a release that runs anew, from its ReplicaSets. */
+  | { do: 'recoverRevision'; hash: string; revision: number; set: Readonly<Record<string, string | null>> }
   | { do: 'annotateRevision'; revision: string; set: Readonly<Record<string, string | null>> }
   | { do: 'deleteRevision'; revision: string }
   | { do: 'createMigrationJob'; release: Release; migrationId: string }

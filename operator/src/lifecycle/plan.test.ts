@@ -48,7 +48,7 @@ test.each<[string, Snapshot, 'True' | 'False', string]>([
   ['nothing is installed', fresh(), 'False', 'Starting'],
   [
     'the wanted release was rejected',
-    snapshot({ revisions: [revision('v2', 'rejected')] }),
+    snapshot({ revisions: [revision('v1', 'released'), revision('v2', 'rejected')] }),
     'False',
     'ReleaseRejected',
   ],
@@ -64,7 +64,11 @@ test.each<[string, Snapshot, string | undefined]>([
     carrying({ phase: 'Baking' }, {}, { wanted: wanted('v1') }),
     undefined,
   ],
-  ['nothing goes on by itself', snapshot({ revisions: [revision('v2', 'rejected')] }), 'Stalled'],
+  [
+    'nothing goes on by itself',
+    snapshot({ revisions: [revision('v1', 'released'), revision('v2', 'rejected')] }),
+    'Stalled',
+  ],
 ])('kstatus: %s', (_sentence, seen, expected) => {
   expect(types(seen).filter(type => type === 'Reconciling' || type === 'Stalled')).toEqual(expected ? [expected] : []);
 });
@@ -103,7 +107,7 @@ test('what surrounds the release never decides about Ready', () => {
 });
 
 test('what a person must do is said as a warning', () => {
-  const plan = decide(snapshot({ revisions: [revision('v2', 'rejected')] }));
+  const plan = decide(snapshot({ revisions: [revision('v1', 'released'), revision('v2', 'rejected')] }));
   expect(plan).toMatchObject({ announce: { type: 'Warning', reason: 'ReleaseRejected' } });
   expect(plan.recheckMs).toBeUndefined();
 });

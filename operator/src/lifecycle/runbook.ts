@@ -10,6 +10,7 @@ import { dependencies } from './dependencies.ts';
 import { migration } from './migration.ts';
 import { paused } from './paused.ts';
 import { promotion } from './promotion.ts';
+import { recollection } from './recollection.ts';
 import { regression } from './regression.ts';
 import { rehearsal } from './rehearsal.ts';
 import { release } from './release.ts';
@@ -18,7 +19,7 @@ import { rollback } from './rollback.ts';
 import { rotation } from './rotation.ts';
 
 /** What comes before every stage. */
-export const interrupts: readonly Interrupt[] = [deletion, restoration, regression, rollback, paused];
+export const interrupts: readonly Interrupt[] = [deletion, restoration, recollection, regression, rollback, paused];
 
 /** Both kinds have the same life; they differ in their objects. */
 export const stages: readonly Stage[] = [

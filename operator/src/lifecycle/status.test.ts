@@ -19,7 +19,7 @@ test.each<[string, Snapshot, string]>([
   ['it is watched', carrying({ phase: 'Baking', release: 'v2' }), 'Baking'],
   ['it is stable', serving(), 'Released'],
   ['stable comes back', carrying({ phase: 'RollingBack', release: 'v1' }, { updatedReplicas: 1 }), 'RollingBack'],
-  ['it was rejected', snapshot({ revisions: [revision('v2', 'rejected')] }), 'Failed'],
+  ['it was rejected', snapshot({ revisions: [revision('v1', 'released'), revision('v2', 'rejected')] }), 'Failed'],
 ])('phase: %s', (_sentence, seen, phase) => {
   expect(status(seen).phase).toBe(phase);
 });

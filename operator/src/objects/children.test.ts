@@ -49,7 +49,9 @@ test('every child belongs to the resource', () => {
 
 const unwanted = (spec: Record<string, unknown>, record = settled, cluster = everywhere, known = releases) => {
   const changed = devshelf(spec);
-  return unwantedChildren(changed, desiredChildren(changed, record, known, cluster), cluster).map(({ kind }) => kind);
+  return unwantedChildren(changed, desiredChildren(changed, record, known, cluster), cluster, true).map(
+    ({ kind }) => kind,
+  );
 };
 
 test.each([
@@ -78,22 +80,30 @@ test('a release without a worker takes the worker away', () => {
   const queueless = devshelf({ redis: undefined });
   const known = () => releaseOf(queueless, {}, 'db');
   const desired = desiredChildren(queueless, settled, known, everywhere);
-  expect(unwantedChildren(queueless, desired, everywhere)).toContainEqual({
+  expect(unwantedChildren(queueless, desired, everywhere, true)).toContainEqual({
     apiVersion: 'apps/v1',
     kind: 'Deployment',
     name: 'devshelf-worker',
   });
 });
 
+test('while a candidate is tried, a stable release that nobody remembers keeps its worker', () => {
+  const half = (hash: string) => (hash === 'new' ? releases(hash) : undefined);
+  const desired = desiredChildren(app, candidate, half, everywhere);
+  expect(kindsOf(desired)).toContain('Deployment/devshelf');
+  expect(kindsOf(desired)).not.toContain('Deployment/devshelf-worker');
+  expect(unwantedChildren(app, desired, everywhere, false)).toEqual([]);
+});
+
 test('a release that nobody remembers takes nothing away', () => {
   const lost = () => undefined;
   const desired = desiredChildren(app, settled, lost, everywhere);
   expect(kindsOf(desired)).not.toContain('Deployment/devshelf');
-  expect(unwantedChildren(app, desired, everywhere)).toEqual([]);
+  expect(unwantedChildren(app, desired, everywhere, false)).toEqual([]);
 });
 
 test('Service, ServiceAccount and the serving Deployment are never deleted', () => {
-  const gone = unwantedChildren(dashboard(), [], everywhere).map(({ kind, name }) => `${kind}/${name}`);
+  const gone = unwantedChildren(dashboard(), [], everywhere, true).map(({ kind, name }) => `${kind}/${name}`);
   expect(gone).not.toContain('Deployment/dashboard');
   expect(PRUNABLE_KINDS.map(({ kind }): string => kind)).not.toContain('Service');
 });

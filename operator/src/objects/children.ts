@@ -64,17 +64,22 @@ export interface ChildRef {
 
 /**
  * Children that must not be there, given what is desired. Never the serving Deployment; and the worker's only while the
- * serving one is desired too: otherwise it is not known which release is in force.
+ * release in force is known: otherwise nobody can tell whether it has a worker.
  * Whoever deletes one makes sure first that this resource owns it.
  */
-export function unwantedChildren(app: App, desired: readonly KubeObject[], cluster: Cluster): readonly ChildRef[] {
+export function unwantedChildren(
+  app: App,
+  desired: readonly KubeObject[],
+  cluster: Cluster,
+  inForceIsKnown: boolean,
+): readonly ChildRef[] {
   const wanted = new Set(desired.map(({ kind, metadata }) => `${kind}/${metadata.name}`));
   const mayGo: Readonly<Record<(typeof PRUNABLE_KINDS)[number]['kind'], boolean>> = {
     NetworkPolicy: true,
     PodDisruptionBudget: true,
     HorizontalPodAutoscaler: true,
     ServiceMonitor: cluster.serviceMonitorAvailable,
-    Deployment: wanted.has(`Deployment/${names.deployment(app.metadata.name)}`),
+    Deployment: inForceIsKnown,
   };
   return PRUNABLE_KINDS.filter(({ kind }) => mayGo[kind])
     .map(({ apiVersion, kind, name }) => ({ apiVersion, kind, name: name(app.metadata.name) }))

@@ -64,8 +64,27 @@ test('the five providers with most orders, whatever order they come in', () => {
 
 test('an alert shows the stock beside the minimum and what is missing; nothing left is said in words', () => {
   expect(home()).toMatch(/Yerba <span class="code">P1<.*>3<\/td>.*>10<\/td>.*>7<\/td>/);
+  expect(home()).toContain('1 producto por debajo de su mínimo');
   const none = home({ alerts: [{ codigo: 'P1', nombre: 'Yerba', stock: 0, minimo: 10 }] });
   expect(none).toContain('Sin stock');
+});
+
+test.each([
+  [6, '6 productos', null],
+  [7, '7 productos', 'Ver uno más'],
+  [100, 'Al menos 100 productos', 'Ver 94 más'],
+])('of %i alerts the worst six are seen at once', (length, counted, more) => {
+  const alerts = Array.from({ length }, (_, index) => ({
+    codigo: `P${index}`,
+    nombre: `N${index}`,
+    stock: 1,
+    minimo: 2,
+  }));
+  const [, card = ''] = home({ alerts }).split('id="alertas"');
+  const [seen = '', hidden = ''] = card.split('</section>', 1).join().split('<details>');
+  expect(seen).toContain(`>${counted} por debajo`);
+  expect(seen.match(/<th scope="row"/g)).toHaveLength(6);
+  expect(hidden.match(/<summary>([^<]*)/)?.[1] ?? null).toBe(more);
 });
 
 test('an empty market says so, card by card', () => {

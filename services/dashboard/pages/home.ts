@@ -8,7 +8,9 @@ export const ACTIVITY_DAYS = 7;
 export const SALES_WEEKS = 8;
 export const TOP_PROVIDERS = 5;
 export const STOCK_PROVIDERS = 8;
-export const ALERTS = 8;
+/** as many as one looks through; the worst of them are seen at once */
+export const ALERTS = 100;
+const ALERTS_IN_SIGHT = 6;
 
 export type HomeFigures = {
   /** the market's day, "YYYY-MM-DD" */
@@ -116,22 +118,29 @@ function stockChart(stock: readonly ProviderStock[]): Chart {
 }
 
 function alertsCard(alerts: readonly StockAlert[]): Html {
+  const [seen, rest] = [alerts.slice(0, ALERTS_IN_SIGHT), alerts.slice(ALERTS_IN_SIGHT)];
+  const counted = `${alerts.length >= ALERTS ? 'Al menos ' : ''}${count(alerts.length, 'producto', 'productos')}`;
   return html`
       <section class="card narrow" aria-labelledby="alertas">
         <header><h2 id="alertas">Alertas de stock</h2>${
-          alerts.length > 0 && html`<p>Los más alejados de su mínimo</p>`
+          alerts.length > 0 && html`<p>${counted} por debajo de su mínimo</p>`
         }</header>${
           alerts.length === 0
             ? html`<p class="empty">Todo en orden: ningún producto está por debajo de su mínimo.</p>`
-            : html`
-        <div class="scroll" tabindex="0" role="region" aria-labelledby="alertas"><table>
-          <thead><tr><th scope="col">Producto</th><th scope="col" class="n">Stock</th><th scope="col" class="n">Mínimo</th><th scope="col" class="n">Faltan</th></tr></thead>
-          <tbody>${alerts.map(alertRow)}
-          </tbody>
-        </table></div>`
+            : html`${alertsTable(seen)}${
+                rest.length > 0 &&
+                html`<details><summary>Ver ${rest.length === 1 ? 'uno más' : `${number(rest.length)} más`}</summary>${alertsTable(rest)}</details>`
+              }`
         }
       </section>`;
 }
+
+const alertsTable = (alerts: readonly StockAlert[]): Html => html`
+        <div class="scroll" tabindex="0" role="region" aria-label="Alertas de stock"><table class="alerts">
+          <thead><tr><th scope="col">Producto</th><th scope="col" class="n">Stock</th><th scope="col" class="n">Mínimo</th><th scope="col" class="n">Faltan</th></tr></thead>
+          <tbody>${alerts.map(alertRow)}
+          </tbody>
+        </table></div>`;
 
 const alertRow = ({ codigo, nombre, stock, minimo }: StockAlert): Html => html`
             <tr><th scope="row">${nombre} <span class="code">${codigo}</span></th><td class="n">${

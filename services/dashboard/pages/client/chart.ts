@@ -93,7 +93,7 @@ function columns(plot: HTMLElement, drawing: Drawing): Shape {
         grid: { stroke: line, width: 1 },
         ticks: { show: false },
         incrs: WHOLE_STEPS,
-        space: 36,
+        space: 48,
         values: (_, splits) => splits.map(value => number.format(value)),
       },
     ],

@@ -12,7 +12,7 @@ for (const figure of document.querySelectorAll<HTMLElement>('figure[data-kind]')
 }
 
 const redraw = () => {
-  for (const chart of charts) chart.redraw(false);
+  for (const chart of charts) chart.redraw();
 };
 
 matchMedia('(prefers-color-scheme: dark)').addEventListener('change', redraw);

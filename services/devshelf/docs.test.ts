@@ -1,0 +1,40 @@
+import { gunzipSync } from 'node:zlib';
+import { afterAll, expect, test } from '@jest/globals';
+import { testApp } from './testing.ts';
+
+const { app } = testApp();
+afterAll(() => app.close());
+
+test('the page takes nothing from another host and has no inline script', async () => {
+  for (const url of ['/docs', '/docs/']) {
+    const response = await app.inject(url);
+    expect([response.statusCode, response.headers['content-type']]).toEqual([200, 'text/html; charset=utf-8']);
+    const policy = String(response.headers['content-security-policy']);
+    expect(policy).toMatch(/^default-src 'self'; script-src 'self';/);
+    expect(policy).not.toMatch(/https?:|\*/);
+    expect(response.body).not.toMatch(/(src|href)="(https?:)?\/\//);
+    expect(response.body).not.toMatch(/<script(?![^>]*\ssrc=)|\son\w+=/);
+  }
+});
+
+test('everything it refers to is served', async () => {
+  const { body } = await app.inject('/docs');
+  const references = [...body.matchAll(/(?:src|href)="(\/[^"]+)"/g)].map(([, url]) => String(url));
+  expect(references).toHaveLength(4);
+  for (const url of references) {
+    const plain = await app.inject(url);
+    expect(plain.statusCode).toBe(200);
+    expect(plain.body.length).toBeGreaterThan(100);
+  }
+});
+
+test('what is large travels compressed to whom can read that', async () => {
+  const url = '/docs/swagger-ui-bundle.js';
+  const [plain, compressed] = [
+    await app.inject(url),
+    await app.inject({ url, headers: { 'accept-encoding': 'br, gzip' } }),
+  ];
+  expect(compressed.headers).toMatchObject({ 'content-encoding': 'gzip', vary: 'Accept-Encoding' });
+  expect(gunzipSync(compressed.rawPayload).equals(plain.rawPayload)).toBe(true);
+  expect(compressed.rawPayload.length).toBeLessThan(plain.rawPayload.length / 2);
+});
