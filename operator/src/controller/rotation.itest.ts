@@ -1,7 +1,11 @@
 // A key is replaced on a real API server, with pods that really refuse a wrong one: callers who read their Secret again
 // are never refused, whoever is killed and whoever meddles.
+import { execFile } from 'node:child_process';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { pino } from 'pino';
+import { binaryPath } from '../../../test-e2e/cluster/binaries.ts';
 import type { AppKind } from '../api/resource.ts';
 import { get } from '../kube/apply.ts';
 import { type KubeObject, pathOf, secrets } from '../kube/resource.ts';
@@ -264,6 +268,29 @@ test(
     await scene.nudge();
     await reaches('Idle', 'a', 'signing');
     expect(Object.keys((await keyring('shop-signing-keyring'))?.keys ?? {})).toEqual(['2']);
+  },
+  TEST_MS,
+);
+
+test(
+  'the script of the runbook',
+  async () => {
+    await scene.settled('1', OVERLAP);
+    callers.come();
+    const script = join(import.meta.dirname, '../../../scripts/rotate_dashboard_api_key.sh');
+    const { stdout } = await promisify(execFile)('bash', [script, '-r', `${scene.shop.namespace}/shop`], {
+      env: {
+        ...process.env,
+        KUBECONFIG: cluster.api.adminKubeconfigPath,
+        PATH: `${dirname(binaryPath('kubectl'))}:${process.env['PATH']}`,
+      },
+    });
+    const key = (await clientKey(cluster, scene.shop.namespace)) ?? '';
+    expect(key).toMatch(/^dsk_2_/);
+    expect(stdout).not.toContain(key.slice(6, 20));
+    expect(await keyStatus()).toMatchObject({ state: 'Draining', currentKeyId: '2' });
+    await callers.leave();
+    expect(callers.refused).toEqual([]);
   },
   TEST_MS,
 );
