@@ -2,7 +2,6 @@
 import type { Condition } from '../api/conditions.ts';
 import type { AppResource } from '../api/resource.ts';
 import { type PodTemplate, type Release, releaseInForce } from '../api/rollout.ts';
-import type { RotationRecord } from '../api/rotation.ts';
 import type { AppStatus } from '../api/status.ts';
 import { apply, applyStatus, create, differs, get, hashOf, patchStatus, remove } from '../kube/apply.ts';
 import { ApiError, isAlreadyExists, isInvalid, isNotFound } from '../kube/errors.ts';
@@ -11,7 +10,7 @@ import type { Store } from '../kube/store.ts';
 import type { Transport } from '../kube/transport.ts';
 import type { Action } from '../lifecycle/decision.ts';
 import type { Plan } from '../lifecycle/plan.ts';
-import { requestOf } from '../lifecycle/rotation.ts';
+import { firstRecord } from '../lifecycle/rotation.ts';
 import { iso, type Snapshot } from '../lifecycle/snapshot.ts';
 import { desiredChildren, unwantedChildren } from '../objects/children.ts';
 import { deploymentReplicas } from '../objects/deployment.ts';
@@ -376,16 +375,11 @@ class Hands {
 
   /** A keyring that was deleted comes back with the key that its callers still hold: none of them is cut off. */
   async #mint(keyring: string): Promise<void> {
-    const key = (await this.#callersKey(keyring)) ?? newKey('1', this.#tools.randomBytes(32));
+    const held = await this.#callersKey(keyring);
+    const key = held ?? newKey('1', this.#tools.randomBytes(32));
     const kid = keyIdOf(key) ?? '1';
     const name = keyringsOf(this.#app).find(({ secret }) => secret === keyring)?.name ?? 'api';
-    const request = requestOf(this.#app, name); // whoever asks for another key together with the first one has it
-    const record: RotationRecord = {
-      state: 'Idle',
-      current: kid,
-      since: iso(this.#seen.now),
-      ...(request !== undefined && { request }),
-    };
+    const record = firstRecord(this.#seen, name, kid, held !== undefined);
     const secret = keyringSecret(this.#app, keyring, { current: kid, keys: { [kid]: key } }, record);
     await this.#create(kinds.secrets, this.#tools.stores.secrets, secret);
   }

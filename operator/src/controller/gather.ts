@@ -2,7 +2,7 @@
 import type { AppResource } from '../api/resource.ts';
 import { ApiError } from '../kube/errors.ts';
 import { START_GRACE_MS } from '../lifecycle/migration.ts';
-import { needsContent, needsProofs } from '../lifecycle/rotation.ts';
+import { needsProofs } from '../lifecycle/rotation.ts';
 import type {
   DeploymentView,
   Judgement,
@@ -140,7 +140,7 @@ function keysOf(app: AppResource, stores: Stores): KeyView[] {
   });
 }
 
-/** What only a rotation asks, and only while it is under way: the ids in the Secrets, and the pods. */
+/** The ids in the Secrets, and while a rotation is under way what the pods say to the keys. */
 async function withFacts(
   app: AppResource,
   keys: readonly KeyView[],
@@ -148,7 +148,7 @@ async function withFacts(
 ): Promise<KeyView[]> {
   return Promise.all(
     keys.map(async key => {
-      if (key.foreign || !key.keyringPresent || !needsContent(app, key, now)) return key;
+      if (key.foreign || !key.keyringPresent) return key;
       const content = await source.content(app, key);
       if (!content.known || !content.value || !needsProofs(app, key, now)) return { ...key, content };
       const proofs = await source.proofs(app, key);

@@ -37,6 +37,7 @@ export interface KeysOptions {
 }
 
 type ActionOf<Do extends Action['do']> = Extract<Action, { do: Do }>;
+type Content = Reading<KeyringContent | undefined>;
 type Place = Pick<KeyView, 'name' | 'keyring' | 'client'>;
 
 interface Read {
@@ -52,20 +53,36 @@ const PROOF_TIMEOUT_MS = 2_000;
 export class Keys {
   readonly #options: KeysOptions;
 
+  /** By what the stores hold, which is another object after every change. */
+  readonly #known = new WeakMap<KeptSecret, { given: KeptSecret | undefined; content: Content }>();
+
   constructor(options: KeysOptions) {
     this.#options = options;
   }
 
-  /** Never throws for what the API server answers. */
-  async content(app: AppResource, place: Place): Promise<Reading<KeyringContent | undefined>> {
+  /** Reads only what changed since. Never throws for what the API server answers. */
+  async content(app: AppResource, place: Place): Promise<Content> {
+    const ring = this.#kept(app, place.keyring);
+    const given = this.#kept(app, place.client);
+    const known = ring && this.#known.get(ring);
+    if (known && known.given === given) return known.content;
     try {
       const read = await this.#read(app, place);
       if (!read) return { known: false, why: 'it is gone' };
-      return { known: true, readAt: Date.now(), value: read.files && contentOf(read.files, read.held) };
+      const { resourceVersion, clientVersion, files, held } = read;
+      const content: Content = { known: true, readAt: Date.now(), value: files && contentOf(files, held) };
+      const isShown = (kept: KeptSecret | undefined, version?: string) => kept?.metadata.resourceVersion === version;
+      if (ring && isShown(ring, resourceVersion) && isShown(given, clientVersion))
+        this.#known.set(ring, { given, content });
+      return content;
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       return { known: false, why: error.message };
     }
+  }
+
+  #kept({ metadata }: AppResource, name: string | undefined): KeptSecret | undefined {
+    return name === undefined ? undefined : this.#options.stores.secrets.get(metadata.namespace, name);
   }
 
   /** Asks every serving pod. Undefined when it is not known what to ask. */
@@ -77,23 +94,26 @@ export class Keys {
     const { keyring, revoked } = read.files;
     const from = record.from ?? '';
     const old = keyring.keys[from] ?? (record.state === 'Revoking' ? revoked[from] : undefined);
-    const { name, namespace } = app.metadata;
-    const serving = this.#options.stores.pods
-      .byIndex('instance', labelled(namespace, name))
-      .filter(({ component }) => component === COMPONENTS.server);
+    const serving = this.#serving(app);
     if (place.name === 'signing')
       return this.#kidsOf(app, serving, record, old !== undefined || record.state === 'Revoking');
     return Promise.all(serving.map(({ view }) => this.#proof(app, view, place.name, { fresh, old })));
+  }
+
+  #serving({ metadata: { namespace, name } }: AppResource): readonly KeptPod[] {
+    return this.#options.stores.pods
+      .byIndex('instance', labelled(namespace, name))
+      .filter(({ component }) => component === COMPONENTS.server);
   }
 
   /** One patch of keyring and record; nothing when the Secret is no longer what was decided on. */
   async rotate(app: AppResource, { keyring, change, record }: ActionOf<'rotateKey'>): Promise<void> {
     const read = await this.#asDecidedOn(app, keyring);
     if (!read) return;
-    const ids = { from: record.from ?? record.current, to: record.to ?? record.current };
-    if (change !== 'add' && change !== 'restore' && read.files.keyring.keys[ids.to] === undefined) return;
-    const mint = () => newKey(ids.to, this.#options.randomBytes(32));
-    const files = change && changedKeyring(change, read.files, ids, read.held, mint);
+    const { current, from = current, to = current } = record;
+    if (change !== 'add' && change !== 'restore' && read.files.keyring.keys[to] === undefined) return;
+    const mint = () => newKey(to, this.#options.randomBytes(32));
+    const files = change && changedKeyring(change, read.files, { from, to, current }, read.held, mint);
     await this.#patch(app, secrets, keyring, {
       metadata: {
         resourceVersion: read.resourceVersion,
@@ -101,6 +121,11 @@ export class Keys {
       },
       ...(files && { data: keyringData(files) }),
     });
+    // nobody looks at the pods at rest: they are told here, and if that fails their kubelets come around by themselves
+    if (files && change === 'restore' && record.state === 'Idle') {
+      const behind = this.#serving(app).map(({ view }) => view.name);
+      await this.sync(app, { do: 'syncPods', pods: behind, keys: `${keyring} put back ${record.since}` });
+    }
   }
 
   /** The key comes from the keyring: what clients get is what pods were seen to accept. */
@@ -121,8 +146,7 @@ export class Keys {
   async #asDecidedOn(app: AppResource, keyring: string): Promise<(Read & { files: KeyringFiles }) | undefined> {
     const place = placeOf(app, keyring);
     const read = place && (await this.#read(app, place));
-    const seen = this.#options.stores.secrets.get(app.metadata.namespace, keyring);
-    if (!read?.files || seen?.metadata.resourceVersion !== read.resourceVersion) return undefined;
+    if (!read?.files || this.#kept(app, keyring)?.metadata.resourceVersion !== read.resourceVersion) return undefined;
     return { ...read, files: read.files };
   }
 

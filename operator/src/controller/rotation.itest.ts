@@ -224,6 +224,21 @@ test(
 );
 
 test(
+  'at rest somebody overwrites the keyring: what callers hold is back, and the pods accept it at once',
+  async () => {
+    await scene.settled('1', OVERLAP);
+    const first = (await clientKey(cluster, scene.shop.namespace)) ?? '';
+    await patchSecret('shop-api-keyring', { 'keyring.json': '{"current":"9","keys":{"9":"intruder"}}' });
+    await until(async () => (await keyring())?.keys['1'] === first, 'the key did not come back');
+    for (const uid of cluster.kubelet.endpoints(scene.shop.namespace)) {
+      await until(async () => (await pods.call(uid, first)) === 200, 'a pod does not accept it');
+    }
+    expect((await keyring())?.current).toBe('1');
+  },
+  TEST_MS,
+);
+
+test(
   'the scrape token, by the clock',
   async () => {
     await scene.settled('1', { scrapeToken: { rotation: { intervalSeconds: 3_600, overlapSeconds: 60 } } });

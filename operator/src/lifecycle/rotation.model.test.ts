@@ -6,7 +6,7 @@ import type { AppResource } from '../api/resource.ts';
 import type { RotationRecord } from '../api/rotation.ts';
 import { changedKeyring, type Keyring, type KeyringFiles, newKey } from '../objects/keyring.ts';
 import type { Action } from './decision.ts';
-import { needsContent, needsProofs, rotation } from './rotation.ts';
+import { needsProofs, rotation } from './rotation.ts';
 import type { KeyAnswer, KeyProof, KeyringContent, KeyView, PodView, Snapshot } from './snapshot.ts';
 import { app, pod, snapshot, T0, wanted } from './testing.ts';
 
@@ -95,9 +95,8 @@ class KeyCluster {
   snapshot(): Snapshot {
     const resource = resourceWith(this.annotations);
     const view = this.#view();
-    const content = needsContent(resource, view, this.now) && { content: this.#content() };
     const proofs = needsProofs(resource, view, this.now) && { proofs: this.#proofs() };
-    const keys = [{ ...view, ...content, ...proofs }];
+    const keys = [{ ...view, content: this.#content(), ...proofs }];
     return snapshot({ now: this.now, app: resource, wanted: wanted('v1'), keys, pods: this.pods });
   }
 
@@ -126,11 +125,12 @@ class KeyCluster {
   }
 
   #rotate({ change, record }: Extract<Action, { do: 'rotateKey' }>): void {
-    const ids = { from: record.from ?? record.current, to: record.to ?? record.current };
+    const { current, from = current, to = current } = record;
     if (change === 'add') this.begun += 1;
-    if (change !== 'add' && change !== 'restore' && this.files.keyring.keys[ids.to] === undefined) return;
+    if (change !== 'add' && change !== 'restore' && this.files.keyring.keys[to] === undefined) return;
     const before = this.files.keyring;
-    if (change) this.files = changedKeyring(change, this.files, ids, this.client.key, () => this.mint(ids.to));
+    if (change)
+      this.files = changedKeyring(change, this.files, { from, to, current }, this.client.key, () => this.mint(to));
     this.record = record;
     this.version += 1;
     const isWhole = [this.client.key, ...Object.values(before.keys)].every(key =>

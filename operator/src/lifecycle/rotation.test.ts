@@ -3,7 +3,7 @@ import { describe, expect, test } from '@jest/globals';
 import type { RotationRecord } from '../api/rotation.ts';
 import type { Action } from './decision.ts';
 import { decide } from './plan.ts';
-import { rotation } from './rotation.ts';
+import { firstRecord, rotation } from './rotation.ts';
 import type { KeyProof, KeyringContent, KeyView, Snapshot } from './snapshot.ts';
 import { app, at, held, pod, snapshot, stablePods, T0, wanted } from './testing.ts';
 
@@ -110,9 +110,46 @@ describe('Idle', () => {
     expect(wordOf(seen(key(idle, one), { app: app(spec) }))).toMatchObject({ status: 'False', reason: 'RotationHeld' });
   });
 
+  test('somebody took out what clients hold: it is put back', () => {
+    expect(actionOf(seen(key({ ...idle, request: 'a' }, { ...one, ids: ['9'] })))).toEqual({
+      do: 'rotateKey',
+      keyring: 'shop-api-keyring',
+      change: 'restore',
+      record: { ...idle, request: 'a' },
+    });
+  });
+
+  test('what clients hold is not a key of ours: left alone', () => {
+    const { clientId: _none, ...content } = one;
+    expect(rotation(seen(key(idle, content)))).toBeUndefined();
+  });
+
   test('ids count on from whatever is there', () => {
     const content = { current: 'mine', ids: ['mine', '7'] };
     expect(actionOf(seen(key(idle, content), asked))).toMatchObject({ record: { from: 'mine', to: '8' } });
+  });
+});
+
+describe('the first record', () => {
+  const keys = (change: object) => [{ name: 'api', secret: 'shop-api-keyring', state: 'Idle', ...change }];
+  const asked = (status: object) => {
+    const resource = asking({ 'devshelf.dev/rotate': 'b' });
+    return seen(key(undefined), { app: { ...resource, status: { ...resource.status, ...status } } as typeof resource });
+  };
+  test.each<[string, boolean, object, Partial<RotationRecord>]>([
+    ['asked for together with the first key', false, {}, { request: 'b' }],
+    [
+      'it comes back, and knows what was done',
+      true,
+      { request: 'b', lastRotationTime: at(-5) },
+      { request: 'b', lastRotationTime: at(-5) },
+    ],
+    ['it was lost in the middle: the request stands', true, { request: 'b', state: 'Accepting' }, {}],
+  ])('%s', (_case, comesBack, change, expected) => {
+    expect(firstRecord(asked({ keys: keys(change) }), 'api', '1', comesBack)).toEqual({
+      ...{ state: 'Idle', current: '1', since: at(0) },
+      ...expected,
+    });
   });
 });
 

@@ -90,13 +90,6 @@ export const clockOf = (app: AppResource, { name, record, createdAt }: KeyView, 
     now,
   );
 
-/** Whether the ids in the Secrets must be read for this pass. */
-export const needsContent = (app: AppResource, key: KeyView, now: number): boolean => {
-  if (isRotating(key) || isRequested(app, key)) return true;
-  const clock = clockOf(app, key, now);
-  return clock.kind === 'at' && clock.opensAt <= now;
-};
-
 /** Whether the pods must be asked for this pass. */
 export const needsProofs = (app: AppResource, key: KeyView, now: number): boolean => {
   if (!isRotating(key)) return false;
@@ -115,8 +108,32 @@ export const needsProofs = (app: AppResource, key: KeyView, now: number): boolea
 
 // ---- Idle
 
+/**
+ * The record of a keyring that is made. Whoever asks for another key together with the first one has it; a keyring that
+ * comes back remembers from the status what was asked and done before.
+ */
+export function firstRecord(
+  { app, now }: Snapshot,
+  name: KeyName,
+  current: string,
+  comesBack: boolean,
+): RotationRecord {
+  const before = comesBack ? app.status.keys?.find(key => key.name === name) : undefined;
+  const done = before?.state === 'Idle' ? before.request : undefined;
+  const request = comesBack ? done : requestOf(app, name);
+  return {
+    state: 'Idle',
+    current,
+    since: iso(now),
+    ...(request !== undefined && { request }),
+    ...(before?.lastRotationTime !== undefined && { lastRotationTime: before.lastRotationTime }),
+  };
+}
+
 function atRest(seen: Snapshot, key: KeyView): Decision | undefined {
   const { app, now } = seen;
+  const lost = lostAtRest(seen, key);
+  if (lost) return lost;
   if (isRequested(app, key)) return mayBegin(seen, isImmediate(app)) ? begin(seen, key) : undefined;
   const clock = clockOf(app, key, now);
   if (clock.kind === 'never' || rotationOf(app, key.name)?.suspend) return undefined;
@@ -124,6 +141,26 @@ function atRest(seen: Snapshot, key: KeyView): Decision | undefined {
     return heldNow(`the schedule of the ${WORDS[key.name]} is of no use: ${clock.why}; mend it in the spec`);
   if (clock.opensAt > now) return rest(clock.opensAt - now);
   return mayBegin(seen, false) ? begin(seen, key) : rest(60_000);
+}
+
+/** Somebody took out of the keyring what clients hold. */
+function lostAtRest({ now }: Snapshot, key: KeyView): Decision | undefined {
+  const { keyring, content, record } = key;
+  if (!content?.known || key.client === undefined) return undefined;
+  if (!content.value) return unreadable(keyring);
+  const { ids, clientId } = content.value;
+  if (clientId === undefined || ids.includes(clientId)) return undefined;
+  return act(
+    'KeysRotating',
+    `${WORDS[key.name]}: somebody took key ${clientId} out of Secret ${keyring}; it is put back`,
+    {
+      do: 'rotateKey',
+      keyring,
+      change: 'restore',
+      record: { state: 'Idle', since: iso(now), ...record, current: clientId },
+    },
+    'Warning',
+  );
 }
 
 const rest = (ms: number): Decision => ({
@@ -319,13 +356,13 @@ const told = ({ name }: KeyView, { from, to }: Active): string => `${WORDS[name]
 function contentOf({ keyring, content }: KeyView): KeyringContent | Decision {
   if (!content) return wait('KeysRotating', `Secret ${keyring} is being read`, SOON_MS);
   if (!content.known) return wait('KeysRotating', `Secret ${keyring} could not be read: ${content.why}`, 2_000);
-  return (
-    content.value ??
-    heldNow(
-      `Secret ${keyring} holds no keyring that can be read; delete it and it comes back with the key that callers hold`,
-    )
-  );
+  return content.value ?? unreadable(keyring);
 }
+
+const unreadable = (keyring: string): Decision =>
+  heldNow(
+    `Secret ${keyring} holds no keyring that can be read; delete it and it comes back with the key that callers hold`,
+  );
 
 /** Pods that may get a request: ready ones, also on their way out, and those that may become ready. */
 const concerned = ({ pods }: Snapshot): readonly PodView[] => pods.filter(({ ready, deleting }) => ready || !deleting);

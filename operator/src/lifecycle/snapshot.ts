@@ -132,7 +132,6 @@ export interface KeyView {
   readonly createdAt?: number;
   /** Absent before the first rotation of a keyring that an earlier version of the operator made. */
   readonly record?: RotationRecord;
-  /** Read only while a rotation is under way or about to begin. */
   readonly content?: Reading<KeyringContent | undefined>;
   /** What each serving pod answered; asked in this very pass, and only where the rotation needs to know. */
   readonly proofs?: readonly KeyProof[];

@@ -92,7 +92,7 @@ test.each([
 
 const second = newKey('2', new Uint8Array(32).fill(8));
 const third = newKey('2', new Uint8Array(32).fill(9));
-const ids = { from: '1', to: '2' };
+const ids = { from: '1', to: '2', current: '1' };
 const before: KeyringFiles = { keyring, revoked: {} };
 const beside: KeyringFiles = { keyring: { current: '1', keys: { '1': key, '2': second } }, revoked: {} };
 const after: KeyringFiles = { keyring: { current: '2', keys: { '2': second } }, revoked: { '1': key } };
@@ -129,7 +129,18 @@ test.each<[string, KeyringFiles, KeyringFiles]>([
   [
     'an old key that somebody removed comes back from the clients',
     changedKeyring('restore', { keyring: after.keyring, revoked: {} }, ids, key, mustNot),
-    { keyring: { current: '2', keys: beside.keyring.keys }, revoked: {} },
+    { keyring: { current: '1', keys: beside.keyring.keys }, revoked: {} },
+  ],
+  [
+    'somebody’s own key is not given out',
+    changedKeyring(
+      'restore',
+      { keyring: { current: '9', keys: { '9': 'intruder' } }, revoked: {} },
+      { from: '1', to: '1', current: '1' },
+      key,
+      mustNot,
+    ),
+    { keyring: { current: '1', keys: { '1': key, '9': 'intruder' } }, revoked: {} },
   ],
 ])('%s', (_sentence, files, expected) => {
   expect(files).toEqual(expected);

@@ -178,17 +178,18 @@ export interface KeyringFiles {
 /**
  * The files after a change. Asking twice gives the same, but for `add` and `restore` where the new key is missing: that
  * is minted, and who writes makes sure that the Secret is still the one that was read.
- * @param ids of the key that is replaced and of the one that replaces it
+ * @param ids of the key that is replaced, of the one that replaces it, and of the one that clients are to use
  * @param held what clients hold; undefined where there is no such Secret, or no key of ours in it
  */
 export function changedKeyring(
   change: KeyringChange,
   { keyring, revoked }: KeyringFiles,
-  { from, to }: { readonly from: string; readonly to: string },
+  ids: { readonly from: string; readonly to: string; readonly current: string },
   held: string | undefined,
   mint: () => string,
 ): KeyringFiles {
-  const { current, keys } = keyring;
+  const { keys } = keyring;
+  const { from, to } = ids;
   const replacement = keys[to] ?? heldAs(to, held) ?? mint();
   switch (change) {
     case 'add':
@@ -196,7 +197,7 @@ export function changedKeyring(
     case 'restore': {
       const old = keys[from] ?? heldAs(from, held);
       const both = { ...keys, ...(old !== undefined && { [from]: old }), [to]: replacement };
-      return { keyring: { current: Object.hasOwn(both, current) ? current : to, keys: both }, revoked };
+      return { keyring: { current: Object.hasOwn(both, ids.current) ? ids.current : to, keys: both }, revoked };
     }
     case 'switch':
       return { keyring: { current: to, keys }, revoked };
