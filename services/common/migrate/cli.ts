@@ -14,7 +14,7 @@ import { EXIT_CODES, nothing, sayVerdict, type Verdict } from './verdict.ts';
 const milliseconds = (fallback: number) =>
   z.coerce.number('must be a number of milliseconds').int().min(0).default(fallback);
 
-const migrateConfig = z.object({
+export const migrateConfig = z.object({
   DATABASE_URL: databaseUrl.optional(),
   MIGRATIONS_DIR: z.string().default('prisma/migrations'),
   TERMINATION_LOG: z.string().default('/dev/termination-log'),
