@@ -65,7 +65,7 @@ export function describeSigns(routes: Routes): void {
     path: '/metrics',
     tags,
     summary: 'Metrics in Prometheus’ text format',
-    security: 'scrape',
+    security: ['apiKey', 'scrape'],
     answer: { status: 200, mediaType: 'text/plain' },
   });
 }
