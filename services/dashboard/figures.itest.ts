@@ -333,6 +333,28 @@ test('an order that moves to another day while a line is added to it takes the l
   }
 });
 
+test('who writes one table and who reads the figures need no other right', async () => {
+  const { pool } = await market('rights', '2026-01-08');
+  await pool.query(BY_HAND);
+  await pool.query(`
+    CREATE ROLE caja LOGIN; GRANT INSERT ON movimientos_stock, detalle_pedidos TO caja;
+    GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO caja;
+    CREATE ROLE tablero LOGIN; GRANT SELECT ON ALL TABLES IN SCHEMA public TO tablero;`);
+  const as = async (role: string, text: string) => {
+    const one = new Pool({
+      connectionString: postgres.url.replace('postgres@', `${role}@`).replace(/postgres$/, 'rights'),
+      max: 1,
+    });
+    pools.push(one);
+    return (await one.query(text)).rows;
+  };
+  await as('caja', "INSERT INTO movimientos_stock (producto_id, tipo, cantidad) VALUES (1, 'ingreso', 1)");
+  await as('caja', 'INSERT INTO detalle_pedidos (pedido_id, producto_id, cantidad) VALUES (1, 1, 1)');
+  await as('tablero', 'SELECT resumenes_plegar()');
+  expect(await as('tablero', DIFFERENCES)).toEqual(NO_DIFFERENCE);
+  expect(await as('tablero', 'SELECT count(*)::int AS left FROM cambios_movimientos')).toEqual([{ left: 0 }]);
+});
+
 test('the migration counts what is there already, and down leaves nothing of it', async () => {
   const { pool } = await market('there_already', '2026-01-08');
   await pool.query(BY_HAND);
