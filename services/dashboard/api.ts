@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Routes } from '../common/routes.ts';
 import { failure } from './errors.ts';
 import { CSV_TYPE, errorCsv, providersCsv, summaryCsv, topProductsCsv } from './exports.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { text } from '../common/schemas.ts';
 
 /** Longer ones make nobody safer, and hashing them makes us slower. Characters */

@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Routes } from '../common/routes.ts';
 import { queryInteger, text } from '../common/schemas.ts';
 import { HttpError } from './errors.ts';

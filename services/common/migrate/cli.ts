@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 import type { Client } from 'pg';
-import { z } from 'zod';
+import * as z from 'zod';
 import { ConfigError, databaseUrl, type Environment, readConfig } from '../config.ts';
 import { describe, isConnectionLoss, MigrateError } from './errors.ts';
 import { type Migration, readMigrations } from './files.ts';
