@@ -15,19 +15,33 @@ export interface Plan {
 
 /** Pure: the same snapshot gives the same plan. */
 export function decide(seen: Snapshot): Plan {
-  const reached = walk(seen);
+  const interruption = interrupted(seen);
+  const reached = interruption ? [interruption] : walk(seen);
   const answer = reached.at(-1);
   const said = reached.map(({ condition }) => condition).filter(({ type }) => type !== 'Ready');
-  const conditions = [...summary(seen, answer), ...latest(said), ...around(seen)];
+  const kept = interruption ? lastSaid(seen) : [];
+  const conditions = [...summary(seen, answer), ...latest([...kept, ...said]), ...around(seen)];
   return { conditions, ...todo(answer) };
 }
 
-/** The decisions up to and including the first that does not proceed. */
-function walk(seen: Snapshot): Decision[] {
+function interrupted(seen: Snapshot): Decision | undefined {
   for (const interrupt of interrupts) {
     const decision = interrupt(seen);
-    if (decision) return [decision];
+    if (decision) return decision;
   }
+  return undefined;
+}
+
+const OF_STAGES: readonly string[] = ['DependenciesReady', 'KeysCurrent', 'Migrated', 'AnalysisPassed'];
+
+/** An interrupt looks at one thing: what the stages said last stays as it was. */
+const lastSaid = ({ app }: Snapshot): Condition[] =>
+  (app.status?.conditions ?? [])
+    .filter(({ type }) => OF_STAGES.includes(type))
+    .map(({ type, status, reason, message }) => ({ type, status, reason, message }) as Condition);
+
+/** The decisions up to and including the first that does not proceed. */
+function walk(seen: Snapshot): Decision[] {
   const reached: Decision[] = [];
   for (const stage of stages) {
     const decision = stage(seen);
