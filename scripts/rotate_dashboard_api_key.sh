@@ -4,7 +4,7 @@
 #
 # Rota la API Key del dashboard sin cortar a nadie: se lo pide al operador con una anotación en el DashboardDeployment,
 # y espera a que cada pod acepte la clave nueva. No muestra ninguna clave; los clientes leen la nueva en el Secret
-# NOMBRE-api-key. La anterior sigue valiendo durante spec.rotation.overlapSeconds.
+# NOMBRE-api-key. La anterior sigue valiendo durante spec.apiKey.rotation.overlapSeconds.
 #
 #   -r REPO        repositorio (owner/name) del despliegue, o namespace/nombre del DashboardDeployment.
 #                  El repositorio se busca en la anotación devshelf.dev/repository de los DashboardDeployment

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { z } from 'zod';
+import * as z from 'zod';
 import { ConfigError, databaseConfig, port, readConfig } from './config.ts';
 
 const schema = z.object({ ...databaseConfig, PORT: port(8000) });

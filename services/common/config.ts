@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** The environment does not fit the schema. `faults` names every variable that is wrong, never a value. */
 export class ConfigError extends Error {

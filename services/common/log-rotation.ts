@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** When a log file is rolled over, in the words of Python's TimedRotatingFileHandler. */
 export type Rotation =

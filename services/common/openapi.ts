@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** What a route promises; the document says it, and `routes.ts` holds the route to it. */
 export type Answer<Schema extends z.ZodType = z.ZodType> = {

@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import fastify from 'fastify';
-import { z } from 'zod';
+import * as z from 'zod';
 import { readConfig } from './config.ts';
 import { trustedProxies } from './proxy.ts';
 

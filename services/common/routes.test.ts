@@ -1,7 +1,7 @@
 import formbody from '@fastify/formbody';
 import { expect, test } from '@jest/globals';
 import fastify from 'fastify';
-import { z } from 'zod';
+import * as z from 'zod';
 import { declareRoutes, type Routes } from './routes.ts';
 
 class Refusal extends Error {

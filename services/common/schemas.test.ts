@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { z } from 'zod';
+import * as z from 'zod';
 import { queryInteger, text } from './schemas.ts';
 
 const SMILEY = '😀';

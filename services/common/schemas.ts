@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 export type TextLimits = { readonly min?: number; readonly max?: number };
 

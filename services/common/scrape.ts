@@ -8,7 +8,8 @@ export type ScrapeAccess = {
   readonly alsoAllowed?: ((request: FastifyRequest) => boolean) | undefined;
   /** without any key configured: open in development, closed in production */
   readonly openWithoutKeys: boolean;
-  readonly refusal: unknown;
+  /** the body of the 401 */
+  readonly refusal: (request: FastifyRequest) => unknown;
 };
 
 /** The API server's pod proxy keeps `Authorization` for itself: what comes through it says the token here. */
@@ -38,7 +39,7 @@ export function serveMetrics(app: FastifyInstance, registry: Registry, access: S
   };
 
   app.get('/metrics', async (request, reply) => {
-    if (!allowed(request)) return reply.code(401).header('WWW-Authenticate', 'Bearer').send(access.refusal);
+    if (!allowed(request)) return reply.code(401).header('WWW-Authenticate', 'Bearer').send(access.refusal(request));
     return reply.type(registry.contentType).send(await registry.metrics());
   });
 }

@@ -36,12 +36,13 @@ export function orUiKey(check: ApiKeyCheck, uiKey: string | undefined): ApiKeyCh
   };
 }
 
-const REFUSALS = { missing: 'API key requerida', wrong: 'API key inválida' } as const;
+/** What somebody is told who was not granted. */
+export const refusalOf = (outcome: ApiKeyOutcome) => (outcome === 'wrong' ? 'API key inválida' : 'API key requerida');
 
 /** For the routes that need `X-API-Key`. */
 export function requireApiKey(check: ApiKeyCheck) {
   return async (request: FastifyRequest): Promise<void> => {
     const outcome = check(request);
-    if (outcome !== 'granted') throw new HttpError(401, REFUSALS[outcome]);
+    if (outcome !== 'granted') throw new HttpError(401, refusalOf(outcome));
   };
 }

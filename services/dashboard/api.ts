@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Routes } from '../common/routes.ts';
 import { failure } from './errors.ts';
 import { CSV_TYPE, errorCsv, providersCsv, summaryCsv, topProductsCsv } from './exports.ts';
@@ -62,6 +62,7 @@ const weekSales = z
   .meta({ id: 'WeekSales' });
 
 const REFUSALS = {
+  307: { description: 'Plain HTTP where HTTPS is forced', headers: { Location: 'The same address over HTTPS' } },
   400: { description: 'The Host is not one of ours', mediaType: 'text/plain' },
   429: { description: 'Too many requests; Retry-After says when to come back', schema: failure },
   500: { description: 'The figures could not be read', schema: failure },
@@ -140,12 +141,12 @@ export function serveApi(routes: Routes, { figures, guard }: ApiOptions): void {
 
 /** The same as files for spreadsheets. What could not be read is said in the file, with status 200. */
 function serveExports(routes: Routes, { figures, guard }: ApiOptions): void {
-  const { 400: host, 429: limited } = REFUSALS;
+  const { 500: _inTheFile, ...refusals } = REFUSALS;
   const common = {
     method: 'GET',
     tags: ['exports'],
     guard,
-    refusals: { 400: host, 429: limited },
+    refusals,
     answer: { status: 200, mediaType: 'text/csv', description: 'Figures, or the columns error,message' },
   } as const;
   routes.add({

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { FastifyInstance } from 'fastify';
 import { migrateCli } from '../common/migrate/cli.ts';
+import { askDocumented } from '../common/testing/documented.ts';
 import { query, startPostgres, type TestPostgres } from '../common/testing/postgres.ts';
 import { until } from '../common/testing/processes.ts';
 import { seed } from './seed.ts';
@@ -8,6 +9,16 @@ import { API_KEY, testApp } from './testing.ts';
 
 const MIGRATIONS_DIR = new URL('prisma/migrations', import.meta.url).pathname;
 const headers = { 'x-api-key': API_KEY };
+
+const ROUTES = [
+  '/api/summary',
+  '/api/providers',
+  '/api/stock-timeline',
+  '/api/top-products',
+  '/api/trends',
+  '/api/stock-by-provider',
+  '/api/weekly-sales',
+];
 
 let postgres: TestPostgres;
 let databaseUrl: string;
@@ -58,21 +69,32 @@ test('sample rows are written once', async () => {
   expect(await count()).toEqual(before);
 });
 
+test('every answer is one that the OpenAPI document promises', async () => {
+  const searches = ['', '?limit=2&days=90&months=24&weeks=52', '?limit=0&days=-1&months=99&weeks=1000'];
+  const filters = [
+    '?start_date=2026-01-01&proveedor=a',
+    '?end_date=2026-06-30&start_date=2026-13-01',
+    '?limit=x&days=x&months=x&weeks=x',
+  ];
+  for (const path of [...ROUTES, '/health', '/ready', '/live']) {
+    for (const search of [...searches, ...filters])
+      await askDocumented(app, { method: 'GET', url: path + search, headers });
+    await askDocumented(app, { method: 'GET', url: path });
+  }
+  for (const name of ['summary', 'providers', 'top-products']) {
+    const url = `/api/export/${name}.csv`;
+    expect((await askDocumented(app, { method: 'GET', url, headers })).body).toMatch(/^\w+(,\w+)+\r\n/);
+    await askDocumented(app, { method: 'GET', url });
+  }
+  await askDocumented(app, { method: 'GET', url: '/metrics' });
+  await askDocumented(app, { method: 'GET', url: '/metrics', headers });
+});
+
 const timed = async (url: string) => {
   const begun = performance.now();
   const response = await app.inject({ url, headers });
   return { status: response.statusCode, body: response.body, ms: performance.now() - begun };
 };
-
-const ROUTES = [
-  '/api/summary',
-  '/api/providers',
-  '/api/stock-timeline',
-  '/api/top-products',
-  '/api/trends',
-  '/api/stock-by-provider',
-  '/api/weekly-sales',
-];
 
 const serves = async () => (await timed('/api/summary')).status === 200 && (await timed('/ready')).status === 200;
 

@@ -7,7 +7,7 @@ import { serveReadiness } from '../common/readiness.ts';
 import { echoRequestId, logRequests, serverOptions } from '../common/requests.ts';
 import { serveMetrics } from '../common/scrape.ts';
 import { closePolitely, type Lifecycle } from '../common/shutdown.ts';
-import { apiKeyCheck, orUiKey, requireApiKey } from './access.ts';
+import { apiKeyCheck, orUiKey, refusalOf, requireApiKey } from './access.ts';
 import { serveApi } from './api.ts';
 import { createCache } from './cache.ts';
 import type { DashboardConfig } from './config.ts';
@@ -62,7 +62,7 @@ export function buildApp(options: AppOptions): FastifyInstance {
     scrapeKeys: options.scrapeKeys,
     alsoAllowed: options.apiKeys && (request => check(request) === 'granted'),
     openWithoutKeys: config.NODE_ENV !== 'production',
-    refusal: { detail: 'API key requerida' },
+    refusal: request => ({ detail: refusalOf(check(request)) }),
   });
 
   describeSigns(routes);

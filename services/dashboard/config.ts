@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { databaseConfig, port, processConfig } from '../common/config.ts';
 import { fileRotation } from '../common/log-rotation.ts';
 import { LOG_LEVELS, logLevel } from '../common/logging.ts';

@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Place } from '../common/routes.ts';
 import { NOT_AN_INTEGER } from '../common/schemas.ts';
 import { notFoundPage } from './pages/failure.ts';

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { Pool } from 'pg';
 import { migrateCli } from '../common/migrate/cli.ts';
 import { startPostgres, type TestPostgres } from '../common/testing/postgres.ts';
+import { until } from '../common/testing/processes.ts';
 import type { Cache } from './cache.ts';
 import { createFigures, type Figures } from './figures.ts';
 import { MARKET_TIME_ZONE } from './periods.ts';
@@ -314,23 +315,76 @@ test('writers at the same time neither wait for each other nor lose a count', as
   }
 });
 
-test('an order that moves to another day while a line is added to it takes the line along', async () => {
-  const { pool } = await market('moving', '2026-01-08');
+const AT_ONCE = [
+  [
+    'an order that moves to another day while a line is added to it takes the line along',
+    'INSERT INTO detalle_pedidos (pedido_id, producto_id, cantidad) VALUES (1, 1, 5)',
+    "UPDATE pedidos SET fecha_pedido = '2026-02-08 12:00-03' WHERE id = 1",
+  ],
+  [
+    'an order that is deleted while a line is added to it takes the line along',
+    'INSERT INTO detalle_pedidos (pedido_id, producto_id, cantidad) VALUES (1, 1, 5)',
+    'DELETE FROM pedidos WHERE id = 1',
+  ],
+  [
+    'two lines of the same product that are added at once are one order of it',
+    'INSERT INTO detalle_pedidos (pedido_id, producto_id, cantidad) VALUES (1, 1, 5)',
+    'INSERT INTO detalle_pedidos (pedido_id, producto_id, cantidad) VALUES (1, 1, 2)',
+  ],
+  [
+    'a product that changes its provider while it is moved takes the movement along',
+    "INSERT INTO movimientos_stock (producto_id, tipo, cantidad) VALUES (1, 'ingreso', 5)",
+    'UPDATE productos SET proveedor_id = 2 WHERE id = 1',
+  ],
+] as const;
+
+test.each(AT_ONCE)('%s', async (name, first, second) => {
+  const { pool } = await market(`at_once_${AT_ONCE.findIndex(([one]) => one === name)}`, '2026-01-08');
   await pool.query(`
-    INSERT INTO proveedores (codigo, nombre) VALUES ('A', 'a');
+    INSERT INTO proveedores (codigo, nombre) VALUES ('A', 'a'), ('B', 'b');
     INSERT INTO productos (codigo, nombre, proveedor_id) VALUES ('1', 'x', 1);
     INSERT INTO pedidos (proveedor_id, fecha_pedido) VALUES (1, '2026-01-08 12:00-03')`);
-  const adding = await pool.connect();
+  const writing = await pool.connect();
   try {
-    await adding.query('BEGIN');
-    await adding.query('INSERT INTO detalle_pedidos (pedido_id, producto_id, cantidad) VALUES (1, 1, 5)');
-    const moved = pool.query("UPDATE pedidos SET fecha_pedido = '2026-02-08 12:00-03' WHERE id = 1");
-    await adding.query('COMMIT');
-    await moved;
-    expect((await adding.query(DIFFERENCES)).rows).toEqual(NO_DIFFERENCE);
+    await writing.query('BEGIN');
+    await writing.query(first);
+    let done = false;
+    const other = pool.query(second).finally(() => {
+      done = true;
+    });
+    const waiting = "SELECT count(*)::int AS n FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
+    await until(
+      'the other one is done, or waits for us',
+      async () => done || (await pool.query(waiting)).rows[0].n > 0,
+    );
+    await writing.query('COMMIT');
+    await other;
+    expect((await writing.query(DIFFERENCES)).rows).toEqual(NO_DIFFERENCE);
   } finally {
-    adding.release();
+    writing.release();
   }
+});
+
+test('who writes one table and who reads the figures need no other right', async () => {
+  const { pool } = await market('rights', '2026-01-08');
+  await pool.query(BY_HAND);
+  await pool.query(`
+    CREATE ROLE caja LOGIN; GRANT INSERT ON movimientos_stock, detalle_pedidos TO caja;
+    GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO caja;
+    CREATE ROLE tablero LOGIN; GRANT SELECT ON ALL TABLES IN SCHEMA public TO tablero;`);
+  const as = async (role: string, text: string) => {
+    const one = new Pool({
+      connectionString: postgres.url.replace('postgres@', `${role}@`).replace(/postgres$/, 'rights'),
+      max: 1,
+    });
+    pools.push(one);
+    return (await one.query(text)).rows;
+  };
+  await as('caja', "INSERT INTO movimientos_stock (producto_id, tipo, cantidad) VALUES (1, 'ingreso', 1)");
+  await as('caja', 'INSERT INTO detalle_pedidos (pedido_id, producto_id, cantidad) VALUES (1, 1, 1)');
+  await as('tablero', 'SELECT resumenes_plegar()');
+  expect(await as('tablero', DIFFERENCES)).toEqual(NO_DIFFERENCE);
+  expect(await as('tablero', 'SELECT count(*)::int AS left FROM cambios_movimientos')).toEqual([{ left: 0 }]);
 });
 
 test('the migration counts what is there already, and down leaves nothing of it', async () => {

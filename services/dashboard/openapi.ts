@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify';
-import { z } from 'zod';
+import * as z from 'zod';
 import { declareRoutes, type Routes } from '../common/routes.ts';
 import { HttpError, invalid, parse, refusal } from './errors.ts';
 
@@ -65,7 +65,7 @@ export function describeSigns(routes: Routes): void {
     path: '/metrics',
     tags,
     summary: 'Metrics in Prometheus’ text format',
-    security: 'scrape',
+    security: ['apiKey', 'scrape'],
     answer: { status: 200, mediaType: 'text/plain' },
   });
 }

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { NOT_AN_INTEGER } from '../common/schemas.ts';
 
 /** A parameter that is given twice counts as its last value, as it always did. */
@@ -19,7 +19,12 @@ const clampedInteger = (
       const given = last(value);
       return typeof given === 'string' && INTEGER.test(given) ? clamped(Number(given), limits.min, limits.max) : given;
     }, z.int(NOT_AN_INTEGER).default(limits.default))
-    .meta({ description: `${what}; beyond ${limits.min} to ${limits.max} it is clamped` });
+    .meta({
+      description: `${what}; beyond ${limits.min} to ${limits.max} it is clamped`,
+      // zod would document the bounds of what it holds exactly, but none is refused
+      minimum: undefined,
+      maximum: undefined,
+    });
 
 const DATE = /^\d{4}-\d\d-\d\d$/;
 

@@ -136,6 +136,11 @@ test('paths that no route serves share one count', async () => {
   expect(statuses).toEqual([404, 404, 429]);
 });
 
+test('the pages’ own files are not limited', async () => {
+  const ask = serving({ DASHBOARD_RATELIMIT_MAX: '1' });
+  for (let turn = 0; turn < 3; turn += 1) expect((await ask('/static/nothing.css')).statusCode).toBe(404);
+});
+
 test('the limit can be switched off', async () => {
   const ask = serving({ DASHBOARD_RATELIMIT_MAX: '1', DASHBOARD_RATELIMIT_ENABLED: 'false' });
   for (let turn = 0; turn < 3; turn += 1) expect((await ask('/openapi.json')).statusCode).toBe(200);

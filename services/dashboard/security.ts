@@ -101,6 +101,9 @@ export function allowOrigins(app: FastifyInstance, { DASHBOARD_CORS_ORIGINS: ori
   });
 }
 
+/** Files from memory, several for each page: a limit on them would only take the style off somebody's page. */
+const isUnlimited = (request: FastifyRequest) => isOperational(request) || routeOf(request).startsWith('/static/');
+
 /** So many requests of one client to one route within a window; paths that no route serves count as one. */
 export function limitRates(app: FastifyInstance, config: DashboardConfig): void {
   if (!config.DASHBOARD_RATELIMIT_ENABLED) return;
@@ -109,7 +112,7 @@ export function limitRates(app: FastifyInstance, config: DashboardConfig): void 
   // after what allowOrigins registers: other origins may read a 429, too
   app.after(() => {
     app.addHook('onRequest', (request, reply, done) => {
-      if (isOperational(request)) return done();
+      if (isUnlimited(request)) return done();
       const key = `${clientKey(request.ip)} ${routeOf(request)}`;
       const verdict = judge(hits.hit(key, limit.windowMs), limit);
       reply.headers(rateLimitHeaders(verdict));

@@ -1,5 +1,5 @@
 import type { Client } from 'pg';
-import { z } from 'zod';
+import * as z from 'zod';
 import { seedOf } from '../common/migrate/seed.ts';
 import { insertColumns } from '../common/seeding.ts';
 import { CATEGORIES, SUPPLIERS } from './seed-catalogue.ts';

@@ -55,7 +55,7 @@ export function buildApp(options: AppOptions): FastifyInstance {
   serveMetrics(app, registry, {
     scrapeKeys: options.scrapeKeys,
     openWithoutKeys: config.NODE_ENV !== 'production',
-    refusal: { detail: 'Not authenticated' },
+    refusal: () => ({ detail: 'Not authenticated' }),
   });
 
   const auth = openAuth(options);

@@ -1,15 +1,23 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { text } from '../common/schemas.ts';
 
 /** Longer ones make nobody safer, and hashing them makes us slower. Characters */
 const PASSWORD_MAX = 1_024;
 const TOKEN_MAX = 4_096;
 
+/** RFC 5321, 4.5.3.1.1 */
+const LOCAL_PART_MAX = 64;
+
+const email = z
+  .email()
+  .max(255)
+  .refine(address => address.lastIndexOf('@') <= LOCAL_PART_MAX, `more than ${LOCAL_PART_MAX} characters before the @`);
+
 export const registration = (passwordMin: number) =>
   z
     .object({
       username: text({ min: 1, max: 50 }),
-      email: z.email().max(255),
+      email,
       password: text({ min: passwordMin, max: PASSWORD_MAX }).meta({ format: 'password' }),
     })
     .meta({ id: 'UserCreate' });
@@ -51,6 +59,6 @@ export const revocation = z
       .optional(),
   })
   .refine(({ token, all }) => token !== undefined || all !== undefined, { path: ['token'], error: 'Field required' })
-  .meta({ id: 'Revocation' });
+  .meta({ id: 'Revocation', anyOf: [{ required: ['token'] }, { required: ['all'] }] });
 
 export const revoked = z.object({}).meta({ id: 'Revoked' });

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { databaseConfig, milliseconds, port, processConfig } from '../common/config.ts';
 import { LOG_LEVELS, logLevel } from '../common/logging.ts';
 import { trustedProxies } from '../common/proxy.ts';

@@ -74,19 +74,26 @@ export function serveDocs(app: FastifyInstance, routes: Routes): void {
 
 const compress = promisify(gzip);
 
-/** Few people read the docs, and seldom: nothing is kept in memory for them. */
-async function sendAsset(
-  { type, content }: Asset,
-  request: FastifyRequest,
-  reply: FastifyReply,
-): Promise<FastifyReply> {
+/** Compressing takes longer than everything else here together, so its result is kept once somebody asked. */
+const compressed = new WeakMap<Asset, Promise<Buffer>>();
+
+function compressedOf(asset: Asset): Promise<Buffer> {
+  const known = compressed.get(asset);
+  if (known) return known;
+  const content = asset.content().then(buffer => compress(buffer));
+  compressed.set(asset, content);
+  content.catch(() => compressed.delete(asset));
+  return content;
+}
+
+async function sendAsset(asset: Asset, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
   reply
-    .type(type)
+    .type(asset.type)
     .header('Content-Security-Policy', CONTENT_SECURITY_POLICY)
     .header('X-Content-Type-Options', 'nosniff')
     .header('Cache-Control', 'public, max-age=3600')
     .header('Vary', 'Accept-Encoding');
   const accepted = /\bgzip\b/.test(String(request.headers['accept-encoding'] ?? ''));
-  if (!accepted) return reply.send(await content());
-  return reply.header('Content-Encoding', 'gzip').send(await compress(await content()));
+  if (!accepted) return reply.send(await asset.content());
+  return reply.header('Content-Encoding', 'gzip').send(await compressedOf(asset));
 }

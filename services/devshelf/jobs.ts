@@ -1,5 +1,5 @@
 import type { JobsOptions } from 'bullmq';
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** The queue's name, and the prefix of its keys; the braces keep them in one slot of a Redis Cluster. */
 export const QUEUE = 'jobs';

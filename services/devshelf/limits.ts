@@ -36,11 +36,18 @@ export function limitClients({ config, redis, logger, metrics }: LimitOptions): 
     register: config.RATELIMIT_REGISTER_MAX,
     refresh: config.RATELIMIT_REFRESH_MAX,
   };
+  let warned = config.TRUST_PROXY !== false;
+  const warnOnce = ({ headers, ip }: FastifyRequest) => {
+    if (warned || headers['x-forwarded-for'] === undefined) return;
+    warned = true;
+    logger.warn({ client_ip: ip }, 'all clients behind this proxy count as one: name it in TRUST_PROXY');
+  };
   return route => async (request, reply) => {
     const verdict = judge(await hits.hit(`${route}:${clientKey(request.ip)}`, windowMs), { max: max[route], windowMs });
     reply.headers(rateLimitHeaders(verdict));
     if (!verdict.limited) return;
     metrics.rateLimited.inc({ route, reason: 'client' });
+    warnOnce(request);
     throw new HttpError(429, TOO_MANY_REQUESTS);
   };
 }

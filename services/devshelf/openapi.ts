@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify';
-import { z } from 'zod';
+import * as z from 'zod';
 import { declareRoutes, type Routes } from '../common/routes.ts';
 import { HttpError, invalid, parse, refusal } from './errors.ts';
 

@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Routes } from '../common/routes.ts';
 import { queryInteger, text } from '../common/schemas.ts';
 import { HttpError } from './errors.ts';
@@ -60,7 +60,7 @@ const listQuery = z.object({
   skip: queryInteger({ min: 0, max: 2_147_483_647, default: 0 }).meta({ description: 'How many to leave out' }),
   limit: queryInteger({ min: 1, max: 100, default: 100 }).meta({ description: 'How many at most' }),
   type: text({ max: 50 }).optional().meta({ description: 'Only of this type' }),
-  q: text({ max: 200 }).optional().meta({ description: 'Words, or their beginnings, of title and description' }),
+  q: text({ max: 100 }).optional().meta({ description: 'Words, or their beginnings, of title and description' }),
 });
 
 const byId = z.object({ id: z.string() });

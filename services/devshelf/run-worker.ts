@@ -63,7 +63,7 @@ export async function runWorker({ visitor = politeVisitor, ...options }: WorkerO
   serveMetrics(app, registry, {
     scrapeKeys,
     openWithoutKeys: config.NODE_ENV !== 'production',
-    refusal: { detail: 'Not authenticated' },
+    refusal: () => ({ detail: 'Not authenticated' }),
   });
 
   const visitLink = (url: string, signal: AbortSignal) => visit(url, signal, visitor);

@@ -1,5 +1,5 @@
 import type { Client } from 'pg';
-import { z } from 'zod';
+import * as z from 'zod';
 import { seedOf } from '../common/migrate/seed.ts';
 import { insertColumns, randomOf } from '../common/seeding.ts';
 import { hashPassword } from './passwords.ts';

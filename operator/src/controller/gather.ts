@@ -1,17 +1,17 @@
 // Reads everything that one pass needs into one value. In the steady state it asks the API server nothing.
 import type { AppResource } from '../api/resource.ts';
 import { ApiError } from '../kube/errors.ts';
-import { START_GRACE_MS } from '../lifecycle/migration.ts';
 import { needsProofs } from '../lifecycle/rotation.ts';
-import type {
-  DeploymentView,
-  Judgement,
-  KeyView,
-  MissingReference,
-  Reading,
-  Revision,
-  Snapshot,
-  Wanted,
+import {
+  type DeploymentView,
+  type Judgement,
+  type KeyView,
+  type MissingReference,
+  type Reading,
+  type Revision,
+  type Snapshot,
+  START_GRACE_MS,
+  type Wanted,
 } from '../lifecycle/snapshot.ts';
 import { componentName } from '../objects/app.ts';
 import { keyringsOf } from '../objects/keyring.ts';

@@ -40,7 +40,6 @@ interface Followed {
   readonly request: TrialRequest;
   trial: Trial;
   judgement: Judgement | undefined;
-  firstErrorAt: number | undefined;
   timer: NodeJS.Timeout | undefined;
   ended: boolean;
 }
@@ -82,7 +81,6 @@ class PodEvidence implements Evidence {
       request: wanted,
       trial,
       judgement: undefined,
-      firstErrorAt: undefined,
       timer: undefined,
       ended: false,
     };
@@ -124,15 +122,11 @@ class PodEvidence implements Evidence {
   /** One look, and the next one after it: two looks of one trial are never under way together. */
   async #look(key: AppKey, followed: Followed): Promise<void> {
     const targets = this.#targets(followed);
-    const { everyMs, timeoutMs } =
-      this.#options.access === 'proxy'
-        ? PROXIED
-        : { everyMs: scrapeEveryMs(targets.length), timeoutMs: SCRAPE_TIMEOUT_MS };
+    const everyMs = this.#options.access === 'proxy' ? PROXIED.everyMs : scrapeEveryMs(targets.length);
+    const timeoutMs = this.#scrapeTimeoutMs;
     const startedAt = performance.now();
     try {
-      const scrape = await scrapeAll(targets, target => this.#metrics(target, followed.app), {
-        timeoutMs,
-      });
+      const scrape = await scrapeAll(targets, target => this.#metrics(target, followed.app), { timeoutMs });
       const readings = await this.#withDependencies(followed, scrape.pods);
       if (followed.ended) return;
       followed.trial = observe(followed.trial, { ...scrape, pods: readings });
@@ -146,9 +140,12 @@ class PodEvidence implements Evidence {
   }
 
   #judge(key: AppKey, followed: Followed): void {
-    const { verdict, candidate, baseline, message } = judge(followed.trial, policyOf(followed.app), Date.now());
+    const { verdict, candidate, baseline, message, firstErrorAt } = judge(
+      followed.trial,
+      policyOf(followed.app),
+      Date.now(),
+    );
     const before = followed.judgement;
-    if (candidate.errors > 0) followed.firstErrorAt ??= Date.now();
     followed.judgement = {
       verdict,
       release: followed.request.release,
@@ -156,7 +153,7 @@ class PodEvidence implements Evidence {
       baseline: { requests: baseline.requests, errors: baseline.errors },
       // the figures of the moment of the verdict: a status and events that change with every reading are none
       message: before?.verdict === verdict ? before.message : message,
-      ...(followed.firstErrorAt !== undefined && { firstErrorAt: followed.firstErrorAt }),
+      ...(firstErrorAt !== undefined && { firstErrorAt }),
     };
     if (verdict === before?.verdict) return;
     this.#options.log.info({ key, verdict, message }, 'verdict');
@@ -175,8 +172,12 @@ class PodEvidence implements Evidence {
     });
   }
 
+  get #scrapeTimeoutMs(): number {
+    return this.#options.access === 'proxy' ? PROXIED.timeoutMs : SCRAPE_TIMEOUT_MS;
+  }
+
   async #metrics({ pod }: PodTarget, app: AppResource): Promise<string> {
-    const { status, text } = await this.#asking(pod, app)({ path: '/metrics', timeoutMs: SCRAPE_TIMEOUT_MS });
+    const { status, text } = await this.#asking(pod, app)({ path: '/metrics', timeoutMs: this.#scrapeTimeoutMs });
     if (status !== 200) throw new Error(`/metrics answered ${status}`);
     return text;
   }

@@ -6,13 +6,19 @@
 import type { Reason } from '../api/reasons.ts';
 import { ANNOTATIONS } from '../objects/names.ts';
 import { about, type Decision, type Stage } from './decision.ts';
-import { hasNewRelease, iso, type JobView, type Revision, revisionOf, type Snapshot } from './snapshot.ts';
+import {
+  hasNewRelease,
+  iso,
+  type JobView,
+  type Revision,
+  revisionOf,
+  type Snapshot,
+  START_GRACE_MS,
+} from './snapshot.ts';
 import { verdictAnnotations } from './verdict.ts';
 
 const { act, fail, proceed, wait } = about('Migrated');
 
-/** An image that cannot be pulled, or a pod that no node takes, shows itself by then. */
-export const START_GRACE_MS = 120_000;
 /** A database that does not answer is asked again this long after the last attempt ended. */
 const RETRY_MS = 15_000;
 /** By then the watch of pods has caught up with the one of Jobs, or the pod is gone. */

@@ -1,8 +1,10 @@
 import { expect, test } from '@jest/globals';
+import type { AppResource } from '../api/resource.ts';
 import { decide } from './plan.ts';
 import type { Snapshot } from './snapshot.ts';
 import {
   app,
+  at,
   carrying,
   deployment,
   fresh,
@@ -76,6 +78,18 @@ test.each<[string, Snapshot, string | undefined]>([
 test('interrupts come before every stage', () => {
   const bad = held({ judgement: judgement('Bad'), missing: [{ reason: 'SecretMissing', message: 'x' }] });
   expect(decide(bad).action).toMatchObject({ do: 'setRecord', record: { phase: 'RollingBack' } });
+});
+
+test('an interrupt leaves standing what the stages said last', () => {
+  const migratedBefore = {
+    ...{ type: 'Migrated', status: 'True', reason: 'UpToDate', message: '2 applied' },
+    ...{ lastTransitionTime: at(-60), observedGeneration: 2 },
+  };
+  const ready = { ...migratedBefore, type: 'Ready', reason: 'Released' };
+  const before = { ...app({ paused: true }), status: { conditions: [migratedBefore, ready] } } as AppResource;
+  const { conditions } = decide(snapshot({ app: before }));
+  expect(conditions).toContainEqual({ type: 'Migrated', status: 'True', reason: 'UpToDate', message: '2 applied' });
+  expect(conditions.filter(({ type }) => type === 'Ready')).toMatchObject([{ reason: 'Paused' }]);
 });
 
 test('a regression comes before pause', () => {

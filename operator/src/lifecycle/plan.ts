@@ -1,6 +1,7 @@
 // One pass, decided: interrupts first, then the stages in the runbook's order, and every condition anew.
 import type { Condition } from '../api/conditions.ts';
 import type { Action, Announcement, Decision } from './decision.ts';
+import { isEmergency } from './rotation.ts';
 import { interrupts, keys, stages } from './runbook.ts';
 import { hasNewRelease, inPhase, type Snapshot } from './snapshot.ts';
 
@@ -15,15 +16,17 @@ export interface Plan {
 
 /** Pure: the same snapshot gives the same plan. */
 export function decide(seen: Snapshot): Plan {
-  const reached = walk(seen);
+  const interruption = interrupted(seen);
+  const reached = interruption ? [interruption] : walk(seen);
   const answer = reached.at(-1);
-  const beside = areKeysMade(reached) ? keys(seen) : undefined;
+  const beside = areKeysMade(reached) || isEmergency(seen) ? keys(seen) : undefined;
   const said = [...reached, ...(beside ? [beside] : [])].map(({ condition }) => condition);
-  const about = latest(said.filter(({ type }) => type !== 'Ready'));
+  const kept = interruption ? lastSaid(seen) : [];
+  const about = latest([...kept, ...said.filter(({ type }) => type !== 'Ready')]);
   return { conditions: [...summary(seen, answer), ...about, ...around(seen)], ...both(todo(answer), beside) };
 }
 
-/** Not before there is anything to rotate, and not while an interrupt has the word. */
+/** Not before there is anything to rotate, and while an interrupt has the word only in an emergency. */
 const areKeysMade = (reached: readonly Decision[]): boolean =>
   reached.some(({ kind, condition }) => kind === 'proceed' && condition.type === 'KeysCurrent');
 
@@ -39,12 +42,24 @@ function both(release: Todo, beside: Decision | undefined): Todo {
   return { ...warning, ...release, ...(waits.length > 0 && { recheckMs: Math.min(...waits) }) };
 }
 
-/** The decisions up to and including the first that does not proceed. */
-function walk(seen: Snapshot): Decision[] {
+function interrupted(seen: Snapshot): Decision | undefined {
   for (const interrupt of interrupts) {
     const decision = interrupt(seen);
-    if (decision) return [decision];
+    if (decision) return decision;
   }
+  return undefined;
+}
+
+const OF_STAGES: readonly string[] = ['DependenciesReady', 'KeysCurrent', 'Migrated', 'AnalysisPassed'];
+
+/** An interrupt looks at one thing: what the stages said last stays as it was. */
+const lastSaid = ({ app }: Snapshot): Condition[] =>
+  (app.status?.conditions ?? [])
+    .filter(({ type }) => OF_STAGES.includes(type))
+    .map(({ type, status, reason, message }) => ({ type, status, reason, message }) as Condition);
+
+/** The decisions up to and including the first that does not proceed. */
+function walk(seen: Snapshot): Decision[] {
   const reached: Decision[] = [];
   for (const stage of stages) {
     const decision = stage(seen);

@@ -13,6 +13,7 @@ import {
   type Revision,
   revisionOf,
   type Snapshot,
+  START_GRACE_MS,
   servesUnproven,
   stableIsDown,
   versionOf,
@@ -21,7 +22,6 @@ import { verdictAnnotations } from './verdict.ts';
 
 const { act, fail, proceed, wait } = about('AnalysisPassed');
 
-const START_GRACE_MS = 120_000;
 const CRASHES = 2;
 const ATTEMPTS = 2;
 /** A fault of a shared dependency has shown itself on the stable pods by then, and is not blamed on the release. */

@@ -334,6 +334,16 @@ describe('beside a release', () => {
     expect(plan).toMatchObject({ announce: { type: 'Warning', reason: 'RotationHeld' }, recheckMs: 15_000 });
   });
 
+  test.each([
+    ['a leaked key is replaced while a release is paused', 'immediate', 'rotateKey'],
+    ['otherwise a pause is waited for', 'graceful', undefined],
+  ])('%s', (_sentence, mode, expected) => {
+    const annotations = { 'devshelf.dev/rotate': 'a', 'devshelf.dev/rotate-mode': mode };
+    const one: KeyringContent = { current: '1', ids: ['1'], clientId: '1' };
+    const app = asking(annotations, { paused: true });
+    expect(decide(seen(key(idle, one), { app, wanted: wanted('v2') })).action?.do).toBe(expected);
+  });
+
   test('a keyring that holds nothing readable holds the rotation', () => {
     const view: KeyView = { ...key(under('Accepting')), content: { known: true, value: undefined, readAt: T0 } };
     expect(wordOf(seen(view))).toMatchObject({ reason: 'RotationHeld' });

@@ -52,6 +52,16 @@ export const rotation: Interrupt = seen => {
   return next;
 };
 
+/** A key leaked: nothing is waited for but that there is a key to replace. */
+export function isEmergency({ app, keys }: Snapshot): boolean {
+  if (app.metadata.deletionTimestamp !== undefined) return false;
+  if (keys.some(({ keyringPresent, clientPresent, foreign }) => !keyringPresent || !clientPresent || foreign))
+    return false;
+  return keys.some(key =>
+    isRotating(key) ? isHurried(app, key, key.record) : isImmediate(app) && isRequested(app, key),
+  );
+}
+
 const isRotating = (key: KeyView): key is KeyView & { record: Active } =>
   key.record !== undefined && key.record.state !== 'Idle';
 

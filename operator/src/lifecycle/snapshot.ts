@@ -200,6 +200,9 @@ export interface Snapshot {
 
 // ---- small facts that several stages share
 
+/** An image that cannot be pulled, or a pod that no node takes, shows itself by then. */
+export const START_GRACE_MS = 120_000;
+
 export const inPhase = ({ deployment }: Snapshot, ...phases: readonly RolloutRecord['phase'][]): boolean =>
   deployment !== undefined && phases.includes(deployment.record.phase);
 

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 import type { Client } from 'pg';
-import { z } from 'zod';
+import * as z from 'zod';
 import { ConfigError, databaseUrl, type Environment, readConfig } from '../config.ts';
 import { describe, isConnectionLoss, MigrateError } from './errors.ts';
 import { type Migration, readMigrations } from './files.ts';
@@ -14,7 +14,7 @@ import { EXIT_CODES, nothing, sayVerdict, type Verdict } from './verdict.ts';
 const milliseconds = (fallback: number) =>
   z.coerce.number('must be a number of milliseconds').int().min(0).default(fallback);
 
-const migrateConfig = z.object({
+export const migrateConfig = z.object({
   DATABASE_URL: databaseUrl.optional(),
   MIGRATIONS_DIR: z.string().default('prisma/migrations'),
   TERMINATION_LOG: z.string().default('/dev/termination-log'),

@@ -1,10 +1,12 @@
 import type { FastifyInstance, InjectOptions, LightMyRequestResponse } from 'fastify';
-import { z } from 'zod';
+import * as z from 'zod';
 
 type Json = Record<string, unknown>;
-type Operation = {
-  readonly responses: Record<string, { readonly content?: Record<string, { readonly schema: Json }> }>;
+type Answer = {
+  readonly headers?: Record<string, object>;
+  readonly content?: Record<string, { readonly schema: Json }>;
 };
+type Operation = { readonly responses: Record<string, Answer> };
 export type OpenApi = {
   readonly paths: Record<string, Record<string, Operation>>;
   readonly components: { readonly schemas: Record<string, Json> };

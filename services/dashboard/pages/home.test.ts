@@ -34,7 +34,7 @@ test.each([
 });
 
 test('the tile of the top provider names it with its orders', () => {
-  expect(home()).toContain('<dd class="name">Arcor</dd><dd class="note">31 pedidos en 30 días</dd>');
+  expect(home()).toContain('<dd class="name" title="Arcor">Arcor</dd><dd class="note">31 pedidos en 30 días</dd>');
 });
 
 test('activity has every one of the seven days, and both vocabularies count', () => {
@@ -90,7 +90,7 @@ test.each([
 test('an empty market says so, card by card', () => {
   const text = home({}, emptyMarket);
   expect(text.match(/class="empty"/g)).toHaveLength(5);
-  expect(text).toContain('<dd class="name">Ninguno</dd>');
+  expect(text).toContain('>Ninguno</dd>');
   expect(text).not.toContain('data-kind');
 });
 

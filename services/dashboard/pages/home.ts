@@ -44,7 +44,7 @@ function tiles(summary: Summary): Html {
     tile('Movimientos, 7 días', summary.movimientos_semana),
     tile('Proveedores activos', summary.total_proveedores),
   ]}
-        <div><dt>Proveedor principal</dt><dd class="name">${pedidos === 0 ? 'Ninguno' : nombre}</dd><dd class="note">${count(pedidos, 'pedido', 'pedidos')} en 30 días</dd></div>${[
+        <div><dt>Proveedor principal</dt><dd class="name" title="${nombre}">${pedidos === 0 ? 'Ninguno' : nombre}</dd><dd class="note">${count(pedidos, 'pedido', 'pedidos')} en 30 días</dd></div>${[
           tile('Pedidos en total', summary.total_pedidos),
           tile('Unidades pedidas', summary.total_productos_pedidos),
           tile('Movimientos de stock', summary.total_movimientos),

@@ -29,6 +29,7 @@ export function renderPage({ path, title, readAt, body }: Page): string {
     <meta charset="utf-8">
     <meta name="viewport" content="width=device-width, initial-scale=1">
     <meta name="color-scheme" content="light dark">
+    <meta name="robots" content="noindex">
     <title>${title} · Mini Market</title>
     <link rel="icon" type="image/svg+xml" href="${assetPaths.icon}">
     <link rel="stylesheet" href="${assetPaths.style}">

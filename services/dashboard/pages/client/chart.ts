@@ -108,7 +108,7 @@ function ranking(plot: HTMLElement, drawing: Drawing): Shape {
   return {
     scales: {
       x: { time: false, ori: 1, dir: -1, range: places(drawing) },
-      y: { ori: 0, dir: 1, range: chart => [smallest(drawing), largest(drawing) * valueRoom(chart, drawing)] },
+      y: { ori: 0, dir: 1, range: chart => rangeWithRoom(chart, drawing) },
     },
     axes: [
       {
@@ -130,10 +130,11 @@ function ranking(plot: HTMLElement, drawing: Drawing): Shape {
 }
 
 /** The longest bar leaves room for its value. */
-function valueRoom(chart: uPlot, drawing: Drawing): number {
-  const value = widest(chart, [number.format(largest(drawing))]) + LABEL_GAP;
-  const free = chart.width * (1 - NAMES_SHARE);
-  return free / Math.max(1, free - value);
+function rangeWithRoom(chart: uPlot, drawing: Drawing): [number, number] {
+  const [low, high] = [smallest(drawing), largest(drawing)];
+  const value = widest(chart, [number.format(high)]) + LABEL_GAP;
+  const bars = Math.max(1, chart.width * (1 - NAMES_SHARE) - value);
+  return [low, high + ((high - low) * value) / bars];
 }
 
 function writeValues(chart: uPlot, { values }: Drawing, fill: string): void {

@@ -283,6 +283,18 @@ BEGIN
 END
 $$;
 
+-- Whoever writes the facts or folds the changes needs no right on the summaries, nor one to lock what the facts belong to.
+DO $$
+DECLARE
+  funcion REGPROCEDURE;
+BEGIN
+  FOREACH funcion IN ARRAY ARRAY['resumenes_pedidos()', 'resumenes_lineas()', 'resumenes_movimientos()',
+                                 'resumenes_productos()', 'resumenes_plegar()']::REGPROCEDURE[] LOOP
+    EXECUTE format('ALTER FUNCTION %s SECURITY DEFINER SET search_path = %I, pg_temp', funcion, current_schema());
+  END LOOP;
+END
+$$;
+
 CREATE TRIGGER resumenes_alta AFTER INSERT ON pedidos
 REFERENCING NEW TABLE AS nuevas FOR EACH STATEMENT EXECUTE FUNCTION resumenes_pedidos();
 CREATE TRIGGER resumenes_cambio AFTER UPDATE ON pedidos
