@@ -132,7 +132,9 @@ describe.each(KINDS)('$kind', definition => {
     const columns = async (...args: string[]) =>
       (await api.kubectl('get', definition.shortName, ...args)).split('\n')[0]?.split(/\s+/);
     expect(await columns()).toEqual(['NAME', 'READY', 'PHASE', 'IMAGE', 'REPLICAS', 'AGE']);
-    expect(await columns('-o', 'wide')).toEqual(expect.arrayContaining(['CANDIDATE', 'REJECTED', 'MESSAGE']));
+    expect(await columns('-o', 'wide')).toEqual(
+      expect.arrayContaining(['CANDIDATE', 'REJECTED', 'KEY-ROTATES', 'MESSAGE']),
+    );
   });
 
   const good = definition.smallestSpec;

@@ -80,6 +80,12 @@ describe('Idle', () => {
     expect(actionOf(snap)).toBeUndefined();
   });
 
+  test('a request that has to wait is acknowledged', () => {
+    expect(wordOf(held({ ...asked, keys: [key(idle, one)] }))?.message).toContain(
+      'begins when no release is on its way',
+    );
+  });
+
   test('a leaked key does not wait for a rollout', () => {
     const app = asking({ 'devshelf.dev/rotate': 'a', 'devshelf.dev/rotate-mode': 'immediate' }, { paused: true });
     expect(actionOf(held({ app, keys: [key(idle, one)] }))).toMatchObject({
@@ -201,6 +207,7 @@ describe('Accepting', () => {
   test.each<[string, object, string | undefined]>([
     ['a pod that is not ready may become so', { ready: false }, undefined],
     ['a pod on its way out may still get requests', { deleting: true }, undefined],
+    ['a pod that no node takes has nothing mounted', { ready: false, unschedulable: 'no node' }, 'switch'],
     ['a pod that is out gets none', { deleting: true, ready: false }, 'switch'],
   ])('%s', (_sentence, change, expected) => {
     expect(actionOf(accepting(answers(), third(change)))).toEqual(

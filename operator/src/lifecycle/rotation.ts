@@ -144,7 +144,7 @@ function atRest(seen: Snapshot, key: KeyView): Decision | undefined {
   const { app, now } = seen;
   const lost = lostAtRest(seen, key);
   if (lost) return lost;
-  if (isRequested(app, key)) return mayBegin(seen, isImmediate(app)) ? begin(seen, key) : undefined;
+  if (isRequested(app, key)) return mayBegin(seen, isImmediate(app)) ? begin(seen, key) : asked(key);
   const clock = clockOf(app, key, now);
   if (clock.kind === 'never' || rotationOf(app, key.name)?.suspend) return undefined;
   if (clock.kind === 'invalid')
@@ -172,6 +172,13 @@ function lostAtRest({ now }: Snapshot, key: KeyView): Decision | undefined {
     'Warning',
   );
 }
+
+const asked = ({ name }: KeyView): Decision =>
+  wait(
+    'KeysRotating',
+    `${WORDS[name]}: another one was asked for; it begins when no release is on its way and nothing is paused`,
+    30_000,
+  );
 
 const rest = (ms: number): Decision => ({
   kind: 'wait',
@@ -374,8 +381,12 @@ const unreadable = (keyring: string): Decision =>
     `Secret ${keyring} holds no keyring that can be read; delete it and it comes back with the key that callers hold`,
   );
 
-/** Pods that may get a request: ready ones, also on their way out, and those that may become ready. */
-const concerned = ({ pods }: Snapshot): readonly PodView[] => pods.filter(({ ready, deleting }) => ready || !deleting);
+/**
+ * Pods that may get a request: ready ones, also on their way out, and those that may become ready. One that no node has
+ * taken yet will mount what is in the Secret then.
+ */
+const concerned = ({ pods }: Snapshot): readonly PodView[] =>
+  pods.filter(({ ready, deleting, unschedulable }) => ready || (!deleting && unschedulable === undefined));
 
 function sync(seen: Snapshot, { keyring }: KeyView, { ids, current }: KeyringContent): Decision | undefined {
   const keys = `${keyring} ${[...ids].sort().join('+')} current ${current}`;
