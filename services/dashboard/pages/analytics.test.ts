@@ -88,4 +88,6 @@ test('nothing found offers to remove the filters', () => {
   expect(body({ filters: { proveedor: 'nadie' } }, emptyMarket)).toContain(
     '<a href="/analytics">Quitar los filtros</a>',
   );
+  expect(body({}, emptyMarket)).not.toContain('Quitar los filtros');
+  expect(body({}, emptyMarket)).toContain('Todavía no hay pedidos.');
 });
