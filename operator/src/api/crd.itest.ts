@@ -3,7 +3,7 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { z } from 'zod';
+import * as z from 'zod';
 import { type ApiServer, startApiServer } from '../../../test-e2e/cluster/apiserver.ts';
 import { API_VERSION, GROUP, VERSION } from './common.ts';
 import { crdName, resourceSchema } from './crd.ts';

@@ -1,5 +1,5 @@
 // When a key is replaced. Not part of a resource yet: a field is accepted only once it does what it says.
-import { z } from 'zod';
+import * as z from 'zod';
 import { rules, seconds } from './kubernetes.ts';
 
 const CRON_FIELD = '[0-9A-Za-z*,/-]+';
