@@ -142,7 +142,7 @@ function ordersChart(figures: AnalyticsFigures): Chart {
   return {
     id: 'pedidos-mensuales',
     title: 'Pedidos por mes',
-    summary: totals([sum(points.map(({ values }) => values[0] ?? 0)), 'pedido', 'pedidos']),
+    summary: `${totals([sum(points.map(({ values }) => values[0] ?? 0)), 'pedido', 'pedidos'])} en ${monthsCounted(points)}`,
     kind: 'columns',
     category: 'Mes',
     series: ['Pedidos', 'Proveedores con pedidos'],
@@ -152,8 +152,8 @@ function ordersChart(figures: AnalyticsFigures): Chart {
   };
 }
 
-const monthlyMovements = (figures: AnalyticsFigures): Chart =>
-  movementsChart({
+function monthlyMovements(figures: AnalyticsFigures): Chart {
+  const chart = movementsChart({
     id: 'movimientos-mensuales',
     title: 'Movimientos por mes',
     category: 'Mes',
@@ -163,6 +163,11 @@ const monthlyMovements = (figures: AnalyticsFigures): Chart =>
     })),
     empty: 'No hubo movimientos en estos meses.',
   });
+  return { ...chart, summary: `${chart.summary} en ${monthsCounted(chart.points)}` };
+}
+
+/** Fewer than the filters allow where a chart has no room for more. */
+const monthsCounted = ({ length }: Chart['points']): string => count(length, 'mes', 'meses');
 
 function productsCard({ filters, products, page }: AnalyticsFigures, parameters: Parameters): Html {
   const from = (page.current - 1) * PAGE_ROWS;
