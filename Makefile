@@ -53,9 +53,11 @@ generate: $(PACKAGES) ## writes crds/, the reference and the database clients an
 lint: $(PACKAGES) ## formatting, lint rules, import directions, types
 	@npm run --silent lint
 
-bench: $(PACKAGES) ## simulated releases (10,000 per scenario) and the cost of a request to the API server
+bench: $(PACKAGES) ## simulated releases, the cost of a request to the API server, the services' speed and size (15 min)
 	@node bench/statistics.ts
 	@node bench/kube-transport.ts
+	@node bench/services.ts
+	@node bench/footprint.ts
 
 $(PACKAGES): package-lock.json
 	@command -v npm > /dev/null || { echo 'Node.js and npm are needed: https://nodejs.org (Debian: apt-get install npm)'; exit 1; }

@@ -6,7 +6,7 @@
  *
  * Writes build/speed/services.json and its tables in docs/speed.md. Ends with 1 if a target was missed. Under 6 minutes.
  *
- *   node bench/services.ts [--rounds 5] [--seconds 1.2] [--only WORD] [--quick]
+ *   node bench/services.ts [--rounds 5] [--seconds 1] [--only WORD] [--quick]
  */
 import { parseArgs } from 'node:util';
 import { temporaryFolder } from '../services/common/testing/processes.ts';
@@ -18,7 +18,7 @@ import { machine, median, say, writeResult } from './speed/report.ts';
 import { missesOf, servicesTables } from './speed/services-tables.ts';
 import { measureThroughput, measureTokens } from './speed/throughput.ts';
 
-const HELP = `usage: node bench/services.ts [--rounds 5] [--seconds 1.2] [--only WORD] [--quick]
+const HELP = `usage: node bench/services.ts [--rounds 5] [--seconds 1] [--only WORD] [--quick]
 
   --rounds   turns of each contender
   --seconds  length of a turn
@@ -29,7 +29,7 @@ const HELP = `usage: node bench/services.ts [--rounds 5] [--seconds 1.2] [--only
 const { values } = parseArgs({
   options: {
     rounds: { type: 'string', default: '5' },
-    seconds: { type: 'string', default: '1.2' },
+    seconds: { type: 'string', default: '1' },
     only: { type: 'string', default: '' },
     quick: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },

@@ -6,7 +6,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { down, status } from './cluster/cluster.ts';
 import { CHECKOUT } from './cluster/paths.ts';
-import { run } from './cluster/run.ts';
+import { run, succeeds } from './cluster/run.ts';
 import { elapsed, say, step } from './cluster/say.ts';
 
 const PHASES = ['unit', 'integration', 'e2e'] as const;
@@ -89,6 +89,8 @@ async function ensureServers(): Promise<void> {
     ...(isInstalled('openssl') ? [] : ['openssl']),
     ...(isInstalled('chromium') ? [] : ['chromium']),
     ...(isInstalled('shellcheck') ? [] : ['shellcheck']),
+    // Debian's Python cannot make an environment without it
+    ...((await succeeds(['python3', '-c', 'import ensurepip, venv'])) ? [] : ['python3-venv']),
   ];
   if (missing.length === 0) return;
   const list = missing.join(' ');

@@ -16,6 +16,7 @@ export type Latency = {
 };
 
 const CLIENTS = 8;
+const WARM_UP_SECONDS = 0.3;
 
 type Route = { readonly name: string; readonly asks: readonly Ask[] };
 
@@ -30,7 +31,7 @@ export async function measureLatencies(contenders: Contenders, client: Client, t
   const results: Latency[] = [];
   for (const [service, server, routes] of groups) {
     for (const { name, asks } of routes.filter(route => route.name.includes(turns.only))) {
-      await client.run({ url: server.url, clients: CLIENTS, seconds: 0.5, requests: asks });
+      await client.run({ url: server.url, clients: CLIENTS, seconds: WARM_UP_SECONDS, requests: asks });
       const outcome = await client.run({ url: server.url, clients: CLIENTS, seconds: turns.seconds, requests: asks });
       const latency = latencyOf(service, name, outcome);
       say(

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { type Contenders, LOGIN, type Variant } from './contenders.ts';
-import type { Ask, Client } from './load.ts';
+import type { Ask, Client, Load } from './load.ts';
 import { median, say } from './report.ts';
 import type { Running } from './servers.ts';
 
@@ -27,12 +27,16 @@ export type Throughput = {
 };
 
 const CLIENTS = 16;
+/** Where ours keeps nothing: callers who miss at the same time share one computation, and the bare route's do not. */
+const ALONE = 1;
+const WARM_UP_SECONDS = 0.5;
 
 type Row = {
   readonly name: string;
   readonly service: keyof Variant;
   readonly ours: readonly Ask[];
   readonly bare: readonly Ask[];
+  readonly clients?: number;
   readonly original?: number;
 };
 
@@ -50,7 +54,13 @@ function rowsOf({ ids, keys }: Contenders): readonly Row[] {
       bare: api('/cached/api/summary'),
       original: 750,
     },
-    { name: '`/api/summary`, uncached', service: 'uncached', ours: api('/api/summary'), bare: api('/api/summary') },
+    {
+      name: '`/api/summary`, uncached',
+      service: 'uncached',
+      clients: ALONE,
+      ours: api('/api/summary'),
+      bare: api('/api/summary'),
+    },
     {
       name: '`/api/providers`, cached',
       service: 'dashboard',
@@ -61,6 +71,7 @@ function rowsOf({ ids, keys }: Contenders): readonly Row[] {
     {
       name: '`/api/providers`, uncached',
       service: 'uncached',
+      clients: ALONE,
       ours: api('/api/providers'),
       bare: api('/api/providers'),
     },
@@ -78,10 +89,11 @@ export async function measureThroughput(contenders: Contenders, client: Client, 
       [contenders.ours[row.service], row.ours],
       [contenders.traced[row.service], row.ours],
     ];
-    for (const [server, requests] of takers) await turn(client, server, requests, 1);
+    const load = { clients: row.clients ?? CLIENTS, seconds: turns.seconds };
+    for (const [server, requests] of takers)
+      await turn(client, server, { ...load, requests, seconds: WARM_UP_SECONDS });
     const rounds: [Turn, Turn, Turn][] = [];
-    for (let round = 0; round < turns.rounds; round += 1)
-      rounds.push(await roundOf(client, takers, turns.seconds, round));
+    for (let round = 0; round < turns.rounds; round += 1) rounds.push(await roundOf(client, takers, load, round));
     const result = throughputOf(row, rounds);
     say(
       `${result.name}: bare ${result.bare.toFixed(0)}, ours ${result.ours.toFixed(0)}, ratio ${result.ratio.toFixed(2)}, traced ${result.tracedRatio.toFixed(2)}`,
@@ -95,24 +107,24 @@ export async function measureThroughput(contenders: Contenders, client: Client, 
 async function roundOf(
   client: Client,
   takers: readonly [Running, readonly Ask[]][],
-  seconds: number,
+  load: Pick<Load, 'clients' | 'seconds'>,
   round: number,
 ): Promise<[Turn, Turn, Turn]> {
   const done = new Map<number, Turn>();
   for (let step = 0; step < takers.length; step += 1) {
     const index = (round + step) % takers.length;
     const taker = takers[index];
-    if (taker) done.set(index, await turn(client, taker[0], taker[1], seconds));
+    if (taker) done.set(index, await turn(client, taker[0], { ...load, requests: taker[1] }));
   }
   const at = (index: number) => done.get(index) ?? { perSecond: Number.NaN, cpuUs: Number.NaN };
   return [at(0), at(1), at(2)];
 }
 
-async function turn(client: Client, server: Running, requests: readonly Ask[], seconds: number): Promise<Turn> {
+async function turn(client: Client, server: Running, load: Omit<Load, 'url'>): Promise<Turn> {
   const before = server.cpuSeconds();
-  const outcome = await client.run({ url: server.url, clients: CLIENTS, seconds, requests });
+  const outcome = await client.run({ ...load, url: server.url });
   const wrong = outcome.clientErrors + outcome.serverErrors + outcome.broken;
-  if (wrong > 0) throw new Error(`${requests[0]?.path} of ${server.url}: ${JSON.stringify(outcome)}`);
+  if (wrong > 0) throw new Error(`${load.requests[0]?.path} of ${server.url}: ${JSON.stringify(outcome)}`);
   return { perSecond: outcome.perSecond, cpuUs: ((server.cpuSeconds() - before) / outcome.requests) * 1e6 };
 }
 

@@ -1,6 +1,6 @@
 // Environment and flags of the operator, declared once.
 import { parseArgs } from 'node:util';
-import { z } from 'zod';
+import * as z from 'zod';
 
 const namespaces = z
   .string()

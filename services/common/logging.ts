@@ -8,6 +8,34 @@ export type { Logger };
 /** Nothing secret is logged on purpose; this is the net under it. */
 const SECRET_PATHS = ['authorization', 'password', 'token', 'key', 'headers.authorization', 'headers["x-api-key"]'];
 
+type Thrown = {
+  readonly name?: string;
+  readonly message?: string;
+  readonly code?: unknown;
+  readonly stack?: string;
+  readonly cause?: unknown;
+};
+
+const CAUSES = 5;
+
+/**
+ * What a line says of an error. Libraries hang more on theirs: the database driver its whole connection, with the key
+ * that cancels its queries.
+ */
+function errorFields(error: unknown, causes = CAUSES): unknown {
+  if (typeof error !== 'object' || error === null) return error;
+  const { name, message, code, stack, cause } = error as Thrown;
+  return {
+    type: name,
+    message,
+    ...(code !== undefined && { code }),
+    stack,
+    ...(cause !== undefined && causes > 0 && { cause: errorFields(cause, causes - 1) }),
+  };
+}
+
+const serializers = { err: (error: unknown) => errorFields(error) };
+
 /** DevShelf's lines: pino's own fields, level as a word, time in ISO 8601. */
 export function createLogger(name: string, level: string, destination?: DestinationStream): Logger {
   return pino(
@@ -18,6 +46,7 @@ export function createLogger(name: string, level: string, destination?: Destinat
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: label => ({ level: label }) },
       redact: { paths: SECRET_PATHS, censor: '[secret]' },
+      serializers,
     },
     destination ?? standardOutput(),
   );
@@ -32,6 +61,7 @@ export function createDashboardLogger(name: string, level: string, destination?:
       timestamp: () => `,"ts":"${new Date().toISOString()}"`,
       formatters: { level: label => ({ level: label.toUpperCase() }) },
       redact: { paths: SECRET_PATHS, censor: '[secret]' },
+      serializers,
     },
     destination ?? standardOutput(),
   );

@@ -73,6 +73,10 @@ test('every answer is one that the OpenAPI document promises', async () => {
   const searches = ['', '?limit=2&days=90&months=24&weeks=52', '?limit=0&days=-1&months=99&weeks=1000'];
   const filters = [
     '?start_date=2026-01-01&proveedor=a',
+    '?start_date=0001-01-01&end_date=9999-12-31',
+    '?end_date=0099-01-01',
+    '?start_date=9999-12-31',
+    '?start_date=2026-12-31&end_date=2026-01-01',
     '?end_date=2026-06-30&start_date=2026-13-01',
     '?limit=x&days=x&months=x&weeks=x',
   ];

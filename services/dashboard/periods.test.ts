@@ -30,6 +30,10 @@ test.each([
     { from: '2026-01-15', to: '2026-02-15' },
     { daysFrom: '2026-01-15', monthsFrom: '2026-01-15', monthsUntil: '2026-01-15', daysTo: '2026-02-15' },
   ],
+  [
+    { from: '0001-01-01', to: '9999-12-31' },
+    { daysFrom: '1000-01-01', monthsFrom: '1000-01-01', monthsUntil: '9001-01-01', daysTo: '9000-12-31' },
+  ],
 ])('%j in months and days', (period, spans) => {
   expect(spansOf(period)).toEqual(spans);
 });

@@ -38,7 +38,17 @@ export type Spans = {
   readonly daysTo: Day;
 };
 
-export function spansOf({ from, to }: Period): Spans {
+/** Nothing happened before and after; beyond them neither Date nor PostgreSQL writes a day in ten characters. */
+const FIRST_DAY = '1000-01-01';
+const LAST_DAY = '9000-12-31';
+
+function withinHistory(day: Day | undefined): Day | undefined {
+  if (day === undefined || (day >= FIRST_DAY && day <= LAST_DAY)) return day;
+  return day < FIRST_DAY ? FIRST_DAY : LAST_DAY;
+}
+
+export function spansOf(period: Period): Spans {
+  const [from, to] = [withinHistory(period.from), withinHistory(period.to)];
   const daysFrom = from ?? '-infinity';
   const daysTo = to ?? 'infinity';
   const monthsFrom = from === undefined ? '-infinity' : addMonths(addDays(from, -1), 1);

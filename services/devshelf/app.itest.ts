@@ -1,5 +1,7 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { FastifyInstance } from 'fastify';
+import { Redis } from 'ioredis';
 import { Registry } from 'prom-client';
 import { createLogger } from '../common/logging.ts';
 import { migrateCli } from '../common/migrate/cli.ts';
@@ -84,6 +86,31 @@ test('pages of the list neither overlap nor leave out, even within one instant',
   for (let skip = 0; skip < all.length; skip += 7)
     pages.push(...(await app.inject(`${RESOURCES}?skip=${skip}&limit=7`)).json());
   expect(pages).toEqual(all);
+});
+
+test('a new resource, and a changed URL, are to be checked; another title is not', async () => {
+  await register('flor');
+  const bearer = await bearerOf('flor');
+  const reader = new Redis(redis.url);
+  const waiting = async () => (await reader.llen('{devshelf}:jobs:wait')) as number;
+  try {
+    const { id } = (await post(RESOURCES, { title: 'x', url: 'https://example.org', type: 'doc' }, bearer)).json();
+    await until('it is queued', async () => (await waiting()) > 0);
+    const [job] = await reader.lrange('{devshelf}:jobs:wait', 0, 0);
+    expect(JSON.parse((await reader.hget(`{devshelf}:jobs:${job}`, 'data')) ?? '')).toEqual({ id });
+    const put = async (payload: object) => {
+      await reader.flushall();
+      const response = await app.inject({ method: 'PUT', url: `${RESOURCES}/${id}`, payload, headers: bearer });
+      expect(response.statusCode).toBe(200);
+    };
+    await put({ url: 'https://example.org/moved' });
+    await until('it is queued again', async () => (await waiting()) > 0);
+    await put({ title: 'y' });
+    await sleep(300);
+    expect(await waiting()).toBe(0);
+  } finally {
+    reader.disconnect();
+  }
 });
 
 const ready = async () => {

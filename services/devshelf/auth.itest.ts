@@ -278,10 +278,12 @@ test('a session that nobody refreshed in time is over, and deleted in the end', 
   const sid = decodeJwt(tokens.access_token)['sid'];
   await query(databaseUrl, `UPDATE sessions SET expires_at = now() - interval '2 days' WHERE id = '${sid}'`);
   expect((await refresh(tokens.refresh_token)).statusCode).toBe(401);
+  const others = `INSERT INTO sessions (user_id, expires_at) SELECT user_id, expires_at FROM sessions, generate_series(1, 1200) WHERE id = '${sid}'`;
+  await query(databaseUrl, others);
   const { database, app: third } = testApp({ environment: { DATABASE_URL: databaseUrl } });
   more.push(third);
   const { openSessions } = await import('./sessions.ts');
-  expect(await openSessions(database.prisma, 14).prune()).toBe(1);
+  expect(await openSessions(database.prisma, 14).prune()).toBe(1_201);
   const rows = await query(databaseUrl, `SELECT 1 FROM refresh_tokens WHERE session_id = '${sid}'`);
   expect(rows).toEqual([]);
 });
@@ -551,6 +553,25 @@ test('without Redis: a logout still counts, everywhere and at once; nobody else 
   expect((await logOut(staying)).statusCode).toBe(204);
   expect(await redis.exists(`devshelf:denied:${jti}`)).toBe(1);
 }, 60_000);
+
+test('Redis that stands still keeps nobody waiting for long, and lets nobody in', async () => {
+  const [gone, staying] = [await logIn('paula'), await logIn('petra')];
+  await logOut(gone);
+  const limited = anotherPod({ environment: LIMITS });
+  redisServer.pause();
+  try {
+    const begun = performance.now();
+    expect([await write(gone), await write(staying)]).toEqual([401, 201]);
+    expect(await statusesOf(4, () => attempt(limited, '192.0.2.10'))).toEqual([422, 422, 422, 429]);
+    expect((await logOut(staying)).statusCode).toBe(204);
+    expect(await write(staying)).toBe(401);
+    // nine requests, of which only the first to notice waits for a timeout
+    expect(performance.now() - begun).toBeLessThan(10_000);
+  } finally {
+    redisServer.resume();
+  }
+  await until('Redis answers', redisAnswers);
+}, 30_000);
 
 test('while the database is away nobody is told that he is logged out', async () => {
   const tokens = await logIn('xenia');

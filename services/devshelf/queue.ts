@@ -67,7 +67,6 @@ export function openQueue({ url, logger, registry, telemetry }: QueueSettings): 
     },
     close: async () => {
       await Promise.all(underWay);
-      await queue.close().catch(() => undefined);
       redis.disconnect();
     },
   };

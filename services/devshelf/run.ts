@@ -1,7 +1,14 @@
 import { randomBytes } from 'node:crypto';
 import type { FastifyInstance } from 'fastify';
 import { readConfig } from '../common/config.ts';
-import { fixedKeyring, type KeyringSource, openKeyring, reporting } from '../common/keyring.ts';
+import {
+  fixedKeyring,
+  type Keyring,
+  KeyringError,
+  type KeyringSource,
+  openKeyring,
+  reporting,
+} from '../common/keyring.ts';
 import { showKeyrings } from '../common/keyring-metrics.ts';
 import { createLogger, type Logger } from '../common/logging.ts';
 import { createRegistry } from '../common/metrics.ts';
@@ -62,10 +69,19 @@ async function openSigningKeys(config: ApiConfig, logger: Logger): Promise<Keyri
     key: config.SECRET_KEY,
     ...reporting(logger, 'signing'),
   });
-  const weak =
-    config.SIGNING_KEYRING_DIR === undefined && config.SECRET_KEY !== undefined && weakness(config.SECRET_KEY);
-  if (weak) logger.warn(`SECRET_KEY ${weak}: production would not start`);
-  if (keys) return keys;
-  logger.warn('no signing key is configured: tokens end with this process');
-  return fixedKeyring(randomBytes(32).toString('base64url'), 'ephemeral');
+  if (keys === undefined) {
+    logger.warn('no signing key is configured: tokens end with this process');
+    return fixedKeyring(randomBytes(32).toString('base64url'), 'ephemeral');
+  }
+  const weak = weakSigningKeys(keys.value);
+  if (weak.length > 0 && config.NODE_ENV === 'production') throw new KeyringError(`signing keys: ${weak.join(', ')}`);
+  if (weak.length > 0) logger.warn({ weak }, 'production would not start with these signing keys');
+  return keys;
 }
+
+/** By id, never by what they are. */
+const weakSigningKeys = ({ keys }: Keyring): readonly string[] =>
+  Object.entries(keys).flatMap(([id, key]) => {
+    const why = weakness(key);
+    return why === undefined ? [] : [`${id} ${why}`];
+  });

@@ -52,6 +52,14 @@ test('production does not start without a database and a key of its own, and say
   expect(said).not.toMatch(/ at /); // no stack trace
 }, 30_000);
 
+test('production does not sign with a keyring of weak keys either, and does not show them', async () => {
+  mount({ current: 'k1', keys: { k1: 'weak' } });
+  const child = start({ NODE_ENV: 'production', DATABASE_URL: databaseUrl, SIGNING_KEYRING_DIR: keyrings.path });
+  if (child.stderr === null) throw new Error('stderr is not piped');
+  const [said, [code]] = await Promise.all([text(child.stderr), once(child, 'exit')]);
+  expect([code, said]).toEqual([2, 'signing keys: k1 must have at least 32 bytes\n']);
+}, 30_000);
+
 const first = { k1: 'first-signing-key-of-32-bytes-and-more' };
 const both = { ...first, k2: 'second-signing-key-of-32-bytes-and-more' };
 

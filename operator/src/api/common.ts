@@ -1,5 +1,5 @@
 // What both kinds have in common. Defaults live here and nowhere else; rules that need two fields are CEL.
-import { z } from 'zod';
+import * as z from 'zod';
 import { type CelRule, foreignObject, mapList, objectName, quantity, rules, seconds, stringMap } from './kubernetes.ts';
 import { rotatingKey } from './rotation.ts';
 

@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { commonSpec, commonSpecRules, probes } from './common.ts';
 import { rules } from './kubernetes.ts';
 import { rotatingKey } from './rotation.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { commonSpec, commonSpecRules, containerResources, probes, urlSecret } from './common.ts';
 import { rules } from './kubernetes.ts';
 import { rotatingKey } from './rotation.ts';

@@ -1,5 +1,5 @@
 // The two kinds as the API server knows them. Everything that is said once per kind is a line here.
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { dashboardSpec } from './dashboard.ts';
 import { devshelfSpec } from './devshelf.ts';
 import type { AppKind } from './resource.ts';

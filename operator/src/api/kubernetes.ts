@@ -1,5 +1,5 @@
 // How a zod schema says what only Kubernetes understands: the marks are copied into the CRD by generate.ts as they are.
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** One rule of `x-kubernetes-validations`. The API server puts the field's path before the message. */
 export interface CelRule {

@@ -1,5 +1,5 @@
 // The two kinds as whole objects, and the guard at the edge where they come in from the API server.
-import { z } from 'zod';
+import * as z from 'zod';
 import { API_VERSION } from './common.ts';
 import { dashboardSpec } from './dashboard.ts';
 import { devshelfSpec } from './devshelf.ts';

@@ -1,6 +1,6 @@
 // When a key is replaced, and how far that is: one annotation on the keyring Secret, written in the same patch as the
 // keys. Deciding and acting are one write, so a crash can neither lose a step nor mint a second key.
-import { z } from 'zod';
+import * as z from 'zod';
 import { rules, seconds } from './kubernetes.ts';
 
 const CRON_FIELD = '[0-9A-Za-z*,/-]+';

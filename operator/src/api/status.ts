@@ -1,5 +1,5 @@
 // The status: a projection of what the cluster holds. It may be deleted and comes back.
-import { z } from 'zod';
+import * as z from 'zod';
 import { mapList } from './kubernetes.ts';
 import { KEY_NAMES, ROTATION_STATES } from './rotation.ts';
 

@@ -1,5 +1,5 @@
 // zod gives JSON Schema; a CRD wants Kubernetes' structural subset of OpenAPI v3.
-import { z } from 'zod';
+import * as z from 'zod';
 import type { CelRule } from './kubernetes.ts';
 
 /** A node of a structural schema. Loose on purpose: it is written out, never interpreted field by field. */

@@ -7,6 +7,9 @@ export type TestRedis = {
   readonly url: string;
   start(): Promise<void>;
   stop(): Promise<void>;
+  /** stands still without closing anything */
+  pause(): void;
+  resume(): void;
   remove(): Promise<void>;
 };
 
@@ -33,6 +36,8 @@ export async function startRedis(): Promise<TestRedis> {
     url: `redis://127.0.0.1:${port}`,
     start,
     stop: () => stopProcess(server, 'SIGTERM'),
+    pause: () => server.kill('SIGSTOP'),
+    resume: () => server.kill('SIGCONT'),
     remove: async () => {
       await stopProcess(server, 'SIGKILL');
       folder.remove();

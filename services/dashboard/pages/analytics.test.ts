@@ -26,8 +26,8 @@ const months = (text: string) =>
 test('without dates the last six months are drawn, empty ones too', () => {
   const text = body();
   expect(months(text)).toEqual(['jun 26', 'jul 26', 'ago 26', 'sep 26', 'oct 26', 'nov 26']);
-  expect(text).toContain('45 pedidos');
-  expect(text).toContain('0 ingresos y 33 egresos');
+  expect(text).toContain('45 pedidos en 6 meses');
+  expect(text).toContain('0 ingresos y 33 egresos en 6 meses');
 });
 
 test.each([
@@ -88,4 +88,6 @@ test('nothing found offers to remove the filters', () => {
   expect(body({ filters: { proveedor: 'nadie' } }, emptyMarket)).toContain(
     '<a href="/analytics">Quitar los filtros</a>',
   );
+  expect(body({}, emptyMarket)).not.toContain('Quitar los filtros');
+  expect(body({}, emptyMarket)).toContain('Todavía no hay pedidos.');
 });

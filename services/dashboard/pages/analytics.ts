@@ -42,7 +42,7 @@ export function analyticsBody(figures: AnalyticsFigures): Html {
   return html`
       ${filterCard(figures)}
       <div class="cards">${[
-        chartCard(productsChart(figures.top), 'wide'),
+        chartCard(productsChart(figures), 'wide'),
         html`<div class="narrow stack">${[ordersChart(figures), monthlyMovements(figures)].map(chart => chartCard(chart))}</div>`,
       ]}${productsCard(figures, parameters)}
       </div>`;
@@ -97,7 +97,17 @@ function periodOf({ startDate, endDate }: Filters): string {
   return 'de todo el período';
 }
 
-function productsChart(top: readonly TopProduct[]): Chart {
+const NOTHING_FOUND = 'Ningún pedido coincide con los filtros.';
+const NOTHING_YET = 'Todavía no hay pedidos.';
+
+const isFiltered = (filters: Filters): boolean => Object.values(filters).some(value => value !== undefined);
+
+const emptyTable = (filters: Filters): Html =>
+  isFiltered(filters)
+    ? html`<p class="empty">${NOTHING_FOUND} <a href="${PATH}">Quitar los filtros</a></p>`
+    : html`<p class="empty">${NOTHING_YET}</p>`;
+
+function productsChart({ top, filters }: AnalyticsFigures): Chart {
   const [first] = top;
   return {
     id: 'productos',
@@ -111,7 +121,7 @@ function productsChart(top: readonly TopProduct[]): Chart {
       label: { short: producto, long: producto },
       values: [cantidad_total, pedidos],
     })),
-    empty: 'Ningún pedido coincide con los filtros.',
+    empty: isFiltered(filters) ? NOTHING_FOUND : NOTHING_YET,
   };
 }
 
@@ -132,7 +142,7 @@ function ordersChart(figures: AnalyticsFigures): Chart {
   return {
     id: 'pedidos-mensuales',
     title: 'Pedidos por mes',
-    summary: totals([sum(points.map(({ values }) => values[0] ?? 0)), 'pedido', 'pedidos']),
+    summary: `${totals([sum(points.map(({ values }) => values[0] ?? 0)), 'pedido', 'pedidos'])} en ${monthsCounted(points)}`,
     kind: 'columns',
     category: 'Mes',
     series: ['Pedidos', 'Proveedores con pedidos'],
@@ -142,8 +152,8 @@ function ordersChart(figures: AnalyticsFigures): Chart {
   };
 }
 
-const monthlyMovements = (figures: AnalyticsFigures): Chart =>
-  movementsChart({
+function monthlyMovements(figures: AnalyticsFigures): Chart {
+  const chart = movementsChart({
     id: 'movimientos-mensuales',
     title: 'Movimientos por mes',
     category: 'Mes',
@@ -153,6 +163,11 @@ const monthlyMovements = (figures: AnalyticsFigures): Chart =>
     })),
     empty: 'No hubo movimientos en estos meses.',
   });
+  return { ...chart, summary: `${chart.summary} en ${monthsCounted(chart.points)}` };
+}
+
+/** Fewer than the filters allow where a chart has no room for more. */
+const monthsCounted = ({ length }: Chart['points']): string => count(length, 'mes', 'meses');
 
 function productsCard({ filters, products, page }: AnalyticsFigures, parameters: Parameters): Html {
   const from = (page.current - 1) * PAGE_ROWS;
@@ -170,7 +185,7 @@ function productsCard({ filters, products, page }: AnalyticsFigures, parameters:
             )}
           </header>${
             products.length === 0
-              ? html`<p class="empty">Ningún pedido coincide con los filtros. <a href="${PATH}">Quitar los filtros</a></p>`
+              ? emptyTable(filters)
               : html`
           <div class="scroll" tabindex="0" role="region" aria-labelledby="detalle"><table class="products">
             <thead><tr><th scope="col" class="n">N.º</th><th scope="col">Producto</th><th scope="col" class="roomy">Proveedor</th><th scope="col" class="n">Unidades</th><th scope="col" class="n">Pedidos</th></tr></thead>

@@ -7,9 +7,9 @@ export const failurePage = (requestId: string): string =>
     title: 'No pudimos leer los datos',
     body: html`
       <section class="card failure" role="alert">
-        <p>La base de datos no responde en este momento. Los datos están a salvo; suele arreglarse solo en unos segundos.</p>
+        <p>En este momento no se puede leer la base de datos. Suele arreglarse solo en unos segundos.</p>
         <p><a class="button main" href="">Reintentar</a></p>
-        <p class="note">Si sigue así, avisá a quien mantiene el sistema y pasale este número de pedido: <code>${requestId}</code></p>
+        <p class="note">Si sigue así, avisá a quien mantiene el sistema y pasale este código: <code>${requestId}</code></p>
       </section>`,
   });
 

@@ -6,7 +6,7 @@ import { movementsChart } from './movements.ts';
 
 export const ACTIVITY_DAYS = 7;
 export const SALES_WEEKS = 8;
-export const TOP_PROVIDERS = 5;
+const TOP_PROVIDERS = 5;
 export const STOCK_PROVIDERS = 8;
 /** as many as one looks through; the worst of them are seen at once */
 export const ALERTS = 100;

@@ -346,6 +346,32 @@ test('what somebody wrote into a name or an address is text, and nothing else', 
   }
 });
 
+test('whatever is asked for, it is no server error', async () => {
+  const days = ['', '0001-01-01', '9999-12-31', '1970-01-01', '-1', '%00', '2026-02-30'];
+  const dates = days.flatMap(start => days.map(end => `start_date=${start}&end_date=${end}`));
+  const others = [
+    'proveedor=%00',
+    'proveedor=%25',
+    'proveedor=_%5C',
+    'proveedor=%F0%9F%98%80',
+    'proveedor=a&proveedor=b',
+  ];
+  const paging = [
+    'pagina=99999999999999999999',
+    'pagina=9007199254740991',
+    'pagina=1e3',
+    'pagina=-1',
+    'orden[]=x',
+    '%ZZ',
+  ];
+  for (const search of [...dates, ...others, ...paging]) {
+    for (const path of ['/analytics', '/providers', '/analytics/export/top-products.csv']) {
+      const { statusCode } = await served.app.inject(`${path}?${search}`);
+      expect([path, search, statusCode]).toEqual([path, search, 200]);
+    }
+  }
+});
+
 test('stock that is missing from the books is drawn to the other side', async () => {
   const url = await postgres.createDatabase('missing');
   await prepareMarket(url, 0);

@@ -1,0 +1,19 @@
+/** Writes the tables of docs/speed.md anew from build/speed/*.json, as far as those are there. */
+import { existsSync, readFileSync } from 'node:fs';
+import { type FootprintResult, footprintTables } from './speed/footprint-tables.ts';
+import { type LoadResult, loadTables } from './speed/load-tables.ts';
+import { resultFile, type Table, writeTables } from './speed/report.ts';
+import { type ServicesResult, servicesTables } from './speed/services-tables.ts';
+
+function tablesOf<Result>(name: string, tables: (result: Result) => readonly Table[]): readonly Table[] {
+  const file = resultFile(name);
+  if (!existsSync(file)) return [];
+  console.log(`from ${file.pathname}`);
+  return tables(JSON.parse(readFileSync(file, 'utf8')) as Result);
+}
+
+await writeTables([
+  ...tablesOf<ServicesResult>('services', servicesTables),
+  ...tablesOf<FootprintResult>('footprint', footprintTables),
+  ...tablesOf<LoadResult>('load', loadTables),
+]);
