@@ -12,6 +12,7 @@ import type { Store } from '../kube/store.ts';
 import type { Transport } from '../kube/transport.ts';
 import type { Action } from '../lifecycle/decision.ts';
 import type { KeyAnswer, KeyProof, KeyringContent, KeyView, Reading } from '../lifecycle/snapshot.ts';
+import { componentName } from '../objects/app.ts';
 import {
   changedKeyring,
   type KeyringFiles,
@@ -23,7 +24,7 @@ import {
   parseKeyring,
   parseRevoked,
 } from '../objects/keyring.ts';
-import { ANNOTATIONS, COMPONENTS, FIELD_MANAGER, names } from '../objects/names.ts';
+import { ANNOTATIONS, COMPONENTS, FIELD_MANAGER, LABELS, names } from '../objects/names.ts';
 import type { OwnWrites } from './own-writes.ts';
 import type { KeptPod, KeptSecret } from './views.ts';
 import { keyOfApp, labelled } from './world.ts';
@@ -100,10 +101,10 @@ export class Keys {
     return Promise.all(serving.map(({ view }) => this.#proof(app, view, place.name, { fresh, old })));
   }
 
-  #serving({ metadata: { namespace, name } }: AppResource): readonly KeptPod[] {
+  #serving({ kind, metadata: { namespace, name } }: AppResource): readonly KeptPod[] {
     return this.#options.stores.pods
       .byIndex('instance', labelled(namespace, name))
-      .filter(({ component }) => component === COMPONENTS.server);
+      .filter(pod => pod.component === COMPONENTS.server && pod.metadata.labels[LABELS.name] === componentName(kind));
   }
 
   /** One patch of keyring and record; nothing when the Secret is no longer what was decided on. */
@@ -270,10 +271,12 @@ function placeOf(app: AppResource, keyring: string): Place | undefined {
   return place && { name: place.name, keyring, ...(place.client && { client: place.client.secret }) };
 }
 
-function contentOf({ keyring }: KeyringFiles, held: string | undefined): KeyringContent {
-  const ids = Object.keys(keyring.keys);
-  const clientId = ids.find(id => keyring.keys[id] === held) ?? (held === undefined ? undefined : keyIdOf(held));
-  return { current: keyring.current, ids, ...(clientId !== undefined && { clientId }) };
+function contentOf({ keyring: { current, keys } }: KeyringFiles, held: string | undefined): KeyringContent {
+  const ids = Object.keys(keys);
+  const gone = held === undefined ? undefined : keyIdOf(held);
+  // another text under an id that is there is neither of them
+  const clientId = ids.find(id => keys[id] === held) ?? (ids.includes(gone ?? '') ? undefined : gone);
+  return { current, ids, ...(clientId !== undefined && { clientId }) };
 }
 
 const headersWith = (kind: KeyName, key: string): Record<string, string> =>

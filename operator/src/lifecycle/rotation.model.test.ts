@@ -10,7 +10,7 @@ import { needsProofs, rotation } from './rotation.ts';
 import type { KeyAnswer, KeyProof, KeyringContent, KeyView, PodView, Snapshot } from './snapshot.ts';
 import { app, pod, snapshot, T0, wanted } from './testing.ts';
 
-const RUNS = Number(process.env['RUNS'] ?? 600);
+const RUNS = Number(process.env['RUNS'] ?? 300);
 const OVERLAP_MS = 120_000;
 /** Of passes: enough for the longest story to end. */
 const REST = 300;
