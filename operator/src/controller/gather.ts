@@ -1,7 +1,7 @@
 // Reads everything that one pass needs into one value. In the steady state it asks the API server nothing.
 import type { AppResource } from '../api/resource.ts';
 import { ApiError } from '../kube/errors.ts';
-import { needsProofs } from '../lifecycle/rotation.ts';
+import { needsProofs } from '../lifecycle/key-requests.ts';
 import {
   type DeploymentView,
   type Judgement,

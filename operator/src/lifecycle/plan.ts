@@ -1,7 +1,7 @@
 // One pass, decided: interrupts first, then the stages in the runbook's order, and every condition anew.
 import type { Condition } from '../api/conditions.ts';
 import type { Action, Announcement, Decision } from './decision.ts';
-import { isEmergency } from './rotation.ts';
+import { isEmergency } from './key-requests.ts';
 import { interrupts, keys, stages } from './runbook.ts';
 import { hasNewRelease, inPhase, type Snapshot } from './snapshot.ts';
 

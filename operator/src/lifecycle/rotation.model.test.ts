@@ -6,7 +6,8 @@ import type { AppResource } from '../api/resource.ts';
 import type { RotationRecord } from '../api/rotation.ts';
 import { changedKeyring, type Keyring, type KeyringFiles, newKey } from '../objects/keyring.ts';
 import type { Action } from './decision.ts';
-import { needsProofs, rotation } from './rotation.ts';
+import { needsProofs } from './key-requests.ts';
+import { rotation } from './rotation.ts';
 import type { KeyAnswer, KeyProof, KeyringContent, KeyView, PodView, Snapshot } from './snapshot.ts';
 import { app, pod, snapshot, T0, wanted } from './testing.ts';
 

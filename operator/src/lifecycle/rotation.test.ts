@@ -2,8 +2,9 @@
 import { describe, expect, test } from '@jest/globals';
 import type { RotationRecord } from '../api/rotation.ts';
 import type { Action } from './decision.ts';
+import { firstRecord } from './key-requests.ts';
 import { decide } from './plan.ts';
-import { firstRecord, rotation } from './rotation.ts';
+import { rotation } from './rotation.ts';
 import type { KeyProof, KeyringContent, KeyView, Snapshot } from './snapshot.ts';
 import { app, at, held, pod, snapshot, stablePods, T0, wanted } from './testing.ts';
 
@@ -290,6 +291,13 @@ describe('Draining', () => {
   ])('it is over, and %s', (_case, change, expected) => {
     const over = seen(key(under('Draining', { previousUntil: at(0) }), switched, answers(change)));
     expect(actionOf(over)).toEqual(expected && expect.objectContaining({ change: expected }));
+  });
+
+  test('a pod that starts when it is over is waited for, as at every other step', () => {
+    const over = seen(
+      key(under('Draining', { since: at(-90_000), previousUntil: at(-5) }), switched, answers({ fresh: 'unclear' })),
+    );
+    expect(wordOf(over)).toMatchObject({ status: 'Unknown', reason: 'KeysRotating' });
   });
 
   test('a request for an immediate one does not wait for the end of it', () => {

@@ -10,34 +10,27 @@
 //
 // What cannot be proven is waited for, and after a while said to people (RotationHeld): it never breaks a client, both
 // keys are accepted meanwhile. One rotation at a time per resource.
-import type { Condition } from '../api/conditions.ts';
-import type { AppResource } from '../api/resource.ts';
-import type { KeyName, Rotation, RotationRecord, RotationState } from '../api/rotation.ts';
-import { ANNOTATIONS } from '../objects/names.ts';
+import type { RotationState } from '../api/rotation.ts';
 import { about, type Decision, type Interrupt } from './decision.ts';
-import { dueAt } from './schedule.ts';
+import { acceptsBoth, acceptsNew, heldNow, proof, refusesOld, signsWithNew, sync, told, WORDS } from './key-proof.ts';
 import {
-  hasNewRelease,
-  inFlight,
-  inPhase,
-  iso,
-  type KeyProof,
-  type KeyringContent,
-  type KeyView,
-  type PodView,
-  type Snapshot,
-} from './snapshot.ts';
+  type Active,
+  clockOf,
+  isDrained,
+  isHurried,
+  isImmediate,
+  isRequested,
+  isRotating,
+  requestOf,
+  rotationOf,
+} from './key-requests.ts';
+import { hasNewRelease, inFlight, inPhase, iso, type KeyringContent, type KeyView, type Snapshot } from './snapshot.ts';
 
 const { act, wait } = about('KeysCurrent');
 
-/** A kubelet that does not look at the annotation brings a changed Secret within two minutes. */
-const HOLD_AFTER_MS = 150_000;
-const HELD_RECHECK_MS = 15_000;
 const SOON_MS = 500;
 const MAX_RECHECK_MS = 3_600_000;
 const DEFAULT_OVERLAP_SECONDS = 86_400;
-
-type Active = RotationRecord & { readonly from: string; readonly to: string };
 
 /** Beside the stages, and after them: undefined when no key has anything to wait for. */
 export const rotation: Interrupt = seen => {
@@ -52,19 +45,6 @@ export const rotation: Interrupt = seen => {
   return next;
 };
 
-/** A key leaked: nothing is waited for but that there is a key to replace. */
-export function isEmergency({ app, keys }: Snapshot): boolean {
-  if (app.metadata.deletionTimestamp !== undefined) return false;
-  if (keys.some(({ keyringPresent, clientPresent, foreign }) => !keyringPresent || !clientPresent || foreign))
-    return false;
-  return keys.some(key =>
-    isRotating(key) ? isHurried(app, key, key.record) : isImmediate(app) && isRequested(app, key),
-  );
-}
-
-const isRotating = (key: KeyView): key is KeyView & { record: Active } =>
-  key.record !== undefined && key.record.state !== 'Idle';
-
 /** What is wrong has the word before what is merely due later. */
 function sooner(a: Decision | undefined, b: Decision | undefined): Decision | undefined {
   if (a?.kind !== 'wait' || b?.kind !== 'wait') return a ?? b;
@@ -72,73 +52,7 @@ function sooner(a: Decision | undefined, b: Decision | undefined): Decision | un
   return { ...word, recheckMs: Math.min(a.recheckMs, b.recheckMs) };
 }
 
-// ---- what is wanted
-
-export const rotationOf = (app: AppResource, name: KeyName): Rotation | undefined => {
-  if (name === 'scrape') return app.spec.scrapeToken?.rotation;
-  return app.kind === 'DashboardDeployment' ? app.spec.apiKey?.rotation : app.spec.signingKey?.rotation;
-};
-
-/** The annotation by which a person asks for another key: whatever its value is, another value asks again. */
-export const requestOf = ({ metadata }: AppResource, name: KeyName): string | undefined =>
-  metadata.annotations[name === 'scrape' ? ANNOTATIONS.rotateScrapeToken : ANNOTATIONS.rotate] || undefined;
-
-const isImmediate = ({ metadata }: AppResource): boolean =>
-  metadata.annotations[ANNOTATIONS.rotateMode] === 'immediate';
-
-const isRequested = (app: AppResource, { name, record }: KeyView): boolean => {
-  const request = requestOf(app, name);
-  return request !== undefined && request !== record?.request;
-};
-
-/** When the clock asks for the next key of this kind. */
-export const clockOf = (app: AppResource, { name, record, createdAt }: KeyView, now: number) =>
-  dueAt(
-    rotationOf(app, name),
-    record?.lastRotationTime === undefined ? (createdAt ?? now) : Date.parse(record.lastRotationTime),
-    `${app.metadata.uid}/${name}`,
-    now,
-  );
-
-/** Whether the pods must be asked for this pass. */
-export const needsProofs = (app: AppResource, key: KeyView, now: number): boolean => {
-  if (!isRotating(key)) return false;
-  switch (key.record.state) {
-    case 'Idle':
-      return false;
-    case 'Draining':
-      return isDrained(app, key, key.record, now);
-    case 'Switching':
-      return key.name === 'signing';
-    case 'Accepting':
-    case 'Revoking':
-      return true;
-  }
-};
-
 // ---- Idle
-
-/**
- * The record of a keyring that is made. Whoever asks for another key together with the first one has it; a keyring that
- * comes back remembers from the status what was asked and done before.
- */
-export function firstRecord(
-  { app, now }: Snapshot,
-  name: KeyName,
-  current: string,
-  comesBack: boolean,
-): RotationRecord {
-  const before = comesBack ? app.status.keys?.find(key => key.name === name) : undefined;
-  const done = before?.state === 'Idle' ? before.request : undefined;
-  const request = comesBack ? done : requestOf(app, name);
-  return {
-    state: 'Idle',
-    current,
-    since: iso(now),
-    ...(request !== undefined && { request }),
-    ...(before?.lastRotationTime !== undefined && { lastRotationTime: before.lastRotationTime }),
-  };
-}
 
 function atRest(seen: Snapshot, key: KeyView): Decision | undefined {
   const { app, now } = seen;
@@ -227,8 +141,6 @@ function begin(seen: Snapshot, key: KeyView): Decision {
 const nextId = (ids: readonly string[]): string =>
   String(1 + Math.max(0, ...ids.filter(id => /^\d{1,9}$/.test(id)).map(Number)));
 
-const WORDS: Readonly<Record<KeyName, string>> = { api: 'API key', signing: 'signing key', scrape: 'scrape token' };
-
 // ---- under way
 
 function step(seen: Snapshot, key: KeyView, record: Active): Decision {
@@ -236,7 +148,7 @@ function step(seen: Snapshot, key: KeyView, record: Active): Decision {
   if ('kind' in content) return content;
   // the keys of a release on trial stay as they are; an emergency goes on
   if (inFlight(seen) && !isHurried(seen.app, key, record))
-    return wait('KeysRotating', `${told(key, record)}: it goes on when the rollout has ended`, 5_000);
+    return wait('KeysRotating', `${told(key, record)}: it goes on when the rollout has ended`, 30_000);
   return repair(seen, key, record, content) ?? STEPS[record.state](seen, key, record, content);
 }
 
@@ -321,13 +233,6 @@ function endOfOverlap({ app, now }: Snapshot, key: KeyView, record: Active): str
   return iso(now + 1000 * (rotationOf(app, key.name)?.overlapSeconds ?? DEFAULT_OVERLAP_SECONDS));
 }
 
-/** A request for an immediate rotation hurries the one that is under way, too; its own comes after it. */
-const isHurried = (app: AppResource, key: KeyView, record: Active): boolean =>
-  record.mode === 'immediate' || (isImmediate(app) && isRequested(app, key));
-
-const isDrained = (app: AppResource, key: KeyView, record: Active, now: number): boolean =>
-  isHurried(app, key, record) || now >= Date.parse(record.previousUntil ?? record.since);
-
 function drains({ now }: Snapshot, key: KeyView, record: Active): Decision {
   const until = record.previousUntil ?? record.since;
   const ms = Math.max(SOON_MS, Math.min(Date.parse(until) - now, MAX_RECHECK_MS));
@@ -366,10 +271,6 @@ const finish = (seen: Snapshot, { name, keyring }: KeyView, { to, from, request,
     'Normal',
   );
 
-// ---- facts, and what is said while they are not there
-
-const told = ({ name }: KeyView, { from, to }: Active): string => `${WORDS[name]}: key ${to} is to replace key ${from}`;
-
 function contentOf({ keyring, content }: KeyView): KeyringContent | Decision {
   if (!content) return wait('KeysRotating', `Secret ${keyring} is being read`, SOON_MS);
   if (!content.known) return wait('KeysRotating', `Secret ${keyring} could not be read: ${content.why}`, 2_000);
@@ -380,79 +281,3 @@ const unreadable = (keyring: string): Decision =>
   heldNow(
     `Secret ${keyring} holds no keyring that can be read; delete it and it comes back with the key that callers hold`,
   );
-
-/**
- * Pods that may get a request: ready ones, also on their way out, and those that may become ready. One that no node has
- * taken yet will mount what is in the Secret then.
- */
-const concerned = ({ pods }: Snapshot): readonly PodView[] =>
-  pods.filter(({ ready, deleting, unschedulable }) => ready || (!deleting && unschedulable === undefined));
-
-function sync(seen: Snapshot, { keyring }: KeyView, { ids, current }: KeyringContent): Decision | undefined {
-  const keys = `${keyring} ${[...ids].sort().join('+')} current ${current}`;
-  const behind = seen.pods.filter(pod => !pod.deleting && pod.keys !== keys).map(({ name }) => name);
-  if (behind.length === 0) return undefined;
-  return act('KeysRotating', `${behind.length} pods are told of the changed keys`, {
-    do: 'syncPods',
-    pods: behind,
-    keys,
-  });
-}
-
-/** What is not as it must be with the answers of one pod; undefined when all is well. */
-type Demand = (answers: KeyProof, record: Active) => string | undefined;
-
-const acceptsNew: Demand = ({ fresh }) => (fresh === 'accepted' ? undefined : 'does not accept the new key');
-const acceptsBoth: Demand = (answers, record) =>
-  answers.old === 'refused' ? 'does not accept the old key' : acceptsNew(answers, record);
-const signsWithNew: Demand = (answers, record) =>
-  acceptsNew(answers, record) ?? (answers.current === record.to ? undefined : 'does not sign with the new key');
-const refusesOld: Demand = (answers, record) =>
-  acceptsNew(answers, record) ?? (answers.old === 'accepted' ? 'still accepts the old key' : undefined);
-
-function proof(seen: Snapshot, key: KeyView, record: Active, demand: Demand): Decision | undefined {
-  const { proofs } = key;
-  if (!proofs) return wait('KeysRotating', `${told(key, record)}: the pods are being asked`, SOON_MS);
-  const answers = new Map(proofs.map(answer => [answer.uid, answer]));
-  const pods = [...concerned(seen)].sort((a, b) => (a.name < b.name ? -1 : 1));
-  for (const pod of pods) {
-    if (isOpen(answers.get(pod.uid))) return heldNow(openTo(key, record, pod.name));
-  }
-  for (const pod of pods) {
-    const fault = faultOf(answers.get(pod.uid), record, demand);
-    if (fault !== undefined) return unproven(seen, key, record, `pod ${pod.name} ${fault}`);
-  }
-  return undefined;
-}
-
-const isOpen = (answers: KeyProof | undefined): boolean =>
-  answers?.bogus === 'accepted' || answers?.none === 'accepted';
-
-function faultOf(answers: KeyProof | undefined, record: Active, demand: Demand): string | undefined {
-  if (!answers) return 'could not be asked yet';
-  const { fresh, old, bogus, none, why } = answers;
-  if ([fresh, old, bogus, none].includes('unclear')) return `gives no clear answer: ${why ?? 'unknown'}`;
-  return demand(answers, record);
-}
-
-function unproven(seen: Snapshot, key: KeyView, record: Active, fault: string): Decision {
-  const waited = seen.now - Date.parse(record.since);
-  if (waited < HOLD_AFTER_MS && waited >= 0)
-    return wait('KeysRotating', `${told(key, record)}: ${fault}`, waited < 10_000 ? SOON_MS : 2_000);
-  return heldNow(
-    `${told(key, record)}: ${fault}; ${SAFE[record.state === 'Revoking' ? 'Revoking' : 'before']} Mend or delete that pod and the rotation goes on by itself`,
-  );
-}
-
-const SAFE = {
-  before: 'both keys stay valid, no caller is cut off.',
-  Revoking: 'callers hold the new key, and every pod accepted it before the old one left.',
-} as const;
-
-const openTo = (key: KeyView, record: Active, pod: string): string =>
-  `${told(key, record)}: pod ${pod} lets everybody in, with a made-up key or none: authentication is off there. Nothing was revoked; mend the image or its configuration and the rotation goes on by itself`;
-
-function heldNow(message: string): Decision {
-  const condition: Condition = { type: 'KeysCurrent', status: 'False', reason: 'RotationHeld', message };
-  return { kind: 'wait', recheckMs: HELD_RECHECK_MS, condition };
-}

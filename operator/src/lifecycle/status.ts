@@ -3,8 +3,8 @@ import type { Condition } from '../api/conditions.ts';
 import { mergeConditions } from '../api/conditions.ts';
 import type { AppStatus, Incident, KeyStatus, ReleaseStatus } from '../api/status.ts';
 import { LABELS, names, SERVING } from '../objects/names.ts';
+import { clockOf } from './key-requests.ts';
 import type { Plan } from './plan.ts';
-import { clockOf } from './rotation.ts';
 import { hasNewRelease, inPhase, iso, type Revision, revisionOf, type Snapshot } from './snapshot.ts';
 
 const INCIDENTS = 10;
