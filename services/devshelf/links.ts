@@ -48,7 +48,8 @@ export const HOST_GAP_MS = 1_000;
 
 /**
  * The next free moment of a host: it is taken for the caller. `now` is milliseconds since 1970. Each caller asks once
- * and comes back then, so many links of one host queue up in order instead of trying again and again.
+ * and comes back then, so many links of one host queue up in order instead of trying again and again. The key outlives
+ * the turn by a minute, for workers whose clocks differ.
  */
 export async function takeTurn(redis: Redis, host: string, now: number): Promise<number> {
   return Number(await redis.eval(TAKE_TURN, 1, `${PREFIX}:host:${host}`, now, HOST_GAP_MS));
@@ -56,7 +57,7 @@ export async function takeTurn(redis: Redis, host: string, now: number): Promise
 
 const TAKE_TURN = `
 local turn = math.max(tonumber(ARGV[1]), tonumber(redis.call('GET', KEYS[1]) or 0))
-redis.call('SET', KEYS[1], turn + ARGV[2], 'PX', turn + ARGV[2] - ARGV[1])
+redis.call('SET', KEYS[1], turn + ARGV[2], 'PX', turn + ARGV[2] - ARGV[1] + 60000)
 return turn`;
 
 /** One sweep hands over so many checks: at one a minute 720,000 a day. */
