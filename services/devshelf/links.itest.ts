@@ -5,7 +5,15 @@ import { Pool } from 'pg';
 import { migrateCli } from '../common/migrate/cli.ts';
 import { startPostgres, type TestPostgres } from '../common/testing/postgres.ts';
 import { startRedis, type TestRedis } from '../common/testing/redis.ts';
-import { HOST_GAP_MS, type LinkStore, openLinkStore, takeTurn } from './links.ts';
+import {
+  HOST_GAP_MS,
+  HOST_QUEUE_MS,
+  type LinkStore,
+  linkHandlers,
+  MAX_BACKLOG,
+  openLinkStore,
+  takeTurn,
+} from './links.ts';
 
 let postgres: TestPostgres;
 let redisServer: TestRedis;
@@ -91,7 +99,7 @@ test('whoever comes to a host, whenever: turns never lie in the past, nor closer
       const turns: Record<string, number[]> = {};
       for (const [host, wait] of list) {
         now += wait;
-        const turn = await takeTurn(redis, host, now);
+        const turn = (await takeTurn(redis, host, now)) ?? Number.NaN;
         expect(turn).toBeGreaterThanOrEqual(now);
         const before = turns[host]?.at(-1);
         if (before !== undefined) expect(turn - before).toBeGreaterThanOrEqual(HOST_GAP_MS);
@@ -101,4 +109,47 @@ test('whoever comes to a host, whenever: turns never lie in the past, nor closer
     }),
     { numRuns: 50 },
   );
+});
+
+test('a host whose next ten minutes are given away has no turn left, and others have', async () => {
+  await redis.flushall();
+  const now = Date.now();
+  const turns: (number | undefined)[] = [];
+  for (let link = 0; link < HOST_QUEUE_MS / HOST_GAP_MS + 5; link++)
+    turns.push(await takeTurn(redis, 'busy.example', now));
+  expect(turns.slice(-4)).toEqual([undefined, undefined, undefined, undefined]);
+  expect(turns.at(-5)).toBe(now + HOST_QUEUE_MS);
+  expect(await takeTurn(redis, 'quiet.example', now)).toBe(now);
+  // nobody who was turned away has pushed the queue further
+  expect(await takeTurn(redis, 'busy.example', now + 2 * HOST_GAP_MS)).toBe(now + HOST_QUEUE_MS + HOST_GAP_MS);
+});
+
+const ATTEMPT = { last: false, signal: new AbortController().signal, turn: undefined, putOff: () => Promise.reject() };
+
+const handlers = (backlog: number, added: unknown[] = []) =>
+  linkHandlers({
+    store,
+    redis,
+    visit: async () => FOUND,
+    addAll: async jobs => void added.push(...jobs),
+    backlog: async () => backlog,
+  });
+
+test('a link for which its host has no turn waits in the database', async () => {
+  const [id = ''] = await insert(1);
+  await redis.set('{devshelf}:host:example.org', Date.now() + HOST_QUEUE_MS + 60_000);
+  await handlers(0)['link.check']({ name: 'link.check', id }, ATTEMPT);
+  const { rows } = await pool.query(
+    "SELECT link_checked_at, link_due_at - now() > interval '9 minutes' AS later FROM resources",
+  );
+  expect(rows).toEqual([{ link_checked_at: null, later: true }]);
+});
+
+test('a sweep adds nothing to a queue that nobody keeps up with', async () => {
+  const added: unknown[] = [];
+  const [id] = await insert(1);
+  await handlers(MAX_BACKLOG + 1, added)['links.sweep']({ name: 'links.sweep' }, ATTEMPT);
+  expect(added).toEqual([]);
+  await handlers(MAX_BACKLOG, added)['links.sweep']({ name: 'links.sweep' }, ATTEMPT);
+  expect(added).toEqual([{ name: 'link.check', id }]);
 });
