@@ -45,7 +45,7 @@ status=$(fetch "$key" "$base/metrics")
 
 requests=$(metric dashboard_requests_total)
 errors=$(metric dashboard_errors_total)
-p95=$(metric dashboard_request_duration_ms_p95)
+p95=$(p95_ms)
 [ -n "$requests" ] || die 4 "Falta la métrica dashboard_requests_total: ¿responde $base el dashboard?"
 [ -n "$errors" ] || die 4 "Falta la métrica dashboard_errors_total: ¿responde $base el dashboard?"
 

@@ -124,12 +124,19 @@ metric() {
   awk -v name="$1" '$1 == name { print $2; exit }' "$WORKSPACE/body"
 }
 
+# p95_ms: the 95th percentile in the last response, one decimal, or nothing.
+p95_ms() {
+  local value
+  value=$(metric dashboard_request_duration_ms_p95)
+  [ -z "$value" ] || LC_ALL=C awk -v value="$value" 'BEGIN { printf "%.1f", value }'
+}
+
 # exceeds VALUE LIMIT
 exceeds() {
-  awk -v value="$1" -v limit="$2" 'BEGIN { exit !(value + 0 > limit + 0) }'
+  LC_ALL=C awk -v value="$1" -v limit="$2" 'BEGIN { exit !(value + 0 > limit + 0) }'
 }
 
 # error_percent REQUESTS ERRORS: two decimals; 0 without requests.
 error_percent() {
-  awk -v requests="$1" -v errors="$2" 'BEGIN { printf "%.2f", (requests > 0 ? errors / requests * 100 : 0) }'
+  LC_ALL=C awk -v requests="$1" -v errors="$2" 'BEGIN { printf "%.2f", (requests > 0 ? errors / requests * 100 : 0) }'
 }

@@ -81,7 +81,7 @@ DASHBOARD_API_KEY=$key bash "$folder/check_metrics_dashboard.sh" -u "$base" -t "
   fail "Métricas fuera de umbral, o ilegibles"
 
 fetch "$key" "$base/metrics" > /dev/null
-p95=$(metric dashboard_request_duration_ms_p95)
+p95=$(p95_ms)
 if [ -z "$p95" ]; then
   warn "p95 no expuesta (métrica opcional)"
 elif exceeds "$p95" "$p95_limit"; then

@@ -11,6 +11,8 @@ import { binaryPath } from '../test-e2e/cluster/binaries.ts';
 import { type Outcome, runScript, startDashboard, type Variables } from './testing.ts';
 
 const BUILD_MS = 15 * 60_000; // the first time the programs are built
+const TEST_MS = 120_000;
+const PATIENCE_MS = 60_000; // for a busy machine
 const ROTATE = 'rotate_dashboard_api_key.sh';
 const NAMESPACE = 'market';
 const RESOURCES = `/apis/apps.devshelf.dev/v1alpha1/namespaces/${NAMESPACE}/dashboarddeployments`;
@@ -100,7 +102,7 @@ async function say(state: string, more: object = {}, held?: string): Promise<voi
 async function rotate(args: readonly string[], operator: () => Promise<void>, more: Variables = {}): Promise<Outcome> {
   const before = (await annotationsOf('market'))['devshelf.dev/rotate'];
   const running = runScript(ROTATE, args, { ...variables, ...more });
-  await until('it asks', async () => (await annotationsOf('market'))['devshelf.dev/rotate'] !== before);
+  await until('it asks', async () => (await annotationsOf('market'))['devshelf.dev/rotate'] !== before, PATIENCE_MS);
   await operator();
   return running;
 }
@@ -109,7 +111,7 @@ const statusWith = async (each: number) =>
   (await fetch(`${dashboard.base}/api/summary`, { headers: { 'x-api-key': key(each) } })).status;
 
 const dashboardKnows = (each: number, status: number) =>
-  until(`key ${each} gives ${status}`, async () => (await statusWith(each)) === status, 20_000);
+  until(`key ${each} gives ${status}`, async () => (await statusWith(each)) === status, PATIENCE_MS);
 
 /** Accepting, Switching: what every rotation begins with. */
 async function begin(): Promise<number> {
@@ -136,94 +138,131 @@ const quick = [...target, '--timeout', '5'];
 describe('a dashboard named by its repository', () => {
   beforeAll(() => create('market', { 'devshelf.dev/repository': REPOSITORY }));
 
-  test('0: graceful: callers have the new key, the old one is still good; no key is shown', async () => {
-    const { code, out, err } = await rotate(['-r', REPOSITORY, '-u', dashboard.base], async () => {
-      await begin();
-      await say('Draining', { currentKeyId: String(generation), previousUntil: '2026-01-02T00:00:00Z' });
-    });
-    expect([code, err]).toEqual([0, '']);
-    expect(out).toContain(`Target: STAGING ${NAMESPACE}/market`);
-    expect(out).toContain('Draining');
-    expect(out).toContain('La clave anterior vale hasta 2026-01-02T00:00:00Z');
-    expect(out).toContain('[OK] /api/summary 200 con la clave nueva');
-    expect(out).not.toContain('key-number');
-    expect((await annotationsOf('market'))['devshelf.dev/rotate-mode']).toBe('graceful');
-  }, 60_000);
+  test(
+    '0: graceful: callers have the new key, the old one is still good; no key is shown',
+    async () => {
+      const { code, out, err } = await rotate(['-r', REPOSITORY, '-u', dashboard.base], async () => {
+        await begin();
+        await say('Draining', { currentKeyId: String(generation), previousUntil: '2026-01-02T00:00:00Z' });
+      });
+      expect([code, err]).toEqual([0, '']);
+      expect(out).toContain(`Target: STAGING ${NAMESPACE}/market`);
+      expect(out).toContain('Draining');
+      expect(out).toContain('La clave anterior vale hasta 2026-01-02T00:00:00Z');
+      expect(out).toContain('[OK] /api/summary 200 con la clave nueva');
+      expect(out).not.toContain('key-number');
+      expect((await annotationsOf('market'))['devshelf.dev/rotate-mode']).toBe('graceful');
+    },
+    TEST_MS,
+  );
 
-  test('0: immediate: it waits until the old key is refused, and sees that for itself', async () => {
-    const { code, out } = await rotate([...target, '-u', dashboard.base, '--immediate'], finishAtOnce);
-    expect(code).toBe(0);
-    expect(out).toContain('[OK] /api/summary 401 con la clave anterior');
-    expect((await annotationsOf('market'))['devshelf.dev/rotate-mode']).toBe('immediate');
-  }, 60_000);
+  test(
+    '0: immediate: it waits until the old key is refused, and sees that for itself',
+    async () => {
+      const { code, out } = await rotate([...target, '-u', dashboard.base, '--immediate'], finishAtOnce);
+      expect(code).toBe(0);
+      expect(out).toContain('[OK] /api/summary 401 con la clave anterior');
+      expect((await annotationsOf('market'))['devshelf.dev/rotate-mode']).toBe('immediate');
+    },
+    TEST_MS,
+  );
 
-  test('0: without a URL no Secret is read', async () => {
-    const account = { namespace: NAMESPACE, name: 'annotator' };
-    await api.request('POST', `/api/v1/namespaces/${NAMESPACE}/serviceaccounts`, { metadata: { name: account.name } });
-    const may = ['create', 'role', 'annotator', '-n', NAMESPACE, '--verb=get,patch'];
-    await api.kubectl(...may, '--resource=dashboarddeployments.apps.devshelf.dev');
-    const bind = ['create', 'rolebinding', 'annotator', '-n', NAMESPACE, '--role=annotator'];
-    await api.kubectl(...bind, `--serviceaccount=${NAMESPACE}:annotator`);
-    const token = await api.serviceAccountToken({ ...account, seconds: 600 });
-    const KUBECONFIG = join(folder, 'annotator.kubeconfig');
-    const certificate = join(folder, 'ca.pem');
-    writeFileSync(certificate, api.caPem);
-    const config = {
-      apiVersion: 'v1',
-      kind: 'Config',
-      clusters: [{ name: 'it', cluster: { server: api.url, 'certificate-authority': certificate } }],
-      users: [{ name: 'it', user: { token } }],
-      contexts: [{ name: 'it', context: { cluster: 'it', user: 'it' } }],
-    };
-    writeFileSync(KUBECONFIG, JSON.stringify(config));
-    const { code, err } = await rotate([...target, '--context', 'it'], finishAtOnce, { KUBECONFIG });
-    expect([code, err]).toEqual([0, '']);
-  }, 60_000);
+  test(
+    '0: without a URL no Secret is read',
+    async () => {
+      const account = { namespace: NAMESPACE, name: 'annotator' };
+      await api.request('POST', `/api/v1/namespaces/${NAMESPACE}/serviceaccounts`, {
+        metadata: { name: account.name },
+      });
+      const may = ['create', 'role', 'annotator', '-n', NAMESPACE, '--verb=get,patch'];
+      await api.kubectl(...may, '--resource=dashboarddeployments.apps.devshelf.dev');
+      const bind = ['create', 'rolebinding', 'annotator', '-n', NAMESPACE, '--role=annotator'];
+      await api.kubectl(...bind, `--serviceaccount=${NAMESPACE}:annotator`);
+      const token = await api.serviceAccountToken({ ...account, seconds: 600 });
+      const KUBECONFIG = join(folder, 'annotator.kubeconfig');
+      const certificate = join(folder, 'ca.pem');
+      writeFileSync(certificate, api.caPem);
+      const config = {
+        apiVersion: 'v1',
+        kind: 'Config',
+        clusters: [{ name: 'it', cluster: { server: api.url, 'certificate-authority': certificate } }],
+        users: [{ name: 'it', user: { token } }],
+        contexts: [{ name: 'it', context: { cluster: 'it', user: 'it' } }],
+      };
+      writeFileSync(KUBECONFIG, JSON.stringify(config));
+      const { code, err } = await rotate([...target, '--context', 'it'], finishAtOnce, { KUBECONFIG });
+      expect([code, err]).toEqual([0, '']);
+    },
+    TEST_MS,
+  );
 
-  test('5: the operator says Idle, but the old key is still accepted', async () => {
-    const { code, err } = await rotate([...target, '-u', dashboard.base], async () => {
-      await begin();
-      await say('Idle');
-    });
-    expect([code, err]).toEqual([5, expect.stringContaining('/api/summary con la clave anterior: 200 (esperado 401)')]);
-  }, 60_000);
+  test(
+    '5: the operator says Idle, but the old key is still accepted',
+    async () => {
+      const { code, err } = await rotate([...target, '-u', dashboard.base], async () => {
+        await begin();
+        await say('Idle');
+      });
+      expect([code, err]).toEqual([
+        5,
+        expect.stringContaining('/api/summary con la clave anterior: 200 (esperado 401)'),
+      ]);
+    },
+    TEST_MS,
+  );
 
-  test('3: no operator', async () => {
-    const { code, err } = await rotate(quick, async () => undefined);
-    expect([code, err]).toEqual([3, expect.stringContaining('El operador no empezó en 5 s')]);
-  }, 60_000);
+  test(
+    '3: no operator',
+    async () => {
+      const { code, err } = await rotate(quick, async () => undefined);
+      expect([code, err]).toEqual([3, expect.stringContaining('El operador no empezó en 5 s')]);
+    },
+    TEST_MS,
+  );
 
-  test('4: it is held, and says why', async () => {
-    const { code, out, err } = await rotate(quick, () =>
-      say('Accepting', {}, 'pod market-x does not accept the new key'),
-    );
-    expect(code).toBe(4);
-    expect(out).toContain('Accepting, detenida: pod market-x does not accept the new key');
-    expect(err).toContain('no terminó en 5 s');
-  }, 60_000);
+  test(
+    '4: it is held, and says why',
+    async () => {
+      const { code, out, err } = await rotate(quick, () =>
+        say('Accepting', {}, 'pod market-x does not accept the new key'),
+      );
+      expect(code).toBe(4);
+      expect(out).toContain('Accepting, detenida: pod market-x does not accept the new key');
+      expect(err).toContain('no terminó en 5 s');
+    },
+    TEST_MS,
+  );
 
-  test('4: immediate is not done while the old key is being revoked', async () => {
-    const { code } = await rotate([...quick, '--immediate'], () => say('Revoking'));
-    expect(code).toBe(4);
-  }, 60_000);
+  test(
+    '4: immediate is not done while the old key is being revoked',
+    async () => {
+      const { code } = await rotate([...quick, '--immediate'], () => say('Revoking'));
+      expect(code).toBe(4);
+    },
+    TEST_MS,
+  );
 
-  test('no key is among the arguments of a program that the script starts', async () => {
-    const spies = mkdtempSync(join(folder, 'spies-'));
-    const calls = join(spies, 'calls');
-    for (const [program, path] of [
-      ['kubectl', binaryPath('kubectl')],
-      ['curl', '/usr/bin/curl'],
-    ] as const) {
-      const text = `#!/bin/sh\necho "$@" >> '${calls}'\nexec ${path} "$@"\n`;
-      writeFileSync(join(spies, program), text, { mode: 0o755 });
-    }
-    const PATH = [spies, variables['PATH']].join(delimiter);
-    expect((await rotate([...target, '-u', dashboard.base], finishAtOnce, { PATH })).code).toBe(0);
-    const said = readFileSync(calls, 'utf8');
-    expect(said).toContain('/api/summary');
-    expect(said).toContain('annotate dashboarddeployment market');
-    expect(said).not.toContain('key-number');
-  }, 60_000);
+  test(
+    'no key is among the arguments of a program that the script starts',
+    async () => {
+      const spies = mkdtempSync(join(folder, 'spies-'));
+      const calls = join(spies, 'calls');
+      for (const [program, path] of [
+        ['kubectl', binaryPath('kubectl')],
+        ['curl', '/usr/bin/curl'],
+      ] as const) {
+        const text = `#!/bin/sh\necho "$@" >> '${calls}'\nexec ${path} "$@"\n`;
+        writeFileSync(join(spies, program), text, { mode: 0o755 });
+      }
+      const PATH = [spies, variables['PATH']].join(delimiter);
+      expect((await rotate([...target, '-u', dashboard.base], finishAtOnce, { PATH })).code).toBe(0);
+      const said = readFileSync(calls, 'utf8');
+      expect(said).toContain('/api/summary');
+      expect(said).toContain('annotate dashboarddeployment market');
+      expect(said).not.toContain('key-number');
+    },
+    TEST_MS,
+  );
 });
 
 describe('which resource', () => {
@@ -236,10 +275,14 @@ describe('which resource', () => {
     await create('two', { 'devshelf.dev/repository': 'example/two' });
   });
 
-  test('the environment tells two resources of a repository apart', async () => {
-    expect((await find('-r', 'example/live')).out).toContain(`Target: STAGING ${NAMESPACE}/trial`);
-    expect((await find('-r', 'example/live', '--prod')).out).toContain(`Target: PROD ${NAMESPACE}/live`);
-  }, 60_000);
+  test(
+    'the environment tells two resources of a repository apart',
+    async () => {
+      expect((await find('-r', 'example/live')).out).toContain(`Target: STAGING ${NAMESPACE}/trial`);
+      expect((await find('-r', 'example/live', '--prod')).out).toContain(`Target: PROD ${NAMESPACE}/live`);
+    },
+    TEST_MS,
+  );
 
   test('2: production without --prod, staging with it, two that fit, none; nothing is annotated', async () => {
     const production = await find('-r', `${NAMESPACE}/live`);
@@ -305,23 +348,31 @@ describe('the key of the pages', () => {
     await api.kubectl('delete', 'dashboarddeployment', 'market', '-n', NAMESPACE, '--ignore-not-found');
   });
 
-  test('0: it is written into the Secret that the spec names, and shown nowhere', async () => {
-    await secret('POST', '', 'pages', { ui: 'old', other: 'kept' });
-    const valueFrom = { secretKeyRef: { name: 'pages', key: 'ui' } };
-    await create('market', {}, { extraEnv: [{ name: 'DASHBOARD_UI_API_KEY', valueFrom }] });
-    const { code, out, err } = await rotate([...target, '-u', 'clave "ui" ñ'], finishAtOnce);
-    expect([code, err]).toEqual([0, '']);
-    expect(out).not.toContain('clave "ui"');
-    const { data } = (await api.request('GET', `/api/v1/namespaces/${NAMESPACE}/secrets/pages`)) as {
-      data: Record<string, string>;
-    };
-    const texts = Object.entries(data).map(([name, value]) => [name, Buffer.from(value, 'base64').toString()]);
-    expect(Object.fromEntries(texts)).toEqual({ ui: 'clave "ui" ñ', other: 'kept' });
-  }, 60_000);
+  test(
+    '0: it is written into the Secret that the spec names, and shown nowhere',
+    async () => {
+      await secret('POST', '', 'pages', { ui: 'old', other: 'kept' });
+      const valueFrom = { secretKeyRef: { name: 'pages', key: 'ui' } };
+      await create('market', {}, { extraEnv: [{ name: 'DASHBOARD_UI_API_KEY', valueFrom }] });
+      const { code, out, err } = await rotate([...target, '-u', 'clave "ui" ñ'], finishAtOnce);
+      expect([code, err]).toEqual([0, '']);
+      expect(out).not.toContain('clave "ui"');
+      const { data } = (await api.request('GET', `/api/v1/namespaces/${NAMESPACE}/secrets/pages`)) as {
+        data: Record<string, string>;
+      };
+      const texts = Object.entries(data).map(([name, value]) => [name, Buffer.from(value, 'base64').toString()]);
+      expect(Object.fromEntries(texts)).toEqual({ ui: 'clave "ui" ñ', other: 'kept' });
+    },
+    TEST_MS,
+  );
 
-  test('2: the spec names no Secret for it', async () => {
-    await create('market');
-    const { code, err } = await rotate([...target, '-u', 'clave-ui'], finishAtOnce);
-    expect([code, err]).toEqual([2, expect.stringContaining('spec.extraEnv')]);
-  }, 60_000);
+  test(
+    '2: the spec names no Secret for it',
+    async () => {
+      await create('market');
+      const { code, err } = await rotate([...target, '-u', 'clave-ui'], finishAtOnce);
+      expect([code, err]).toEqual([2, expect.stringContaining('spec.extraEnv')]);
+    },
+    TEST_MS,
+  );
 });

@@ -207,7 +207,7 @@ expect_status() { # WHAT KEY STATUS...
   for wanted; do
     [ "$status" != "$wanted" ] || { ok "/api/summary $status con la clave $what" && return 0; }
   done
-  die 5 "/api/summary con la clave $what: $status (esperado $*): $(advice "$status")"
+  die 5 "/api/summary con la clave $what: $status (esperado $(echo "$*" | tr ' ' /)): $(advice "$status")"
 }
 
 requests_total() {

@@ -61,7 +61,7 @@ async function listen(variables: Variables) {
       () => false,
     );
   };
-  await until('the dashboard answers', answers, 30_000);
+  await until('the dashboard answers', answers, 60_000);
   return { base, port, stop: () => stopProcess(child, 'SIGKILL') };
 }
 

@@ -93,7 +93,8 @@ describe('DevShelf', () => {
     for (const [method, path] of open) {
       if (!own.includes(`${method} ${path}`)) expect(operations.get(`${method} ${path}`)).toEqual([]);
     }
-    for (const [method, path] of bearer) expect(operations.get(`${method} ${path}`)).toEqual(['bearer']);
+    for (const [method, path] of bearer)
+      expect(operations.get(`${method} ${path}`)).toEqual(['OAuth2PasswordBearer', 'bearer']);
     expect(operations.get('GET /metrics')).toEqual(['scrape']);
     expect(operations.has('POST /api/v1/auth/revoke')).toBe(true);
   });

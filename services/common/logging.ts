@@ -84,8 +84,9 @@ export function dashboardLines({ directory, rotation, keep }: DashboardLogOption
   };
   const file = openLogFile({ directory, name: 'dashboard.log', rotation, keep, onTrouble });
   return {
-    write: (line: string) => {
-      standard.write(line);
+    ...standard, // with what asks pino for a line's level
+    write(line: string) {
+      standard.write.call(this, line);
       file.write(line);
     },
   };

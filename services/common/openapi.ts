@@ -34,6 +34,8 @@ export type ApiDescription = {
   readonly title: string;
   readonly version: string;
   readonly description?: string;
+  /** in the order in which a reader wants them */
+  readonly tags?: readonly string[];
   /** security schemes by name, as OpenAPI writes them */
   readonly security: Readonly<Record<string, object>>;
   /** the shape of refusals, and of 422 */
@@ -56,6 +58,7 @@ export function openApiDocument(api: ApiDescription, routes: readonly Described[
   return {
     openapi: '3.1.0',
     info: { title, version, ...(description && { description }) },
+    ...(api.tags && { tags: api.tags.map(name => ({ name })) }),
     paths,
     components: { schemas: sorted(schemas), securitySchemes: api.security },
   };

@@ -22,11 +22,12 @@ function serve(add: (routes: Routes) => void) {
     api: {
       title: 'Things',
       version: '1',
+      tags: ['b', 'a'],
       security: { bearer: { type: 'http', scheme: 'bearer' } },
       refusal: z.object({ message: z.string() }).meta({ id: 'Refusal' }),
       invalid: z.object({ message: z.string() }).meta({ id: 'Invalid' }),
     },
-    guardScheme: 'bearer',
+    guardSchemes: ['bearer'],
     parse: (schema, place, value) => {
       const parsed = schema.safeParse(value);
       if (!parsed.success) throw new Refusal(422, place);
@@ -125,6 +126,7 @@ test('the document says all of it', () => {
   expect(served().routes.document()).toMatchObject({
     openapi: '3.1.0',
     info: { title: 'Things', version: '1' },
+    tags: [{ name: 'b' }, { name: 'a' }],
     paths: {
       '/things/{id}/': {
         put: {

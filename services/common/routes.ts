@@ -12,8 +12,8 @@ export type Place = 'body' | 'query' | 'path';
 
 export type RoutesOptions = {
   readonly api: ApiDescription;
-  /** the scheme of `api.security` that a route with a guard names */
-  readonly guardScheme: string;
+  /** the schemes of `api.security` that a route with a guard names: any of them will do */
+  readonly guardSchemes: readonly string[];
   /** guards the edge; throws the service's own 422 */
   readonly parse: <Schema extends z.ZodType>(schema: Schema, place: Place, value: unknown) => z.output<Schema>;
   /** a refusal in the service's own shape, to be thrown */
@@ -67,7 +67,7 @@ export function declareRoutes(app: FastifyInstance, options: RoutesOptions): Rou
   const methodsByPath = collectMethods(app);
   return {
     add: route => {
-      described.push({ ...route, ...(route.guard && { security: options.guardScheme }) });
+      described.push({ ...route, ...(route.guard && { security: options.guardSchemes }) });
       app.route({
         ...route.options,
         method: route.method,

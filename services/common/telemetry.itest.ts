@@ -274,3 +274,31 @@ test('a job that is given up goes to Sentry, too', async () => {
   await queue.close();
   connection.disconnect();
 }, 60_000);
+
+test.each([
+  ['thrown', "setTimeout(() => { throw new Error('boom password=hunter2'); }, 10)"],
+  ['rejected', "Promise.reject(new Error('boom password=hunter2'))"],
+])(
+  'what ends the process (%s) is said, and goes to Sentry first',
+  async (_case, crash) => {
+    const { events, environment } = await startSentry();
+    const script = `
+    import { openSentry } from ${JSON.stringify(`${SERVICES}common/sentry.ts`)};
+    await openSentry(process.env.SENTRY_DSN, 'crasher');
+    ${crash};
+    setTimeout(() => undefined, 20_000);`;
+    const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
+      env: environment,
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    children.push(child);
+    const said: Buffer[] = [];
+    child.stderr.on('data', chunk => said.push(chunk));
+    expect(await once(child, 'exit')).toEqual([1, null]);
+    expect(Buffer.concat(said).toString()).toContain('Error: boom');
+    expect(events).toMatchObject([
+      { tags: { service: 'crasher', crash: 'yes' }, exception: { values: [{ value: 'boom password=[secret]' }] } },
+    ]);
+  },
+  30_000,
+);

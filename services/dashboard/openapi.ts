@@ -20,7 +20,7 @@ export const dashboardRoutes = (app: FastifyInstance): Routes =>
       refusal,
       invalid,
     },
-    guardScheme: 'apiKey',
+    guardSchemes: ['apiKey'],
     parse,
     refuse: (status, message) => new HttpError(status, message),
   });

@@ -128,7 +128,8 @@ test.each([
 
 test('an answer is kept for its time, and while it is, the database may be away', async () => {
   const { url } = await start({ DASHBOARD_CACHE_SECONDS: '600' });
-  const total = async (path = '/api/summary') => (await (await read(`${url}${path}`)).json()).total_proveedores;
+  const total = async (path = '/api/summary') =>
+    ((await (await read(`${url}${path}`)).json()) as { total_proveedores: number }).total_proveedores;
   const before = await total();
   await query(databaseUrl, "INSERT INTO proveedores (codigo, nombre) VALUES ('NUEVO', 'Nuevo')");
   expect(await total()).toBe(before);
@@ -154,10 +155,10 @@ test('every parameter has an answer of its own', async () => {
      INSERT INTO detalle_pedidos (pedido_id, producto_id, cantidad)
        SELECT o.id, p.id, 1 FROM pedidos o JOIN productos p ON p.proveedor_id = o.proveedor_id`,
   );
-  const products = async (search: string) =>
-    (await (await read(`${url}/api/top-products?${search}`)).json()).map(
-      ({ producto }: { producto: string }) => producto,
-    );
+  const products = async (search: string) => {
+    const answer = await read(`${url}/api/top-products?${search}`);
+    return ((await answer.json()) as { producto: string }[]).map(({ producto }) => producto);
+  };
   expect(await products('')).toEqual(['Dos', 'Uno']);
   expect(await products('limit=1')).toEqual(['Dos']);
   expect(await products('proveedor=X1')).toEqual(['Uno']);

@@ -141,12 +141,14 @@ export function serveAuth(routes: Routes, auth: AuthOptions): void {
 }
 
 const PRUNE_EVERY_MS = 3_600_000;
+// soon as well, for a process may not live an hour
+const FIRST_PRUNE_MS = 60_000;
 
 /** Deletes sessions that ended, once in a while; more than one process at it does no harm. */
 export function forgetOldSessions(app: FastifyInstance, { sessions }: Pick<AuthOptions, 'sessions'>): void {
   const prune = () => sessions.prune().catch(error => app.log.warn({ err: error }, 'old sessions were not deleted'));
-  const timer = setInterval(prune, PRUNE_EVERY_MS).unref();
-  app.addHook('onClose', async () => clearInterval(timer));
+  const timers = [setTimeout(prune, FIRST_PRUNE_MS).unref(), setInterval(prune, PRUNE_EVERY_MS).unref()];
+  app.addHook('onClose', async () => timers.forEach(clearTimeout));
 }
 
 async function grant({ tokens }: AuthOptions, reply: FastifyReply, { userId, sessionId, refreshToken }: Begun) {

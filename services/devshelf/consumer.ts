@@ -38,6 +38,8 @@ export type Consumer = {
   readonly redis: Redis;
   /** Hands over many jobs at once. @throws when Redis does not take them */
   addAll(jobs: readonly Job[]): Promise<void>;
+  /** Jobs that wait, or wait for their time. @throws when Redis does not say */
+  backlog(): Promise<number>;
   start(handlers: Handlers): void;
   /** Takes no new job, and waits for those at hand; after `limitMs` they are given back. */
   drain(limitMs: number): Promise<void>;
@@ -70,6 +72,7 @@ export function openConsumer(settings: ConsumerSettings): Consumer {
     addAll: async jobs => {
       await queue.addBulk(jobs.map(({ name, ...data }) => ({ name, data, opts: optionsOf({ name, ...data } as Job) })));
     },
+    backlog: () => queue.getJobCountByTypes('waiting', 'delayed'),
     start: handlers => {
       const process = (delivery: Delivery, token?: string) => {
         const attempt = deliver(handlers, delivery, token, stop.signal).finally(() => atHand.delete(attempt));

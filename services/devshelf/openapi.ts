@@ -13,14 +13,17 @@ export const apiRoutes = (app: FastifyInstance): Routes =>
       title: 'DevShelf API',
       version: API_VERSION,
       description: 'A library of resources for programmers.',
+      tags: ['resources', 'auth', 'operations'],
       security: {
+        // two names for one thing: /docs logs in with the first and takes a token with the second
+        OAuth2PasswordBearer: { type: 'oauth2', flows: { password: { tokenUrl: '/api/v1/auth/token', scopes: {} } } },
         bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' },
         scrape: { type: 'http', scheme: 'bearer', description: 'The scrape token' },
       },
       refusal,
       invalid,
     },
-    guardScheme: 'bearer',
+    guardSchemes: ['OAuth2PasswordBearer', 'bearer'],
     parse,
     refuse: (status, message) => new HttpError(status, message),
   });
@@ -34,6 +37,7 @@ export function serveSigns(routes: Routes): void {
   routes.add({
     method: 'GET',
     path: '/',
+    tags,
     summary: 'Welcome',
     answer: { status: 200, schema: z.object({ message: z.string() }) },
     handle: () => ({ message: '¡Bienvenido a la API de la Biblioteca de Recursos para Programadores!' }),

@@ -10,11 +10,15 @@ const ALGORITHM = 'HS256';
 /** Whatever `exp` says, no access token is older than this. Seconds */
 const MAX_AGE_SECONDS = 15 * 60;
 
+/** How far the clocks of two pods may be apart: a token must be good at once, wherever it was issued. Seconds */
+const CLOCK_TOLERANCE_SECONDS = 5;
+
 /** What an access token says, once it is known to be ours. */
 export type AccessClaims = {
   readonly userId: string;
   readonly sessionId: string;
   readonly jti: string;
+  /** from then on nobody accepts it, whatever his clock says */
   readonly expiresAt: Date;
 };
 
@@ -28,7 +32,12 @@ export type AccessTokens = {
 
 const claims = z
   .object({ typ: z.literal('access'), sub: z.guid(), sid: z.guid(), jti: z.string().min(1), exp: z.number() })
-  .transform(({ sub, sid, jti, exp }) => ({ userId: sub, sessionId: sid, jti, expiresAt: new Date(exp * 1_000) }));
+  .transform(({ sub, sid, jti, exp }) => ({
+    userId: sub,
+    sessionId: sid,
+    jti,
+    expiresAt: new Date((exp + CLOCK_TOLERANCE_SECONDS) * 1_000),
+  }));
 
 export function accessTokens(keys: KeyringSource, lifetimeSeconds: number): AccessTokens {
   return {
@@ -64,6 +73,7 @@ async function claimsOf(token: string, keyring: Keyring): Promise<AccessClaims |
       audience: AUDIENCE,
       requiredClaims: ['exp', 'iat'],
       maxTokenAge: MAX_AGE_SECONDS,
+      clockTolerance: CLOCK_TOLERANCE_SECONDS,
     });
     return claims.safeParse(payload).data;
   } catch {

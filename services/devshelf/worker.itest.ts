@@ -258,14 +258,34 @@ test('one host is asked once a second, however many links lead there', async () 
 }, 30_000);
 
 test('the queue is measured: what waits, and since when', async () => {
-  for (let count = 0; count < 3; count++)
-    await queue.add('link.check', { id: 'x' }, { timestamp: Date.now() - 60_000, delay: 3_600_000 });
-  await queue.pause();
-  await queue.add('link.check', { id: 'x' }, { timestamp: Date.now() - 60_000 });
+  const minuteAgo = { timestamp: Date.now() - 60_000 };
+  await queue.add('link.check', { id: 'x' }, { ...minuteAgo, delay: 3_600_000 });
+  await queue.pause(); // nobody takes what waits
+  await queue.add('link.check', { id: 'x' }, minuteAgo);
+  await queue.add('link.check', { id: 'x' });
+  try {
+    const worker = await startWorker();
+    await until(
+      'the sweep waits, too',
+      async () => (await metric(worker, 'devshelf_queue_jobs{state="waiting"}')) === 3,
+    );
+    expect(await metric(worker, 'devshelf_queue_jobs{state="delayed"}')).toBe(1);
+    expect(await metric(worker, 'devshelf_queue_jobs{state="active"}')).toBe(0);
+    expect(await metric(worker, 'devshelf_queue_jobs{state="failed"}')).toBe(0);
+    expect(await metric(worker, 'devshelf_queue_oldest_waiting_seconds')).toBeGreaterThanOrEqual(60);
+  } finally {
+    await queue.resume();
+  }
+}, 30_000);
+
+test('its own routes: two that touch nothing, and metrics for who has the token', async () => {
   const worker = await startWorker();
-  expect(await metric(worker, 'devshelf_queue_jobs{state="delayed"}')).toBe(3);
-  expect(await metric(worker, 'devshelf_queue_jobs{state="active"}')).toBe(0);
-  await queue.resume();
+  expect(await (await fetch(`${worker.base}/live`)).json()).toEqual({ status: 'alive' });
+  expect(await (await fetch(`${worker.base}/health`)).json()).toEqual({ status: 'healthy' });
+  const refused = await fetch(`${worker.base}/metrics`);
+  expect([refused.status, await refused.json()]).toEqual([401, { detail: 'Not authenticated' }]);
+  const nowhere = await fetch(`${worker.base}/nowhere`);
+  expect([nowhere.status, await nowhere.json()]).toEqual([404, { detail: 'Not Found' }]);
 }, 30_000);
 
 test('without Redis it lives on unready, and takes jobs again once an empty Redis is back', async () => {
