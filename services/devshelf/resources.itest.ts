@@ -122,9 +122,21 @@ test.each([
   }
 });
 
-test('as long as the columns allow, in characters', async () => {
-  const response = await create({ title: '😀'.repeat(255), type: '😀'.repeat(50), description: '😀'.repeat(10_000) });
+test.each([
+  ['in characters', '😀'],
+  ['in one word, which no index takes', 'x'],
+  ['in many words', 'ab '],
+])('as long as the columns allow: %s', async (_case, unit) => {
+  const long = (length: number) => [...unit.repeat(length)].slice(0, length).join('');
+  const given = {
+    title: long(255),
+    type: long(50),
+    description: long(10_000),
+    url: `https://example.org/${'x'.repeat(1_004)}`,
+  };
+  const response = await create(given);
   expect(response.statusCode).toBe(201);
+  expect((await ask('GET', LIST + response.json().id)).json()).toMatchObject(given);
 });
 
 test('only its owner changes or deletes a resource; one of nobody is changed by nobody', async () => {
