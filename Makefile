@@ -48,6 +48,7 @@ deploy: ## installs the operator into the cluster of the current kubeconfig; IMA
 generate: $(PACKAGES) ## writes crds/, the reference and the database clients anew from their sources
 	@node operator/src/api/generate.ts
 	@npm run --silent generate:prisma
+	@npm run --silent generate:pages
 	@git status --short -- crds charts docs operator/src/api services
 
 lint: $(PACKAGES) ## formatting, lint rules, import directions, types

@@ -61,15 +61,24 @@ describe('all scripts', () => {
     expect(execFileSync('shellcheck', ['-x', ...SCRIPTS], { cwd: import.meta.dirname, encoding: 'utf8' })).toBe('');
   });
 
-  test.each(RUNNABLE)('%s --help names each of its flags and exit codes', async script => {
+  test.each(RUNNABLE)('%s --help and the reference name each of its flags and exit codes', async script => {
     const { code, out } = await runScript(script, ['--help']);
     expect(code).toBe(0);
     expect(out).toContain(`${script} `);
     expect(out).toContain('Códigos: 0 ');
+    const reference = readFileSync(join(import.meta.dirname, '../docs/reference/scripts.md'), 'utf8');
+    const section = reference.split(/^## /m).find(text => text.startsWith(script)) ?? '';
+    for (const [, exit] of out.slice(out.indexOf('Códigos')).matchAll(/(\d+) \p{L}/gu)) {
+      expect(section).toContain(`\n| ${exit} | `);
+    }
     const source = readFileSync(join(import.meta.dirname, script), 'utf8');
     const flags = [...source.matchAll(/^ {4}(-[\w-]+)(?: \| (--\w+))?\)/gm)].flatMap(([, ...names]) => names);
     const letters = /getopts '([^']+)'/.exec(source)?.[1]?.replaceAll(':', '') ?? '';
-    for (const flag of [...flags, ...[...letters].map(letter => `-${letter}`)]) if (flag) expect(out).toContain(flag);
+    for (const flag of [...flags, ...[...letters].map(letter => `-${letter}`)]) {
+      if (flag === undefined) continue;
+      expect(out).toContain(flag);
+      if (flag !== '--help' && !(flag === '-h' && out.includes('-h, --help'))) expect(section).toContain(flag);
+    }
     expect(flags.length + letters.length).toBeGreaterThan(2);
   });
 

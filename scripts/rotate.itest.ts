@@ -36,7 +36,7 @@ beforeAll(async () => {
   await installCrds();
   await api.request('POST', '/api/v1/namespaces', { metadata: { name: NAMESPACE } });
   await secret('POST', '', 'market-api-key', { key: key(generation) });
-  dashboard = await startDashboard({ API_KEYRING_DIR: keyring });
+  dashboard = await startDashboard({ API_KEYRING_DIR: keyring, DASHBOARD_RATELIMIT_ENABLED: 'false' });
   const programs = dirname(binaryPath('kubectl'));
   variables = { PATH: [programs, process.env['PATH']].join(delimiter), KUBECONFIG: api.adminKubeconfigPath };
 }, BUILD_MS);

@@ -222,7 +222,7 @@ verify() {
   before=$(requests_total "$new_key")
   expect_status nueva "$new_key" 200 500
   if [ -n "$previous_until" ]; then
-    expect_status "anterior, aún válida," "$old_key" 200 500 401
+    expect_status anterior "$old_key" 200 500 401
   else
     expect_status anterior "$old_key" 401
   fi

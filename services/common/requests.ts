@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
 import { type FastifyInstance, type FastifyServerOptions, LogController } from 'fastify';
 import type { Logger } from './logging.ts';
 import { OPERATIONAL_ROUTES, routeOf } from './metrics.ts';
@@ -66,4 +67,26 @@ export function logRequests(app: FastifyInstance): void {
     );
     done();
   });
+}
+
+const CLIENT_ERRORS: Readonly<Record<string, readonly [status: string, detail: string]>> = {
+  HPE_HEADER_OVERFLOW: ['431 Request Header Fields Too Large', 'Request Header Fields Too Large'],
+  ERR_HTTP_REQUEST_TIMEOUT: ['408 Request Timeout', 'Request Timeout'],
+};
+
+/** For Fastify's `clientErrorHandler`: what is no HTTP meets no hook, and is answered in our shape all the same. */
+export function answerWithoutHooks(headers: Readonly<Record<string, string>> = {}) {
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  return (error: Error & { code?: string }, socket: Socket): void => {
+    if (error.code === 'ECONNRESET' || !socket.writable) {
+      socket.destroy();
+      return;
+    }
+    const [status, detail] = CLIENT_ERRORS[error.code ?? ''] ?? ['400 Bad Request', 'Bad Request'];
+    const body = JSON.stringify({ detail });
+    socket.end(
+      `HTTP/1.1 ${status}\r\n${lines.join('')}X-Request-ID: ${randomUUID()}\r\nContent-Type: application/json\r\n` +
+        `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+    );
+  };
 }

@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { expect, test } from '@jest/globals';
 import { stopProcess, until } from './testing/processes.ts';
 
@@ -42,4 +43,23 @@ test('a warning leaves at once, with what was said before it', async () => {
   );
   await until('the process is gone', () => child.signalCode !== null && child.stdout?.readableEnded === true);
   expect(output()).toMatch(/before.*\n.*trouble.*\n$/);
+});
+
+test('a reader that does not read holds up nothing, and has every line once it reads again', async () => {
+  const text = `import { writeSync } from 'node:fs';
+    import { createLogger } from ${JSON.stringify(LOGGING)};
+    void process.stdout; // makes the pipe non-blocking
+    const logger = createLogger('t', 'info');
+    const begun = performance.now();
+    for (let n = 0; n < 5_000; n += 1) { logger.info({ n }, 'line'); if (n % 100 === 0) await new Promise(setImmediate); }
+    writeSync(2, String(performance.now() - begun));
+    setTimeout(() => undefined, 1_000);`;
+  const child = spawn(process.execPath, ['--input-type=module', '--eval', text], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const [elapsed] = await once(child.stderr, 'data');
+  // a thousand lines fill the pipe
+  expect(Number(elapsed)).toBeLessThan(2_000);
+  const chunks: Buffer[] = [];
+  for await (const chunk of child.stdout) chunks.push(chunk);
+  const lines = Buffer.concat(chunks).toString().trim().split('\n');
+  expect(lines.map(line => JSON.parse(line).n)).toEqual([...Array(5_000).keys()]);
 });

@@ -1,9 +1,8 @@
-import { randomUUID } from 'node:crypto';
-import type { Socket } from 'node:net';
 import cors from '@fastify/cors';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { OPERATIONAL_ROUTES, routeOf } from '../common/metrics.ts';
 import { clientKey, judge, memoryHits, rateLimitHeaders } from '../common/rate-limit.ts';
+import { answerWithoutHooks } from '../common/requests.ts';
 import type { DashboardConfig } from './config.ts';
 
 const SECURITY_HEADERS = {
@@ -29,27 +28,8 @@ export function secureResponses(app: FastifyInstance, config: DashboardConfig): 
   });
 }
 
-const CLIENT_ERRORS: Readonly<Record<string, readonly [status: string, detail: string]>> = {
-  HPE_HEADER_OVERFLOW: ['431 Request Header Fields Too Large', 'Request Header Fields Too Large'],
-  ERR_HTTP_REQUEST_TIMEOUT: ['408 Request Timeout', 'Request Timeout'],
-};
-
 /** What is no HTTP meets no hook; its answer carries the headers all the same. */
-export function answerBrokenRequests(config: DashboardConfig) {
-  const headers = Object.entries(headersOf(config)).map(([name, value]) => `${name}: ${value}\r\n`);
-  return (error: Error & { code?: string }, socket: Socket): void => {
-    if (error.code === 'ECONNRESET' || !socket.writable) {
-      socket.destroy();
-      return;
-    }
-    const [status, detail] = CLIENT_ERRORS[error.code ?? ''] ?? ['400 Bad Request', 'Bad Request'];
-    const body = JSON.stringify({ detail });
-    socket.end(
-      `HTTP/1.1 ${status}\r\n${headers.join('')}X-Request-ID: ${randomUUID()}\r\nContent-Type: application/json\r\n` +
-        `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
-    );
-  };
-}
+export const answerBrokenRequests = (config: DashboardConfig) => answerWithoutHooks(headersOf(config));
 
 /** The kubelet, Prometheus and the operator come by the pod's address, over plain HTTP, and often. */
 const isOperational = (request: FastifyRequest) => OPERATIONAL_ROUTES.includes(routeOf(request));

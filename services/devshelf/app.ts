@@ -5,7 +5,7 @@ import type { KeyringSource } from '../common/keyring.ts';
 import type { Logger } from '../common/logging.ts';
 import { countRequests } from '../common/metrics.ts';
 import { serveReadiness } from '../common/readiness.ts';
-import { echoRequestId, logRequests, serverOptions } from '../common/requests.ts';
+import { answerWithoutHooks, echoRequestId, logRequests, serverOptions } from '../common/requests.ts';
 import { serveMetrics } from '../common/scrape.ts';
 import { closePolitely, type Lifecycle } from '../common/shutdown.ts';
 import { authenticate, forgetOldSessions, openAuth, serveAuth } from './auth.ts';
@@ -41,6 +41,7 @@ export function buildApp(options: AppOptions): FastifyInstance {
   const app = fastify({
     ...serverOptions(options.logger),
     trustProxy: config.TRUST_PROXY,
+    clientErrorHandler: answerWithoutHooks(),
   }) as unknown as FastifyInstance;
   echoRequestId(app);
   closePolitely(app, lifecycle);

@@ -35,6 +35,18 @@ test('the document names every route there is, and each of them is served', asyn
   }
 });
 
+test.each(ROUTES.filter(route => route !== 'GET /'))('%s is the same with and without trailing slash', async route => {
+  const [method = '', path = ''] = route.split(' ');
+  const url = path.replace('{id}', 'x').replace(/\/$/, '');
+  const ask = async (given: string) => {
+    const response = await app.inject({ method: method as 'GET', url: given });
+    return [response.statusCode, response.body.slice(0, 30)];
+  };
+  const [status] = await ask(url);
+  expect(status).not.toBe(405);
+  expect(await ask(`${url}/`)).toEqual(await ask(url));
+});
+
 test('it is OpenAPI 3.1 whose references all lead somewhere', async () => {
   const response = await app.inject('/openapi.json');
   expect(response.headers['content-type']).toBe('application/json; charset=utf-8');

@@ -122,9 +122,21 @@ test.each([
   }
 });
 
-test('as long as the columns allow, in characters', async () => {
-  const response = await create({ title: '😀'.repeat(255), type: '😀'.repeat(50), description: '😀'.repeat(10_000) });
+test.each([
+  ['in characters', '😀'],
+  ['in one word, which no index takes', 'x'],
+  ['in many words', 'ab '],
+])('as long as the columns allow: %s', async (_case, unit) => {
+  const long = (length: number) => [...unit.repeat(length)].slice(0, length).join('');
+  const given = {
+    title: long(255),
+    type: long(50),
+    description: long(10_000),
+    url: `https://example.org/${'x'.repeat(1_004)}`,
+  };
+  const response = await create(given);
   expect(response.statusCode).toBe(201);
+  expect((await ask('GET', LIST + response.json().id)).json()).toMatchObject(given);
 });
 
 test('only its owner changes or deletes a resource; one of nobody is changed by nobody', async () => {
@@ -227,10 +239,11 @@ test('a total follows a write of this process at once', async () => {
 
 test('following the links gives every resource once, in one order', async () => {
   await sql(
-    `INSERT INTO resources (title, url, type) SELECT n::text, 'https://example.org/', 'paged' FROM generate_series(1, 25) n`,
+    `INSERT INTO resources (title, url, type, created_at) SELECT n::text, 'https://example.org/', 'paged', now() - n % 7 * interval '1 min' FROM generate_series(1, 25) n`,
   );
   const all = (await ask('GET', `${LIST}?type=paged`)).json();
-  expect(all).toHaveLength(25);
+  const ordered = await sql("SELECT id FROM resources WHERE type = 'paged' ORDER BY created_at, id");
+  expect(all.map(({ id }: { id: string }) => ({ id }))).toEqual(ordered);
   const followed = [];
   let next: string | undefined = `${LIST}?type=paged&limit=7`;
   while (next !== undefined) {
@@ -244,7 +257,7 @@ test('following the links gives every resource once, in one order', async () => 
 
 test('far into the list the order is the same', async () => {
   await sql(
-    `INSERT INTO resources (title, url, type) SELECT n::text, 'https://example.org/', 'deep' FROM generate_series(1, 300) n`,
+    `INSERT INTO resources (title, url, type, created_at) SELECT n::text, 'https://example.org/', 'deep', now() - n % 7 * interval '1 min' FROM generate_series(1, 300) n`,
   );
   const expected = await sql(`SELECT id FROM resources WHERE type = 'deep' ORDER BY created_at, id`);
   const pages = [];

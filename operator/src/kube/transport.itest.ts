@@ -247,15 +247,23 @@ test('every attempt is counted, under the verb and the resource', async () => {
 // what lies behind the API server: a pod's answer is an answer, whatever its status
 test('text gives the answer of what is behind, and throws the refusal of the API server itself', async () => {
   const backend = createServer((request, response) => {
-    response.writeHead(request.url === '/busy' ? 503 : 200, { 'content-type': 'text/plain' });
+    response.writeHead(request.url === '/busy' ? 503 : 401, { 'content-type': 'text/plain' });
     response.end(`behind ${request.url}`);
   }).listen(0, '127.0.0.1');
   await once(backend, 'listening');
   const { port } = backend.address() as AddressInfo;
   const server = `http://127.0.0.1:${port}`;
-  const behind = createTransport({ server, namespace: 'x', credentials: async () => ({ headers: {}, tls: {} }) });
+  let renewed = 0;
+  const credentials = async (renew: boolean) => {
+    if (renew) renewed += 1;
+    return { headers: {}, tls: {} };
+  };
+  const behind = createTransport({ server, namespace: 'x', credentials });
   const busy = await behind.text({ method: 'GET', path: '/busy' });
   expect(busy).toEqual({ status: 503, contentType: 'text/plain', text: 'behind /busy' });
+  // the pod knows nothing of our credentials for the API server
+  expect(await behind.text({ method: 'GET', path: '/secret' })).toMatchObject({ status: 401 });
+  expect(renewed).toBe(0);
   await behind.close();
   backend.close();
   const path = pathOf(pods, { namespace: 'default', name: 'none', subresource: 'proxy' });

@@ -208,6 +208,12 @@ type Opened = {
   retryAfterMs: number | undefined;
 };
 
+function openedBy(answer: IncomingMessage): Opened {
+  const { statusCode: status = 0, headers } = answer;
+  const retryAfterMs = parseRetryAfter(headers['retry-after'], Date.now());
+  return { answer, status, contentType: headers['content-type'], retryAfterMs };
+}
+
 class PooledTransport implements Transport {
   readonly #cluster: Cluster;
   readonly #options: TransportOptions;
@@ -246,12 +252,20 @@ class PooledTransport implements Transport {
   async text(request: Request): Promise<TextAnswer> {
     const attempt = describe(request);
     return this.#timed(attempt, async signal => {
-      const { answer, status, contentType, retryAfterMs } = await this.#open(attempt, this.#behind, signal);
-      const text = await readText(answer, signal);
-      const body = status >= 400 ? parseStatus(contentType, text) : undefined;
-      if (body) throw refused(attempt.code, attempt.what, { status, body, retryAfterMs });
+      const first = await this.#readBehind(request, signal, false);
+      // a 401 may be the pod's own word: only the API server's says that our credentials are old
+      const answer = first.status === 401 && first.refusal ? await this.#readBehind(request, signal, true) : first;
+      const { status, contentType, text, refusal, retryAfterMs } = answer;
+      if (refusal) throw refused(attempt.code, attempt.what, { status, body: refusal, retryAfterMs });
       return { result: { status, contentType, text }, status };
     });
+  }
+
+  async #readBehind(request: Request, signal: AbortSignal, renew: boolean) {
+    const opened = openedBy(await this.#send(request, this.#behind, signal, renew));
+    const text = await readText(opened.answer, signal);
+    const refusal = opened.status >= 400 ? parseStatus(opened.contentType, text) : undefined;
+    return { ...opened, text, refusal };
   }
 
   async *watch<T>(path: string, query: Query, signal?: AbortSignal, options: WatchOptions = {}) {
@@ -343,13 +357,7 @@ class PooledTransport implements Transport {
       await readText(answer, signal); // its connection can then be used again
       answer = await this.#send(request, pool, signal, true);
     }
-    const { statusCode: status = 0, headers } = answer;
-    return {
-      answer,
-      status,
-      contentType: headers['content-type'],
-      retryAfterMs: parseRetryAfter(headers['retry-after'], Date.now()),
-    };
+    return openedBy(answer);
   }
 
   async #send(request: Request, pool: ConnectionPool, signal: AbortSignal, renew: boolean): Promise<IncomingMessage> {

@@ -14,7 +14,10 @@ export class MigrateError extends Error {
   }
 }
 
-export const LOCK_NOT_AVAILABLE = '55P03';
+/** Somebody else holds a lock, or two waited for each other and this one gave way: nothing is left of the attempt. */
+const LOCKED = new Set(['55P03', '40P01']);
+
+export const isLocked = (error: unknown): boolean => error instanceof DatabaseError && LOCKED.has(error.code ?? '');
 
 // administrator's shutdown, crash of another backend, not accepting connections yet: the server is or was going away
 const GOING_AWAY = new Set(['57P01', '57P02', '57P03']);

@@ -153,6 +153,21 @@ test('a table that others hold is tried again, then the run gives up as locked w
   expect(await retrying).toMatchObject({ result: 'up to date', applied: [B] });
 });
 
+test('a migration that gives way in a deadlock is tried again', async () => {
+  write(A, 'CREATE TABLE a (id INT); CREATE TABLE b (id INT);');
+  await migrate(['up']);
+  // it waits as long as PostgreSQL takes to see a deadlock, and is the one that sees it first
+  write(B, 'LOCK TABLE a; SELECT pg_sleep(0.5); LOCK TABLE b; ALTER TABLE a ADD COLUMN note TEXT;');
+  const holder = new Client({ connectionString: databaseUrl });
+  await holder.connect();
+  await holder.query('BEGIN; SET LOCAL deadlock_timeout = 60000; LOCK TABLE b;');
+  const retrying = migrate(['up'], { MIGRATE_LOCK_TIMEOUT_MS: '20000' });
+  const other = holder.query('LOCK TABLE a; COMMIT;');
+  expect(await retrying).toMatchObject({ result: 'up to date', applied: [B] });
+  await other;
+  await holder.end();
+});
+
 test('two at once: one applies, the other waits and finds nothing to do', async () => {
   write(A, 'CREATE TABLE a (id INT); SELECT pg_sleep(1);');
   const verdicts = await Promise.all([migrate(['up']), migrate(['up'])]);

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Client, DatabaseError } from 'pg';
-import { describe, isConnectionLoss, LOCK_NOT_AVAILABLE, MigrateError } from './errors.ts';
+import type { Client } from 'pg';
+import { describe, isConnectionLoss, isLocked, MigrateError } from './errors.ts';
 import type { Migration } from './files.ts';
 import { type Comparison, compare, createHistory, readHistory } from './history.ts';
 import { findContract } from './lint.ts';
@@ -144,8 +144,8 @@ async function retryOrStop(
   sql: string,
   options: RunOptions,
 ): Promise<void> {
-  const locked = error instanceof DatabaseError && error.code === LOCK_NOT_AVAILABLE;
-  if (!locked) throw new MigrateError('failed', `${id}: ${describe(error, sql)}`, { cause: error, failed: [id] });
+  if (!isLocked(error))
+    throw new MigrateError('failed', `${id}: ${describe(error, sql)}`, { cause: error, failed: [id] });
   if (attempt >= LOCK_RETRIES) throw new MigrateError('locked', `${id}: ${describe(error, sql)}`, { cause: error });
   options.log(`${id} waits for a lock, retry ${attempt + 1} of ${LOCK_RETRIES}`);
   await sleep(options.lockTimeoutMs * (0.1 + Math.random() * 0.2));
