@@ -90,8 +90,9 @@ export async function measureThroughput(contenders: Contenders, client: Client, 
       [contenders.traced[row.service], row.ours],
     ];
     const load = { clients: row.clients ?? CLIENTS, seconds: turns.seconds };
-    for (const [server, requests] of takers)
-      await turn(client, server, { ...load, requests, seconds: WARM_UP_SECONDS });
+    for (const [server, requests] of takers) {
+      await turn(client, server, { clients: CLIENTS, requests, seconds: WARM_UP_SECONDS });
+    }
     const rounds: [Turn, Turn, Turn][] = [];
     for (let round = 0; round < turns.rounds; round += 1) rounds.push(await roundOf(client, takers, load, round));
     const result = throughputOf(row, rounds);

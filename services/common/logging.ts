@@ -74,13 +74,16 @@ export type DashboardLogOptions = {
   readonly keep: number;
 };
 
+/** As pino would mark the line of an error: it leaves at once. */
+const URGENT = { lastLevel: pino.levels.values['error'] };
+
 /** Standard output, and `dashboard.log` in the directory where one is given. */
 export function dashboardLines({ directory, rotation, keep }: DashboardLogOptions): DestinationStream {
   const standard = standardOutput();
   if (directory === undefined) return standard;
   const onTrouble = (msg: string) => {
     const line = { level: 'ERROR', ts: new Date().toISOString(), logger: 'dashboard', msg };
-    standard.write(`${JSON.stringify(line)}\n`);
+    standard.write.call(URGENT, `${JSON.stringify(line)}\n`);
   };
   const file = openLogFile({ directory, name: 'dashboard.log', rotation, keep, onTrouble });
   return {

@@ -51,14 +51,14 @@ test('stock is what came in less what went out, and new rows find their place be
   await query(url, "INSERT INTO proveedores (codigo, nombre) VALUES ('NUEVO', 'Nuevo')");
   await query(url, 'INSERT INTO pedidos (proveedor_id) VALUES (1)');
   await query(url, "INSERT INTO movimientos_stock (producto_id, tipo, cantidad) VALUES (1, 'ingreso', 1)");
-});
+}, 60_000);
 
 test('a market that has rows of its own is left alone', async () => {
   const { url, migrate } = await emptyMarket('in_use');
   await query(url, "INSERT INTO categorias (nombre) VALUES ('Propia')");
   expect(await migrate('seed')).toBe(0);
   expect(await query(url, 'SELECT count(*)::int AS n FROM productos')).toEqual([{ n: 0 }]);
-});
+}, 60_000);
 
 test.each([
   [['seed', '--movements', 'many']],

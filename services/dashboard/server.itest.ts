@@ -41,7 +41,14 @@ type Running = {
 async function start(environment: Record<string, string> = {}): Promise<Running> {
   const port = await freePort();
   const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', SERVER], {
-    env: { DATABASE_URL: databaseUrl, HOST: '127.0.0.1', PORT: String(port), DASHBOARD_API_KEY: KEY, ...environment },
+    env: {
+      DATABASE_URL: databaseUrl,
+      HOST: '127.0.0.1',
+      PORT: String(port),
+      DASHBOARD_API_KEY: KEY,
+      SHUTDOWN_DRAIN_MS: '200',
+      ...environment,
+    },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   started.push(child);
@@ -89,8 +96,9 @@ test('each request is a line of today’s fields, on standard output and in the 
 
 test('a log folder that cannot be used is said once, and everything is served', async () => {
   writeFileSync(join(folder.path, 'no-folder'), '');
-  const { url, output } = await start({ DASHBOARD_LOG_DIR: join(folder.path, 'no-folder') });
+  const { url, child, output } = await start({ DASHBOARD_LOG_DIR: join(folder.path, 'no-folder') });
   for (let turn = 0; turn < 3; turn += 1) expect((await read(`${url}/api/summary`)).status).toBe(200);
+  await stopProcess(child, 'SIGTERM');
   expect(output().match(/the log file cannot be written/g)).toHaveLength(1);
 }, 30_000);
 

@@ -47,4 +47,4 @@ test('with a password its users log in, without one nobody does', async () => {
   };
   expect(await statusAt(open.url)).toBe(200);
   expect(await statusAt(shut.url)).toBe(401);
-});
+}, 60_000);
