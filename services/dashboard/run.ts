@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import { readConfig } from '../common/config.ts';
 import { openKeyring, reporting } from '../common/keyring.ts';
+import { showKeyrings } from '../common/keyring-metrics.ts';
 import { createDashboardLogger, dashboardLines } from '../common/logging.ts';
 import { createRegistry } from '../common/metrics.ts';
 import { openSentry, reportErrors } from '../common/sentry.ts';
@@ -35,6 +36,7 @@ export async function run(extend: (app: FastifyInstance) => void = () => undefin
     key: config.SCRAPE_TOKEN,
     ...reporting(logger, 'scrape token'),
   });
+  showKeyrings(registry, { api: apiKeys, scrape: scrapeKeys });
   const database = openDatabase(config, logger, registry);
   const folding = foldRegularly(database.fold, logger);
 

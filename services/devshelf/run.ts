@@ -9,6 +9,7 @@ import {
   openKeyring,
   reporting,
 } from '../common/keyring.ts';
+import { showKeyrings } from '../common/keyring-metrics.ts';
 import { createLogger, type Logger } from '../common/logging.ts';
 import { createRegistry } from '../common/metrics.ts';
 import { openSentry, reportErrors } from '../common/sentry.ts';
@@ -33,6 +34,7 @@ export async function run(extend: (app: FastifyInstance) => void = () => undefin
     key: config.SCRAPE_TOKEN,
     ...reporting(logger, 'scrape token'),
   });
+  showKeyrings(registry, { signing: signingKeys, scrape: scrapeKeys });
   const database = openDatabase(config, logger, registry);
   // Redis' client is not loaded where there is no Redis
   const redis =

@@ -1,6 +1,7 @@
 // What both kinds have in common. Defaults live here and nowhere else; rules that need two fields are CEL.
 import * as z from 'zod';
 import { type CelRule, foreignObject, mapList, objectName, quantity, rules, seconds, stringMap } from './kubernetes.ts';
+import { rotatingKey } from './rotation.ts';
 
 export const GROUP = 'apps.devshelf.dev';
 export const VERSION = 'v1alpha1';
@@ -480,6 +481,7 @@ export const commonSpec = z.object({
       'Managed: a NetworkPolicy lets in requests to the service port and the operator’s reading of the metrics only.',
     ),
   disruption,
+  scrapeToken: rotatingKey('The token with which Prometheus reads the metrics.'),
   topologySpread: z
     .enum(['PreferZones', 'RequireZones', 'Disabled'])
     .default('PreferZones')

@@ -1,16 +1,11 @@
 // The definitions against a real API server: what it accepts, fills in, refuses, and with which words.
-import { mkdtempSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import * as z from 'zod';
 import { type ApiServer, startApiServer } from '../../../test-e2e/cluster/apiserver.ts';
 import { API_VERSION, GROUP, VERSION } from './common.ts';
 import { crdName, resourceSchema } from './crd.ts';
 import { KINDS, type KindDefinition } from './kinds.ts';
 import { parseResource } from './resource.ts';
-import { rotation } from './rotation.ts';
-import { type StructuralSchema, structuralSchema } from './structural.ts';
+import type { StructuralSchema } from './structural.ts';
 
 const BUILD_MS = 15 * 60_000; // the first time the API server itself is built
 const CRDS = new URL('../../../crds', import.meta.url).pathname;
@@ -137,7 +132,9 @@ describe.each(KINDS)('$kind', definition => {
     const columns = async (...args: string[]) =>
       (await api.kubectl('get', definition.shortName, ...args)).split('\n')[0]?.split(/\s+/);
     expect(await columns()).toEqual(['NAME', 'READY', 'PHASE', 'IMAGE', 'REPLICAS', 'AGE']);
-    expect(await columns('-o', 'wide')).toEqual(expect.arrayContaining(['CANDIDATE', 'REJECTED', 'MESSAGE']));
+    expect(await columns('-o', 'wide')).toEqual(
+      expect.arrayContaining(['CANDIDATE', 'REJECTED', 'KEY-ROTATES', 'MESSAGE']),
+    );
   });
 
   const good = definition.smallestSpec;
@@ -300,6 +297,39 @@ describe.each(KINDS)('$kind', definition => {
     ],
   ];
 
+  const keys = ['scrapeToken', definition.kind === 'DashboardDeployment' ? 'apiKey' : 'signingKey'];
+  const rotates = (key: string, rotation: object) => ({ [key]: { rotation } });
+  for (const key of keys) {
+    refused.push(
+      [
+        `spec.${key}.rotation`,
+        'both ways to rotate',
+        rotates(key, { schedule: '0 4 1 * *', intervalSeconds: 86_400 }),
+        'give either schedule or intervalSeconds, not both',
+      ],
+      [
+        `spec.${key}.rotation`,
+        'a time zone for an interval',
+        rotates(key, { intervalSeconds: 86_400, timeZone: 'UTC' }),
+        'timeZone belongs to schedule',
+      ],
+      [
+        `spec.${key}.rotation.schedule`,
+        'a schedule of four fields',
+        rotates(key, { schedule: '0 4 1 *' }),
+        'must have five cron fields',
+      ],
+    );
+  }
+
+  test.each([
+    ['a schedule', { schedule: '0 4 1 * *', timeZone: 'Europe/Madrid' }],
+    ['an interval', { intervalSeconds: 86_400 }],
+    ['only when asked for', { overlapSeconds: 900 }],
+  ])('rotation by %s is accepted', async (_case, rotation) => {
+    for (const key of keys) await accepted({ ...good, ...rotates(key, rotation) });
+  });
+
   test.each(refused)('%s: %s is refused, and why', async (_field, _wrong, change, words) => {
     expect(await refusal(definition, 'bad', { ...good, ...change })).toContain(words);
   });
@@ -321,57 +351,5 @@ describe.each(KINDS)('$kind', definition => {
       field => tried.filter(other => other === field).length < ruled.filter(other => other === field).length,
     );
     expect(untried).toEqual([]);
-  });
-});
-
-// rotation is in no resource yet: its rules are tried in a definition of their own
-describe('rotation', () => {
-  const definition = {
-    apiVersion: 'apiextensions.k8s.io/v1',
-    kind: 'CustomResourceDefinition',
-    metadata: { name: 'rotations.test.devshelf.dev' },
-    spec: {
-      group: 'test.devshelf.dev',
-      scope: 'Namespaced',
-      names: { kind: 'Rotation', plural: 'rotations', singular: 'rotation' },
-      versions: [
-        {
-          name: 'v1',
-          served: true,
-          storage: true,
-          schema: { openAPIV3Schema: structuralSchema(z.object({ spec: rotation })) },
-        },
-      ],
-    },
-  };
-
-  beforeAll(async () => {
-    const folder = mkdtempSync(join(tmpdir(), 'devshelf-rotation-'));
-    writeFileSync(join(folder, 'rotation.yaml'), JSON.stringify(definition));
-    await api.installCrds(folder);
-  }, 60_000);
-
-  const answer = (spec: object): Promise<string> =>
-    api
-      .request('POST', '/apis/test.devshelf.dev/v1/namespaces/default/rotations?dryRun=All', {
-        apiVersion: 'test.devshelf.dev/v1',
-        kind: 'Rotation',
-        metadata: { name: 'r' },
-        spec,
-      })
-      .then(
-        () => 'accepted',
-        (error: Error) => error.message,
-      );
-
-  test.each([
-    ['a schedule', { schedule: '0 4 1 * *', timeZone: 'Europe/Madrid' }, 'accepted'],
-    ['an interval', { intervalSeconds: 86_400 }, 'accepted'],
-    ['both together', { schedule: '0 4 1 * *', intervalSeconds: 86_400 }, 'give either schedule or intervalSeconds'],
-    ['neither', {}, 'give either schedule or intervalSeconds'],
-    ['a schedule of four fields', { schedule: '0 4 1 *' }, 'must have five cron fields'],
-    ['a time zone for an interval', { intervalSeconds: 86_400, timeZone: 'UTC' }, 'timeZone belongs to schedule'],
-  ])('%s', async (_case, spec, words) => {
-    expect(await answer(spec)).toContain(words);
   });
 });

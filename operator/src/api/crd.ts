@@ -56,6 +56,13 @@ export const PRINTER_COLUMNS: readonly PrinterColumn[] = [
     priority: 1,
   },
   {
+    name: 'Key-rotates',
+    type: 'string',
+    jsonPath: '.status.keys[0].nextRotationTime',
+    description: 'When the API key, or the signing key, is replaced next by the clock.',
+    priority: 1,
+  },
+  {
     name: 'Message',
     type: 'string',
     jsonPath: conditionMessage('Ready'),

@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { commonSpec, commonSpecRules, containerResources, probes, urlSecret } from './common.ts';
 import { rules } from './kubernetes.ts';
+import { rotatingKey } from './rotation.ts';
 
 const worker = z
   .object({
@@ -17,6 +18,10 @@ export const devshelfSpec = commonSpec
       .optional()
       .describe('Redis, for the queue of the worker. Without it there is no worker.'),
     worker,
+    signingKey: rotatingKey(
+      'The key that signs access tokens. They live for at most 15 minutes, and verify meanwhile.',
+      900,
+    ),
   })
   .meta(rules('What is wanted.', ...commonSpecRules));
 

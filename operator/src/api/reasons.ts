@@ -25,6 +25,9 @@ export const REASONS = {
   KeysMinted: 'Every key is there and mounted.',
   Minting: 'A key is being made for the first time.',
   KeyringUnreadable: 'A keyring Secret could not be read or does not hold what it should.',
+  KeysRotating: 'A key is being replaced; callers are served with the old and with the new one.',
+  KeyRotated: 'A key was replaced: the old one is refused now.',
+  RotationHeld: 'A rotation cannot go on, or cannot begin; what callers hold is accepted.',
 
   // migration
   UpToDate: 'The database says that its schema is up to date.',

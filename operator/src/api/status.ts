@@ -1,6 +1,7 @@
 // The status: a projection of what the cluster holds. It may be deleted and comes back.
 import * as z from 'zod';
 import { mapList } from './kubernetes.ts';
+import { KEY_NAMES, ROTATION_STATES } from './rotation.ts';
 
 const time = (description: string) => z.string().meta({ description, format: 'date-time' });
 const count = (description: string) => z.int().min(0).meta({ description, format: 'int64' });
@@ -43,6 +44,21 @@ const incident = z.object({
   restoredImage: z.string().optional().describe('Image that serves again.'),
   evidence: z.string().describe('What was seen, with figures.'),
   runbookURL: z.string().optional().describe('What to do now.'),
+});
+
+const key = z.object({
+  name: z.enum(KEY_NAMES).describe('Which key.'),
+  secret: z.string().describe('Secret with every key that the pods accept.'),
+  state: z
+    .enum(ROTATION_STATES)
+    .describe('Idle, or how far its rotation is. From Draining on, callers hold the new key.'),
+  currentKeyId: z.string().optional().describe('Id of the key that callers are to use; never the key.'),
+  nextKeyId: z.string().optional().describe('Id of the key that is to replace it.'),
+  mode: z.enum(['graceful', 'immediate']).optional().describe('How the rotation that is under way treats the old key.'),
+  request: z.string().optional().describe('The request that was taken up last: value of the annotation that asked.'),
+  previousUntil: time('Until then the key before this one is accepted.').optional(),
+  lastRotationTime: time('When the last rotation ended.').optional(),
+  nextRotationTime: time('When the next one begins by the clock.').optional(),
 });
 
 export const appStatus = z
@@ -89,6 +105,10 @@ export const appStatus = z
       })
       .optional()
       .describe('The last migration.'),
+    keys: z
+      .array(key)
+      .optional()
+      .meta({ description: 'The keys and how far their rotation is.', ...mapList('name') }),
     incidents: z
       .array(incident)
       .max(10)
@@ -105,4 +125,5 @@ export const appStatus = z
 export type AppStatus = z.output<typeof appStatus>;
 export type StatusCondition = z.output<typeof condition>;
 export type Incident = z.output<typeof incident>;
+export type KeyStatus = z.output<typeof key>;
 export type ReleaseStatus = NonNullable<NonNullable<AppStatus['rollout']>['stable']>;

@@ -9,6 +9,7 @@ import * as kinds from '../kube/resource.ts';
 import type { Store } from '../kube/store.ts';
 import type { Transport } from '../kube/transport.ts';
 import type { Action } from '../lifecycle/decision.ts';
+import { firstRecord } from '../lifecycle/key-requests.ts';
 import type { Plan } from '../lifecycle/plan.ts';
 import { iso, type Snapshot } from '../lifecycle/snapshot.ts';
 import { desiredChildren, unwantedChildren } from '../objects/children.ts';
@@ -19,6 +20,7 @@ import { ANNOTATIONS, COMPONENTS, FIELD_MANAGER, LABELS, names } from '../object
 import { rehearsalPod } from '../objects/rehearsal-pod.ts';
 import { revision } from '../objects/revision.ts';
 import type { Claims } from './claims.ts';
+import type { Keys } from './keys.ts';
 import type { OwnWrites } from './own-writes.ts';
 import { type Kept, type KeptChild, type KeptDeployment, REPLICAS_WRITER, WRITER } from './views.ts';
 import { APP_RESOURCES, keyOfApp, type Stores } from './world.ts';
@@ -34,6 +36,7 @@ export interface Tools {
   readonly stores: Stores;
   readonly ownWrites: OwnWrites;
   readonly claims: Claims;
+  readonly keys: Pick<Keys, 'rotate' | 'handOver' | 'sync'>;
   readonly randomBytes: (count: number) => Uint8Array;
   readonly now: () => number;
   /** Asks a rehearsal pod what users would ask. Never throws for what the pod answers. */
@@ -165,6 +168,12 @@ class Hands {
         return this.#mint(action.keyring);
       case 'publishKey':
         return this.#publish(action);
+      case 'rotateKey':
+        return this.#tools.keys.rotate(this.#app, action);
+      case 'handOverKey':
+        return this.#tools.keys.handOver(this.#app, action);
+      case 'syncPods':
+        return this.#tools.keys.sync(this.#app, action);
       case 'createRevision':
         return this.#create(
           kinds.controllerRevisions,
@@ -366,9 +375,12 @@ class Hands {
 
   /** A keyring that was deleted comes back with the key that its callers still hold: none of them is cut off. */
   async #mint(keyring: string): Promise<void> {
-    const key = (await this.#callersKey(keyring)) ?? newKey('1', this.#tools.randomBytes(32));
+    const held = await this.#callersKey(keyring);
+    const key = held ?? newKey('1', this.#tools.randomBytes(32));
     const kid = keyIdOf(key) ?? '1';
-    const secret = keyringSecret(this.#app, keyring, { current: kid, keys: { [kid]: key } });
+    const name = keyringsOf(this.#app).find(({ secret }) => secret === keyring)?.name ?? 'api';
+    const record = firstRecord(this.#seen, name, kid, held !== undefined);
+    const secret = keyringSecret(this.#app, keyring, { current: kid, keys: { [kid]: key } }, record);
     await this.#create(kinds.secrets, this.#tools.stores.secrets, secret);
   }
 

@@ -14,6 +14,7 @@ import { carryOut, type Obstacle, reportInvalid, type Tools, withObstacle, write
 import { Claims } from './claims.ts';
 import { Digests } from './digests.ts';
 import { gather } from './gather.ts';
+import { Keys } from './keys.ts';
 import type { OperatorMetrics } from './metrics.ts';
 import { OwnWrites } from './own-writes.ts';
 import { type Evidence, trialOf } from './trials.ts';
@@ -49,9 +50,11 @@ export class Controller {
   readonly #ownWrites = new OwnWrites();
   readonly #claims = new Claims();
   readonly #digests = new Map<Stores, Digests>();
+  readonly #keys = new Map<Stores, Keys>();
   /** Rollbacks whose end has not been seen yet, for the metric only. */
   readonly #rollbacks = new Map<AppKey, number>();
   readonly #verdicts = new Map<AppKey, string>();
+  readonly #heldRotations = new Set<AppKey>();
   #working: Promise<void> | undefined;
   #synced = false;
 
@@ -140,13 +143,15 @@ export class Controller {
     this.#ownWrites.forget(key);
     this.#rollbacks.delete(key);
     this.#verdicts.delete(key);
+    this.#observeKeys(key, undefined);
   }
 
   async #decided(key: AppKey, app: AppResource, stores: Stores): Promise<void> {
     const { now } = this.#options;
     const judgement = this.#evidence.judgement(key);
     const serviceMonitorAvailable = !this.#world.absent('servicemonitors');
-    const sources = { stores, digests: this.#digestsOf(stores), now: now(), judgement, serviceMonitorAvailable };
+    const keys = this.#keysOf(stores);
+    const sources = { stores, digests: this.#digestsOf(stores), now: now(), judgement, serviceMonitorAvailable, keys };
     const seen = await gather(app, sources);
     this.#evidence.follow(app, trialOf(app, seen.deployment?.record));
     const plan = decide(seen);
@@ -154,6 +159,7 @@ export class Controller {
     this.#log(key, plan);
     const obstacle = await carryOut(seen, plan, tools);
     this.#observe(key, seen, plan);
+    this.#observeKeys(key, seen, plan);
     if (obstacle || !plan.action) await this.#report(seen, plan, obstacle, tools);
     else if (plan.announce) this.#announce(app, plan.announce);
     this.#next(key, plan, obstacle);
@@ -233,12 +239,33 @@ export class Controller {
     metrics.actuationSeconds.observe((seen.now - since) / 1000);
   }
 
+  #observeKeys(key: AppKey, seen: Snapshot | undefined, plan?: Plan): void {
+    const { metrics } = this.#options;
+    const held = plan?.conditions.some(({ reason }) => reason === 'RotationHeld') ?? false;
+    if (held) this.#heldRotations.add(key);
+    else this.#heldRotations.delete(key);
+    metrics.rotationsHeld.set(this.#heldRotations.size);
+    const action = plan?.action;
+    if (!seen || action?.do !== 'rotateKey' || action.change !== 'finish') return;
+    const { name = '' } = seen.keys.find(({ keyring }) => keyring === action.keyring) ?? {};
+    metrics.rotations.inc({ kind: seen.app.kind, key: name });
+  }
+
   #digestsOf(stores: Stores): Digests {
     const known = this.#digests.get(stores);
     if (known) return known;
     const digests = new Digests(this.#options.transport, { Secret: stores.secrets, ConfigMap: stores.configMaps });
     this.#digests.set(stores, digests);
     return digests;
+  }
+
+  #keysOf(stores: Stores): Keys {
+    const { transport, randomBytes } = this.#options;
+    const ask = this.#evidence.ask.bind(this.#evidence);
+    const ownWrites = this.#ownWrites;
+    const keys = this.#keys.get(stores) ?? new Keys({ transport, stores, ownWrites, ask, randomBytes });
+    this.#keys.set(stores, keys);
+    return keys;
   }
 
   #tools(stores: Stores): Tools {
@@ -248,6 +275,7 @@ export class Controller {
       stores,
       ownWrites: this.#ownWrites,
       claims: this.#claims,
+      keys: this.#keysOf(stores),
       randomBytes,
       now,
       rehearse: (app, pod) => this.#evidence.rehearse(app, pod),

@@ -145,7 +145,12 @@ const byJson = (a: unknown, b: unknown): number => (JSON.stringify(a) < JSON.str
 
 function normalized(object: KubeObject): unknown {
   const { resourceVersion: _v, managedFields: _m, generation: _g, name, ...metadata } = object.metadata;
-  const { 'devshelf.dev/applied': _hash, ...annotations } = metadata.annotations ?? {};
+  // counts the templates that the Deployment controller saw: of a candidate that is taken back at once it may see none
+  const {
+    'devshelf.dev/applied': _hash,
+    'deployment.kubernetes.io/revision': _seen,
+    ...annotations
+  } = metadata.annotations ?? {};
   const { generateName, ...named } = metadata as typeof metadata & { generateName?: string };
   return { ...object, metadata: { ...named, name: generateName ?? name, annotations } };
 }

@@ -16,7 +16,7 @@ export interface Digest {
   readonly databases: ReadonlyMap<string, string>;
 }
 
-type Stores = Readonly<Record<Reference['kind'], Store<Kept>>>;
+type Stores = Readonly<Record<Reference['kind'], Pick<Store<Kept>, 'get'>>>;
 
 const RESOURCES = { Secret: secrets, ConfigMap: configMaps } as const;
 

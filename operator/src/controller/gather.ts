@@ -1,6 +1,7 @@
 // Reads everything that one pass needs into one value. In the steady state it asks the API server nothing.
 import type { AppResource } from '../api/resource.ts';
 import { ApiError } from '../kube/errors.ts';
+import { needsProofs } from '../lifecycle/key-requests.ts';
 import {
   type DeploymentView,
   type Judgement,
@@ -19,6 +20,7 @@ import { contentKey, type Reference, referencesOf } from '../objects/references.
 import { releaseOf } from '../objects/release.ts';
 import { parseRevision } from '../objects/revision.ts';
 import { contentHash, type Digest, type Digests } from './digests.ts';
+import type { Keys } from './keys.ts';
 import { jobView, type Kept, type KeptJob, type KeptPod, type KeptRevision } from './views.ts';
 import { labelled, type Stores } from './world.ts';
 
@@ -28,6 +30,7 @@ export interface Sources {
   readonly now: number;
   readonly judgement: Judgement | undefined;
   readonly serviceMonitorAvailable: boolean;
+  readonly keys: Pick<Keys, 'content' | 'proofs'>;
 }
 
 /** Never throws for what the cluster lacks: that is a value of the snapshot. */
@@ -47,7 +50,7 @@ export async function gather(app: AppResource, sources: Sources): Promise<Snapsh
     app,
     missing,
     wanted,
-    keys: keysOf(app, stores),
+    keys: await withFacts(app, keysOf(app, stores), sources),
     revisions: revisionsOf(app, stores),
     ...(deployment && { deployment }),
     pods: pods.filter(({ component }) => component === COMPONENTS.server).map(({ view }) => view),
@@ -121,17 +124,37 @@ const notAUrl = (name: string, key: string): MissingReference => ({
 
 function keysOf(app: AppResource, stores: Stores): KeyView[] {
   const secret = (name: string) => stores.secrets.get(app.metadata.namespace, name);
-  return keyringsOf(app).map(({ secret: keyring, client }) => {
+  return keyringsOf(app).map(({ name, secret: keyring, client }) => {
     const both = [secret(keyring), client && secret(client.secret)];
     const foreign = both.find(kept => kept && !isOwned(app, kept));
     return {
+      name,
       keyring,
+      ...(both[0] && { createdAt: both[0].createdAt }),
+      ...(both[0]?.rotation && { record: both[0].rotation }),
       keyringPresent: both[0] !== undefined,
       ...(client && { client: client.secret }),
       clientPresent: client === undefined || both[1] !== undefined,
       ...(foreign && { foreign: { name: foreign.metadata.name, isLeaving: isLeaving(app, foreign) } }),
     };
   });
+}
+
+/** The ids in the Secrets, and while a rotation is under way what the pods say to the keys. */
+async function withFacts(
+  app: AppResource,
+  keys: readonly KeyView[],
+  { now, keys: source }: Sources,
+): Promise<KeyView[]> {
+  return Promise.all(
+    keys.map(async key => {
+      if (key.foreign || !key.keyringPresent) return key;
+      const content = await source.content(app, key);
+      if (!content.known || !content.value || !needsProofs(app, key, now)) return { ...key, content };
+      const proofs = await source.proofs(app, key);
+      return { ...key, content, ...(proofs && { proofs }) };
+    }),
+  );
 }
 
 /** It belonged to an earlier resource of this name, and is being collected. */

@@ -108,6 +108,12 @@ class PodEvidence implements Evidence {
     return rehearse(paths, rollout.smokeTests, this.#asking(pod, app));
   }
 
+  async ask(app: AppResource, name: string, question: Parameters<Ask>[0]): Promise<Answer> {
+    const pod = this.#options.world.of(app.metadata.namespace).pods.get(app.metadata.namespace, name);
+    if (!pod) throw new Error(`pod ${name} is gone`);
+    return this.#reaching(pod)(question);
+  }
+
   async stop(): Promise<void> {
     for (const key of [...this.#followed.keys()]) this.forget(key);
     this.#pods.close();
@@ -201,8 +207,12 @@ class PodEvidence implements Evidence {
     }
   }
 
+  #reaching(pod: KeptPod): Ask {
+    return this.#options.access === 'proxy' ? this.#throughProxy(pod) : this.#directly(pod);
+  }
+
   #asking(pod: KeptPod, app: AppResource): Ask {
-    const ask = this.#options.access === 'proxy' ? this.#throughProxy(pod) : this.#directly(pod);
+    const ask = this.#reaching(pod);
     return async ({ headers, ...rest }) => {
       const token = rest.path === '/metrics' ? await this.#token(app) : undefined;
       const proof = token === undefined ? {} : { authorization: `Bearer ${token}`, 'x-scrape-token': token };

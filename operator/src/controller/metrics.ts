@@ -74,6 +74,17 @@ export function createMetrics(sources: MetricSources) {
       labelNames: ['kind', 'reason'],
       registers,
     }),
+    rotations: new Counter({
+      name: 'devshelf_operator_key_rotations_total',
+      help: 'Keys that were replaced, counted when every pod refuses the old one.',
+      labelNames: ['kind', 'key'],
+      registers,
+    }),
+    rotationsHeld: new Gauge({
+      name: 'devshelf_operator_key_rotations_held',
+      help: 'Resources of which a key cannot be replaced: condition KeysCurrent says why.',
+      registers,
+    }),
     detectionSeconds: new Histogram({
       name: 'devshelf_operator_rollback_detection_seconds',
       help: 'From the first 5xx read from the release to the decision to take it back.',

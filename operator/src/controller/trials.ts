@@ -1,6 +1,7 @@
 // Which release is on trial, and how: the question that the pods' own counters are asked.
 import type { AppResource } from '../api/resource.ts';
 import type { RolloutRecord } from '../api/rollout.ts';
+import type { Answer, Ask } from '../evidence/smoke.ts';
 import type { Judgement } from '../lifecycle/snapshot.ts';
 import type { AppKey } from './world.ts';
 
@@ -22,6 +23,8 @@ export interface Evidence {
   judgement(key: AppKey): Judgement | undefined;
   /** Asks a rehearsal pod what probes, scrapers and the spec's smoke tests ask. Never throws for what it answers. */
   rehearse(app: AppResource, pod: string): Promise<{ passed: boolean; message: string }>;
+  /** One GET to a pod as anybody could make it: no token is added. @throws when no answer comes */
+  ask(app: AppResource, pod: string, request: Parameters<Ask>[0]): Promise<Answer>;
   stop(): Promise<void>;
 }
 

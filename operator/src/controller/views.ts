@@ -1,6 +1,7 @@
 // What is kept of each object: the few fields that a pass reads, in the lifecycle's words. A store of ten thousand
 // whole Deployments would not fit into the memory that this process is given.
 import { parseRecord, type RolloutRecord } from '../api/rollout.ts';
+import { parseRotation, type RotationRecord } from '../api/rotation.ts';
 import { type Applied, appliedBy, type Writer } from '../kube/apply.ts';
 import type {
   controllerRevisions,
@@ -74,6 +75,12 @@ export interface KeptJob extends Kept {
   readonly end: { readonly state: 'succeeded' | 'failed'; readonly at: number; readonly detail: string } | undefined;
 }
 
+/** A Secret's metadata; its data is read only when a pass needs it. */
+export interface KeptSecret extends Kept {
+  readonly createdAt: number;
+  readonly rotation: RotationRecord | undefined;
+}
+
 /** The whole revision as text: it is parsed only in a pass over its resource. */
 export interface KeptRevision extends Kept {
   readonly createdAt: string;
@@ -99,6 +106,12 @@ export function keep({ metadata }: KubeObject): Kept {
 export const keepChild = (object: KubeObject): KeptChild => ({
   ...keep(object),
   applied: appliedBy(object.metadata, WRITER),
+});
+
+export const keepSecret = (object: KubeObject): KeptSecret => ({
+  ...keep(object),
+  createdAt: Date.parse(object.metadata.creationTimestamp ?? '') || 0,
+  rotation: parseRotation(object.metadata.annotations?.[ANNOTATIONS.rotation]),
 });
 
 export function keepDeployment(object: ObjectOf<typeof deployments>): KeptDeployment {
@@ -152,6 +165,7 @@ export function keepPod(object: ObjectOf<typeof pods>): KeptPod {
       ...(status?.podIP !== undefined && { ip: status.podIP }),
       ...(waiting && { waiting: { reason: waiting.reason ?? '', message: waiting.message ?? '' } }),
       ...(ended && { lastExit: exitOf(ended) }),
+      ...(metadata.annotations?.[ANNOTATIONS.keys] !== undefined && { keys: metadata.annotations[ANNOTATIONS.keys] }),
       ...(unscheduled && { unschedulable: unscheduled.message ?? 'no node takes it' }),
     },
   };

@@ -69,7 +69,7 @@ export class Stores {
   readonly disruptionBudgets = new Store<views.KeptChild>();
   readonly networkPolicies = new Store<views.KeptChild>();
   readonly serviceMonitors = new Store<views.KeptChild>();
-  readonly secrets = new Store<views.Kept>();
+  readonly secrets = new Store<views.KeptSecret>();
   readonly configMaps = new Store<views.Kept>();
 
   /** Where a child of this kind is kept. */
@@ -188,7 +188,13 @@ export class World {
     for (const { store, ...rest } of ours)
       this.#reflect(namespace, { store, ...rest }, change => this.#changedChild(change));
     const referenced = [
-      { store: stores.secrets, resource: kinds.secrets, project: views.keep, metadataOnly: true, everything: true },
+      {
+        store: stores.secrets,
+        resource: kinds.secrets,
+        project: views.keepSecret,
+        metadataOnly: true,
+        everything: true,
+      },
       {
         store: stores.configMaps,
         resource: kinds.configMaps,

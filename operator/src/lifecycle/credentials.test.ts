@@ -3,8 +3,14 @@ import { credentials } from './credentials.ts';
 import type { KeyView } from './snapshot.ts';
 import { held, snapshot } from './testing.ts';
 
-const api: KeyView = { keyring: 'api-keyring', client: 'api-key', keyringPresent: true, clientPresent: true };
-const signing: KeyView = { keyring: 'signing-keyring', keyringPresent: true, clientPresent: true };
+const api: KeyView = {
+  name: 'api',
+  keyring: 'api-keyring',
+  client: 'api-key',
+  keyringPresent: true,
+  clientPresent: true,
+};
+const signing: KeyView = { name: 'signing', keyring: 'signing-keyring', keyringPresent: true, clientPresent: true };
 
 test.each<[string, KeyView[], object | undefined]>([
   ['every key is there', [api, signing], undefined],

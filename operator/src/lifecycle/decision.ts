@@ -2,7 +2,11 @@
 import type { Condition, ConditionType } from '../api/conditions.ts';
 import type { Reason } from '../api/reasons.ts';
 import type { Release, RolloutRecord } from '../api/rollout.ts';
+import type { RotationRecord } from '../api/rotation.ts';
 import type { Snapshot } from './snapshot.ts';
+
+/** What a rotation does to a keyring; `restore` puts back what somebody else took out. */
+export type KeyringChange = 'add' | 'restore' | 'switch' | 'revoke' | 'finish';
 
 /**
  * The one thing that a pass does besides applying children that differ. Each is harmless when asked for twice:
@@ -11,6 +15,12 @@ import type { Snapshot } from './snapshot.ts';
 export type Action =
   | { do: 'mintKeyring'; keyring: string }
   | { do: 'publishKey'; keyring: string; client: string }
+  /** The keyring and the record of its rotation, in one patch; without `change` the record only. */
+  | { do: 'rotateKey'; keyring: string; change?: KeyringChange; record: RotationRecord }
+  /** Clients are given the new key, and told how long the one before it lives. */
+  | { do: 'handOverKey'; keyring: string; client: string; keyId: string; previousUntil: string }
+  /** Their kubelets bring the changed keyring at once, instead of within two minutes. */
+  | { do: 'syncPods'; pods: readonly string[]; keys: string }
   | { do: 'createRevision'; release: Release; revision: number }
   /** Makes the ControllerRevision of a release that runs anew, from its ReplicaSets. */
   | { do: 'recoverRevision'; hash: string; revision: number; set: Readonly<Record<string, string | null>> }

@@ -1,7 +1,8 @@
 // One pass, decided: interrupts first, then the stages in the runbook's order, and every condition anew.
 import type { Condition } from '../api/conditions.ts';
 import type { Action, Announcement, Decision } from './decision.ts';
-import { interrupts, stages } from './runbook.ts';
+import { isEmergency } from './key-requests.ts';
+import { interrupts, keys, stages } from './runbook.ts';
 import { hasNewRelease, inPhase, type Snapshot } from './snapshot.ts';
 
 export interface Plan {
@@ -18,10 +19,27 @@ export function decide(seen: Snapshot): Plan {
   const interruption = interrupted(seen);
   const reached = interruption ? [interruption] : walk(seen);
   const answer = reached.at(-1);
-  const said = reached.map(({ condition }) => condition).filter(({ type }) => type !== 'Ready');
+  const beside = areKeysMade(reached) || isEmergency(seen) ? keys(seen) : undefined;
+  const said = [...reached, ...(beside ? [beside] : [])].map(({ condition }) => condition);
   const kept = interruption ? lastSaid(seen) : [];
-  const conditions = [...summary(seen, answer), ...latest([...kept, ...said]), ...around(seen)];
-  return { conditions, ...todo(answer) };
+  const about = latest([...kept, ...said.filter(({ type }) => type !== 'Ready')]);
+  return { conditions: [...summary(seen, answer), ...about, ...around(seen)], ...both(todo(answer), beside) };
+}
+
+/** Not before there is anything to rotate, and while an interrupt has the word only in an emergency. */
+const areKeysMade = (reached: readonly Decision[]): boolean =>
+  reached.some(({ kind, condition }) => kind === 'proceed' && condition.type === 'KeysCurrent');
+
+type Todo = Pick<Plan, 'action' | 'announce' | 'recheckMs'>;
+
+/** One action per pass, and the release's comes first. */
+function both(release: Todo, beside: Decision | undefined): Todo {
+  if (release.action || !beside) return release;
+  if (beside.kind === 'act') return todo(beside);
+  const { reason, message, status } = beside.condition;
+  const warning = status === 'False' ? { announce: { type: 'Warning', reason, message } as const } : {};
+  const waits = [release.recheckMs, todo(beside).recheckMs].filter(ms => ms !== undefined);
+  return { ...warning, ...release, ...(waits.length > 0 && { recheckMs: Math.min(...waits) }) };
 }
 
 function interrupted(seen: Snapshot): Decision | undefined {
@@ -51,7 +69,7 @@ function walk(seen: Snapshot): Decision[] {
   return reached;
 }
 
-function todo(answer: Decision | undefined): Pick<Plan, 'action' | 'announce' | 'recheckMs'> {
+function todo(answer: Decision | undefined): Todo {
   if (answer?.kind === 'act') return { action: answer.action, ...(answer.announce && { announce: answer.announce }) };
   if (answer?.kind === 'fail') {
     const { reason, message } = answer.condition;

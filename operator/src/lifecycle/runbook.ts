@@ -16,6 +16,7 @@ import { rehearsal } from './rehearsal.ts';
 import { release } from './release.ts';
 import { restoration } from './restoration.ts';
 import { rollback } from './rollback.ts';
+import { rotation } from './rotation.ts';
 
 /** What comes before every stage. */
 export const interrupts: readonly Interrupt[] = [deletion, restoration, recollection, regression, rollback, paused];
@@ -33,3 +34,6 @@ export const stages: readonly Stage[] = [
   bake,
   release,
 ];
+
+/** Beside the stages: what becomes of the keys never decides about a release. */
+export const keys: Interrupt = rotation;

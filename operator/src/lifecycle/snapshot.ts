@@ -1,6 +1,7 @@
 // Everything that one pass knows, read before it decides. What could not be read is a value too: it means wait.
 import type { AppResource } from '../api/resource.ts';
 import type { Release, RolloutRecord } from '../api/rollout.ts';
+import type { KeyName, RotationRecord } from '../api/rotation.ts';
 
 /** A reading that may have failed; `readAt` in epoch milliseconds. */
 export type Reading<T> =
@@ -85,6 +86,8 @@ export interface PodView {
   readonly waiting?: { readonly reason: string; readonly message: string };
   /** How the last container that ended did so: `OOMKilled`, `exit code 1: …`. */
   readonly lastExit?: string;
+  /** The keyring that its kubelet was told of last. */
+  readonly keys?: string;
   /** The scheduler found no node for it: its words. */
   readonly unschedulable?: string;
 }
@@ -118,12 +121,44 @@ export interface JobVerdict {
 }
 
 export interface KeyView {
+  readonly name: KeyName;
   readonly keyring: string;
   readonly client?: string;
   readonly keyringPresent: boolean;
   readonly clientPresent: boolean;
   /** One of the two is there and is not ours; `isLeaving`: it is what an earlier resource of this name left. */
   readonly foreign?: { readonly name: string; readonly isLeaving: boolean };
+  /** Epoch milliseconds, of the keyring. */
+  readonly createdAt?: number;
+  /** Absent before the first rotation of a keyring that an earlier version of the operator made. */
+  readonly record?: RotationRecord;
+  readonly content?: Reading<KeyringContent | undefined>;
+  /** What each serving pod answered; asked in this very pass, and only where the rotation needs to know. */
+  readonly proofs?: readonly KeyProof[];
+}
+
+/** The ids of what a keyring holds, and of the key that clients hold; never a key. */
+export interface KeyringContent {
+  readonly current: string;
+  readonly ids: readonly string[];
+  /** Undefined where there is no such Secret, or what it holds is in the keyring under no id. */
+  readonly clientId?: string;
+}
+
+export type KeyAnswer = 'accepted' | 'refused' | 'unclear';
+
+/** What one pod answered to the new key, to the old one, to one that nobody ever had, and to none. */
+export interface KeyProof {
+  readonly uid: string;
+  readonly fresh: KeyAnswer;
+  /** Absent where nobody has the old key any more. */
+  readonly old?: KeyAnswer;
+  readonly bogus: KeyAnswer;
+  readonly none: KeyAnswer;
+  /** Which key it signs with, where that can be asked. */
+  readonly current?: string;
+  /** For people, where an answer is unclear. */
+  readonly why?: string;
 }
 
 /** What the pods' own counters say about the release under judgement. */

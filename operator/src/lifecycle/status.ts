@@ -1,8 +1,9 @@
 // The status: a projection of what the cluster holds. Deleted, it comes back the same (but for times of change).
 import type { Condition } from '../api/conditions.ts';
 import { mergeConditions } from '../api/conditions.ts';
-import type { AppStatus, Incident, ReleaseStatus } from '../api/status.ts';
+import type { AppStatus, Incident, KeyStatus, ReleaseStatus } from '../api/status.ts';
 import { LABELS, names, SERVING } from '../objects/names.ts';
+import { clockOf } from './key-requests.ts';
 import type { Plan } from './plan.ts';
 import { hasNewRelease, inPhase, iso, type Revision, revisionOf, type Snapshot } from './snapshot.ts';
 
@@ -35,6 +36,7 @@ export function statusOf(seen: Snapshot, plan: Pick<Plan, 'conditions'>): AppSta
         finishedAt: migration.finishedAt,
       },
     }),
+    keys: keysOf(seen),
     incidents: incidentsOf(seen),
     conditions: mergeConditions(app.status.conditions ?? [], plan.conditions, iso(seen.now), generation),
   };
@@ -100,6 +102,27 @@ function analysisOf({ judgement, app, now }: Snapshot): Pick<AppStatus, 'analysi
     analysis: { verdict, release, candidate: { ...candidate }, baseline: { ...baseline }, decidedAt: iso(now) },
   };
 }
+
+const keysOf = (seen: Snapshot): KeyStatus[] =>
+  seen.keys
+    .filter(({ keyringPresent, foreign }) => keyringPresent && !foreign)
+    .map(key => {
+      const { name, keyring, record } = key;
+      const { state = 'Idle', current, to, mode, request, previousUntil, lastRotationTime } = record ?? {};
+      const clock = clockOf(seen.app, key, seen.now);
+      return {
+        name,
+        secret: keyring,
+        state,
+        ...(current !== undefined && { currentKeyId: current }),
+        ...(to !== undefined && to !== current && { nextKeyId: to }),
+        ...(mode !== undefined && { mode }),
+        ...(request !== undefined && { request }),
+        ...(previousUntil !== undefined && { previousUntil }),
+        ...(lastRotationTime !== undefined && { lastRotationTime }),
+        ...(clock.kind === 'at' && { nextRotationTime: iso(clock.plannedAt) }),
+      };
+    });
 
 function incidentsOf({ revisions }: Snapshot): Incident[] {
   return revisions

@@ -114,7 +114,9 @@ export const snapshot = (change: Partial<Snapshot> = {}): Snapshot => ({
   app: app(),
   missing: [],
   wanted: wanted('v2'),
-  keys: [{ keyring: 'shop-api-keyring', client: 'shop-api-key', keyringPresent: true, clientPresent: true }],
+  keys: [
+    { name: 'api', keyring: 'shop-api-keyring', client: 'shop-api-key', keyringPresent: true, clientPresent: true },
+  ],
   revisions: [revision('v1', 'released'), revision('v2', 'pending')],
   deployment: deployment(),
   pods: stablePods(),

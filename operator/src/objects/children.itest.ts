@@ -181,6 +181,13 @@ test('a release comes back from the API server as it was, and cannot be rewritte
 
 test('Secrets with keys are taken', async () => {
   const key = newKey('1', new Uint8Array(32));
-  await put(keyringSecret(dashboard(), 'dashboard-api-keyring', { current: '1', keys: { '1': key } }));
+  await put(
+    keyringSecret(
+      dashboard(),
+      'dashboard-api-keyring',
+      { current: '1', keys: { '1': key } },
+      { state: 'Idle', current: '1', since: '' },
+    ),
+  );
   await put(clientSecret(dashboard(), 'dashboard-api-key', { key }));
 });

@@ -2,14 +2,26 @@
 //
 //   <name>-api-keyring      keyring.json: {"current":"1","keys":{"1":"dsk_1_…"}}    every key that the pods accept
 //   <name>-api-key          key: dsk_1_…                                            the key to use now
+//
+// While key 1 is being replaced, and until all pods were seen to refuse it:
+//
+//   <name>-api-keyring      keyring.json: {"current":"2","keys":{"1":"dsk_1_…","2":"dsk_2_…"}}
+//                           revoked.json: {"1":"dsk_1_…"}                           to prove that it is refused
+//   <name>-api-key          key: dsk_2_…, previous-until: 2026-03-02T12:00:00.000Z
+import { formatRotation, type KeyName, type RotationRecord } from '../api/rotation.ts';
 import { type App, childLabels, childMeta, isDevShelf, type KubeObject } from './app.ts';
 import { isRecord } from './hash.ts';
-import { names } from './names.ts';
+import { ANNOTATIONS, names } from './names.ts';
 
 export const KEYRING_FILE = 'keyring.json';
+/** Read by nobody but the operator. */
+export const REVOKED_FILE = 'revoked.json';
+/** Beside the key that clients read: until then the one before it is accepted. RFC 3339. */
+export const PREVIOUS_UNTIL = 'previous-until';
 
 /** One keyring of a resource: where it lies, where the pods find it, and who else is given the current key. */
 export interface KeyringPlace {
+  readonly name: KeyName;
   /** Name of the Secret that holds every accepted key. */
   readonly secret: string;
   readonly volume: string;
@@ -37,6 +49,7 @@ export function keyringsOf(app: App): readonly KeyringPlace[] {
 export function scrapeKeyring(app: App): KeyringPlace {
   const name = app.metadata.name;
   return {
+    name: 'scrape',
     secret: names.scrapeKeyring(name),
     volume: 'scrape-keyring',
     directory: '/var/run/devshelf/scrape-keyring',
@@ -47,6 +60,7 @@ export function scrapeKeyring(app: App): KeyringPlace {
 
 function signingKeyring(name: string): KeyringPlace {
   return {
+    name: 'signing',
     secret: names.signingKeyring(name),
     volume: 'signing-keyring',
     directory: '/var/run/devshelf/signing-keyring',
@@ -56,6 +70,7 @@ function signingKeyring(name: string): KeyringPlace {
 
 function apiKeyring(name: string): KeyringPlace {
   return {
+    name: 'api',
     secret: names.apiKeyring(name),
     volume: 'api-keyring',
     directory: '/var/run/devshelf/api-keyring',
@@ -64,9 +79,11 @@ function apiKeyring(name: string): KeyringPlace {
   };
 }
 
-/** The Secret that the pods mount. */
-export function keyringSecret(app: App, name: string, keyring: Keyring): KubeObject {
-  return clientSecret(app, name, { [KEYRING_FILE]: JSON.stringify(keyring) });
+/** The Secret that the pods mount, with the record of its rotations. */
+export function keyringSecret(app: App, name: string, keyring: Keyring, record: RotationRecord): KubeObject {
+  const secret = clientSecret(app, name, { [KEYRING_FILE]: JSON.stringify(keyring) });
+  const annotations = { [ANNOTATIONS.rotation]: formatRotation(record) };
+  return { ...secret, metadata: { ...secret.metadata, annotations } };
 }
 
 /** A Secret with the given texts, for example `{key: 'dsk_…'}` for callers or `{token: 'dsk_…'}` for Prometheus. */
@@ -82,20 +99,32 @@ export function clientSecret(app: App, name: string, texts: Readonly<Record<stri
 
 /** Reads a keyring Secret's `data`; undefined when it does not hold a keyring that has its current key. */
 export function parseKeyring(data: Readonly<Record<string, string>> | undefined): Keyring | undefined {
-  const file = data?.[KEYRING_FILE];
+  const parsed = parseFile(data?.[KEYRING_FILE]);
+  return isKeyring(parsed) ? parsed : undefined;
+}
+
+/** The keys that left the keyring and of which it is not proven yet that the pods refuse them. */
+export function parseRevoked(data: Readonly<Record<string, string>> | undefined): Readonly<Record<string, string>> {
+  const parsed = parseFile(data?.[REVOKED_FILE]);
+  return isTexts(parsed) ? parsed : {};
+}
+
+function parseFile(file: string | undefined): unknown {
   if (file === undefined) return undefined;
   try {
-    const parsed: unknown = JSON.parse(Buffer.from(file, 'base64').toString('utf8'));
-    return isKeyring(parsed) ? parsed : undefined;
+    return JSON.parse(Buffer.from(file, 'base64').toString('utf8'));
   } catch {
     return undefined;
   }
 }
 
 function isKeyring(value: unknown): value is Keyring & Record<string, unknown> {
-  if (!isRecord(value) || typeof value['current'] !== 'string' || !isRecord(value['keys'])) return false;
-  return Object.values(value['keys']).every(key => typeof key === 'string') && value['current'] in value['keys'];
+  if (!isRecord(value) || typeof value['current'] !== 'string' || !isTexts(value['keys'])) return false;
+  return Object.hasOwn(value['keys'], value['current']);
 }
+
+const isTexts = (value: unknown): value is Readonly<Record<string, string>> =>
+  isRecord(value) && Object.values(value).every(text => typeof text === 'string');
 
 const encode = (text: string): string => Buffer.from(text, 'utf8').toString('base64');
 
@@ -135,3 +164,59 @@ export function crc32(bytes: Uint8Array): number {
   }
   return (crc ^ 0xffffffff) >>> 0;
 }
+
+// ---- what a rotation does to a keyring
+
+/** The five writes of a rotation to the keyring Secret; `restore` puts back what somebody else took out. */
+export type KeyringChange = 'add' | 'restore' | 'switch' | 'revoke' | 'finish';
+
+export interface KeyringFiles {
+  readonly keyring: Keyring;
+  readonly revoked: Readonly<Record<string, string>>;
+}
+
+/**
+ * The files after a change. Asking twice gives the same, but for `add` and `restore` where the new key is missing: that
+ * is minted, and who writes makes sure that the Secret is still the one that was read.
+ * @param ids of the key that is replaced, of the one that replaces it, and of the one that clients are to use
+ * @param held what clients hold; undefined where there is no such Secret, or no key of ours in it
+ */
+export function changedKeyring(
+  change: KeyringChange,
+  { keyring, revoked }: KeyringFiles,
+  ids: { readonly from: string; readonly to: string; readonly current: string },
+  held: string | undefined,
+  mint: () => string,
+): KeyringFiles {
+  const { keys } = keyring;
+  const { from, to } = ids;
+  const replacement = keys[to] ?? heldAs(to, held) ?? mint();
+  switch (change) {
+    case 'add':
+      return { keyring: { current: from, keys: { ...keys, [to]: replacement } }, revoked: {} };
+    case 'restore': {
+      const old = keys[from] ?? heldAs(from, held);
+      const both = { ...keys, ...(old !== undefined && { [from]: old }), [to]: replacement };
+      return { keyring: { current: Object.hasOwn(both, ids.current) ? ids.current : to, keys: both }, revoked };
+    }
+    case 'switch':
+      return { keyring: { current: to, keys }, revoked };
+    case 'revoke':
+      // a key of unknown origin leaves, too: after an incident nothing but the new key is accepted
+      return { keyring: { current: to, keys: { [to]: replacement } }, revoked: { ...revoked, ...without(keys, to) } };
+    case 'finish':
+      return { keyring, revoked: {} };
+  }
+}
+
+const heldAs = (id: string, held: string | undefined): string | undefined =>
+  held !== undefined && keyIdOf(held) === id ? held : undefined;
+
+const without = (keys: Readonly<Record<string, string>>, id: string): Record<string, string> =>
+  Object.fromEntries(Object.entries(keys).filter(([known]) => known !== id));
+
+/** The `data` of the Secret for these files; null removes one. */
+export const keyringData = ({ keyring, revoked }: KeyringFiles): Record<string, string | null> => ({
+  [KEYRING_FILE]: encode(JSON.stringify(keyring)),
+  [REVOKED_FILE]: Object.keys(revoked).length > 0 ? encode(JSON.stringify(revoked)) : null,
+});

@@ -45,6 +45,13 @@ export const ANNOTATIONS = {
   firstMetrics: 'devshelf.dev/first-metrics',
   // on the custom resource, by users
   migrate: 'devshelf.dev/migrate',
+  rotate: 'devshelf.dev/rotate',
+  rotateScrapeToken: 'devshelf.dev/rotate-scrape-token',
+  rotateMode: 'devshelf.dev/rotate-mode',
+  // on a keyring Secret, set in the same patch as the keys
+  rotation: 'devshelf.dev/rotation',
+  // on a pod: changing it lets the kubelet bring a changed Secret at once
+  keys: 'devshelf.dev/keys',
 } as const;
 
 /** The API server's limit on a label value and on most object names that end in a generated suffix. */

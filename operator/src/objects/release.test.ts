@@ -102,6 +102,7 @@ test.each([
   ['the network policy', { networkPolicy: 'Disabled' }],
   ['the disruption budget', { disruption: { policy: 'Disabled' } }],
   ['a pause', { paused: true }],
+  ['when keys rotate', { scrapeToken: { rotation: { intervalSeconds: 86_400 } } }],
 ])('the same release: %s', (_case, change) => {
   expect(hashOf(change)).toBe(hashOf());
 });

@@ -5,6 +5,7 @@ import { type Reflector, startReflector } from '../../kube/reflector.ts';
 import { pathOf, pathTo, pods, type Resource } from '../../kube/resource.ts';
 import { Store, type StoredObject } from '../../kube/store.ts';
 import type { Transport } from '../../kube/transport.ts';
+import { ANNOTATIONS } from '../../objects/names.ts';
 
 type Pod = NonNullable<(typeof pods)['object']>;
 type Kept = StoredObject & { readonly raw: Pod };
@@ -32,6 +33,8 @@ export interface PodHost {
   /** Asked once per pod. Returns its address. */
   start(pod: { uid: string; namespace: string; image: string }): Promise<string>;
   stop(uid: string): Promise<void>;
+  /** The pod's annotation about its mounted keys has this value: time to look whether they changed. */
+  sync?(uid: string, keys: string): Promise<void>;
 }
 
 export interface Timing {
@@ -101,9 +104,15 @@ export class LittleKubelet {
       this.#after(pod, this.#timing.goMs, () => this.#remove(pod));
       return;
     }
+    this.#sync(pod);
     if (this.#behaviourOf(pod).migration === 'neverScheduled' && isOfJob(pod)) return;
     if (!pod.spec?.nodeName) this.#after(pod, 0, () => this.#bind(pod));
     else if (!pod.status?.containerStatuses) this.#later(pod);
+  }
+
+  #sync({ metadata: { uid = '', annotations } }: Pod): void {
+    const keys = annotations?.[ANNOTATIONS.keys];
+    if (keys !== undefined) void this.#host?.sync?.(uid, keys);
   }
 
   #later(pod: Pod): void {

@@ -1,5 +1,6 @@
 // One resource in a namespace of its own, and the operator that looks after it.
 
+import type { AppKind } from '../../api/resource.ts';
 import type { Transport } from '../../kube/transport.ts';
 import type { LittleCluster } from './little-cluster.ts';
 import { type LittleOperator, type OperatorSetting, startOperator } from './little-operator.ts';
@@ -21,9 +22,9 @@ export class Scene {
   #operator: LittleOperator | undefined;
   #transport: MortalTransport | undefined;
 
-  constructor(cluster: LittleCluster, namespace: string) {
+  constructor(cluster: LittleCluster, namespace: string, kind?: AppKind) {
     this.#cluster = cluster;
-    this.shop = new Shop(cluster, namespace);
+    this.shop = new Shop(cluster, namespace, 'shop', kind);
     this.#namespaces = [namespace];
   }
 

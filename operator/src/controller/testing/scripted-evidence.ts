@@ -62,6 +62,11 @@ export class ScriptedEvidence implements Evidence {
     return rehearsal ?? { passed: true, message: '/health, /ready and /metrics answered' };
   }
 
+  /** Who wants pods that answer gives the operator real evidence. */
+  async ask(): Promise<never> {
+    throw new Error('nobody answers at the address of this pod');
+  }
+
   async stop(): Promise<void> {}
 
   #findings(app: AppResource, release: string): Findings {

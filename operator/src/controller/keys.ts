@@ -1,0 +1,283 @@
+// A rotation's hands and eyes: what the Secrets hold (as ids), what the pods answer, and the three writes. Keys are
+// here for as long as one function runs; nothing of them is returned, logged, or part of an error.
+import { randomBytes as bogusBytes } from 'node:crypto';
+import type { AppResource } from '../api/resource.ts';
+import { formatRotation, type KeyName, type RotationRecord } from '../api/rotation.ts';
+import { keysOfPod } from '../evidence/keys.ts';
+import type { Answer, Ask } from '../evidence/smoke.ts';
+import { get } from '../kube/apply.ts';
+import { ApiError, isNotFound } from '../kube/errors.ts';
+import { type KubeObject, pathOf, pods, type Resource, secrets } from '../kube/resource.ts';
+import type { Store } from '../kube/store.ts';
+import type { Transport } from '../kube/transport.ts';
+import type { Action } from '../lifecycle/decision.ts';
+import type { KeyAnswer, KeyProof, KeyringContent, KeyView, Reading } from '../lifecycle/snapshot.ts';
+import { componentName } from '../objects/app.ts';
+import {
+  changedKeyring,
+  type KeyringFiles,
+  keyIdOf,
+  keyringData,
+  keyringsOf,
+  newKey,
+  PREVIOUS_UNTIL,
+  parseKeyring,
+  parseRevoked,
+} from '../objects/keyring.ts';
+import { ANNOTATIONS, COMPONENTS, FIELD_MANAGER, LABELS, names } from '../objects/names.ts';
+import type { OwnWrites } from './own-writes.ts';
+import type { KeptPod, KeptSecret } from './views.ts';
+import { keyOfApp, labelled } from './world.ts';
+
+export interface KeysOptions {
+  readonly transport: Transport;
+  readonly stores: { readonly secrets: Store<KeptSecret>; readonly pods: Store<KeptPod> };
+  readonly ownWrites: OwnWrites;
+  readonly ask: (app: AppResource, pod: string, request: Parameters<Ask>[0]) => Promise<Answer>;
+  readonly randomBytes: (count: number) => Uint8Array;
+}
+
+type ActionOf<Do extends Action['do']> = Extract<Action, { do: Do }>;
+type Content = Reading<KeyringContent | undefined>;
+type Place = Pick<KeyView, 'name' | 'keyring' | 'client'>;
+
+interface Read {
+  readonly resourceVersion: string;
+  readonly clientVersion: string | undefined;
+  readonly files: KeyringFiles | undefined;
+  /** The text that clients read. */
+  readonly held: string | undefined;
+}
+
+const PROOF_TIMEOUT_MS = 2_000;
+
+export class Keys {
+  readonly #options: KeysOptions;
+
+  /** By what the stores hold, which is another object after every change. */
+  readonly #known = new WeakMap<KeptSecret, { given: KeptSecret | undefined; content: Content }>();
+
+  constructor(options: KeysOptions) {
+    this.#options = options;
+  }
+
+  /** Reads only what changed since. Never throws for what the API server answers. */
+  async content(app: AppResource, place: Place): Promise<Content> {
+    const ring = this.#kept(app, place.keyring);
+    const given = this.#kept(app, place.client);
+    const known = ring && this.#known.get(ring);
+    if (known && known.given === given) return known.content;
+    try {
+      const read = await this.#read(app, place);
+      if (!read) return { known: false, why: 'it is gone' };
+      const { resourceVersion, clientVersion, files, held } = read;
+      const content: Content = { known: true, readAt: Date.now(), value: files && contentOf(files, held) };
+      const isShown = (kept: KeptSecret | undefined, version?: string) => kept?.metadata.resourceVersion === version;
+      if (ring && isShown(ring, resourceVersion) && isShown(given, clientVersion))
+        this.#known.set(ring, { given, content });
+      return content;
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      return { known: false, why: error.message };
+    }
+  }
+
+  #kept({ metadata }: AppResource, name: string | undefined): KeptSecret | undefined {
+    return name === undefined ? undefined : this.#options.stores.secrets.get(metadata.namespace, name);
+  }
+
+  /** Asks every serving pod. Undefined when it is not known what to ask. */
+  async proofs(app: AppResource, place: KeyView): Promise<readonly KeyProof[] | undefined> {
+    const { record } = place;
+    const read = await this.#read(app, place);
+    const fresh = read?.files?.keyring.keys[record?.to ?? ''];
+    if (!read?.files || !record || fresh === undefined) return undefined;
+    const { keyring, revoked } = read.files;
+    const from = record.from ?? '';
+    const old = keyring.keys[from] ?? (record.state === 'Revoking' ? revoked[from] : undefined);
+    const serving = this.#serving(app);
+    if (place.name === 'signing')
+      return this.#kidsOf(app, serving, record, old !== undefined || record.state === 'Revoking');
+    return Promise.all(serving.map(({ view }) => this.#proof(app, view, place.name, { fresh, old })));
+  }
+
+  #serving({ kind, metadata: { namespace, name } }: AppResource): readonly KeptPod[] {
+    return this.#options.stores.pods
+      .byIndex('instance', labelled(namespace, name))
+      .filter(pod => pod.component === COMPONENTS.server && pod.metadata.labels[LABELS.name] === componentName(kind));
+  }
+
+  /** One patch of keyring and record; nothing when the Secret is no longer what was decided on. */
+  async rotate(app: AppResource, { keyring, change, record }: ActionOf<'rotateKey'>): Promise<void> {
+    const read = await this.#asDecidedOn(app, keyring);
+    if (!read) return;
+    const { current, from = current, to = current } = record;
+    if (change !== 'add' && change !== 'restore' && read.files.keyring.keys[to] === undefined) return;
+    const mint = () => newKey(to, this.#options.randomBytes(32));
+    const files = change && changedKeyring(change, read.files, { from, to, current }, read.held, mint);
+    await this.#patch(app, secrets, keyring, {
+      metadata: {
+        resourceVersion: read.resourceVersion,
+        annotations: { [ANNOTATIONS.rotation]: formatRotation(record) },
+      },
+      ...(files && { data: keyringData(files) }),
+    });
+    // nobody looks at the pods at rest: they are told here, and if that fails their kubelets come around by themselves
+    if (files && change === 'restore' && record.state === 'Idle') {
+      const behind = this.#serving(app).map(({ view }) => view.name);
+      await this.sync(app, { do: 'syncPods', pods: behind, keys: `${keyring} put back ${record.since}` });
+    }
+  }
+
+  /** The key comes from the keyring: what clients get is what pods were seen to accept. */
+  async handOver(app: AppResource, action: ActionOf<'handOverKey'>): Promise<void> {
+    const { keyring, client, keyId, previousUntil } = action;
+    const read = await this.#asDecidedOn(app, keyring);
+    const key = read?.files.keyring.keys[keyId];
+    const field = keyringsOf(app).find(({ secret }) => secret === keyring)?.client?.key;
+    if (key === undefined || field === undefined) return;
+    const encode = (text: string) => Buffer.from(text).toString('base64');
+    await this.#patch(app, secrets, client, {
+      metadata: { resourceVersion: read?.clientVersion },
+      data: { [field]: encode(key), [PREVIOUS_UNTIL]: encode(previousUntil) },
+    });
+  }
+
+  /** Undefined when the keyring has changed since the pass looked: the next one decides on what is there then. */
+  async #asDecidedOn(app: AppResource, keyring: string): Promise<(Read & { files: KeyringFiles }) | undefined> {
+    const place = placeOf(app, keyring);
+    const read = place && (await this.#read(app, place));
+    if (!read?.files || this.#kept(app, keyring)?.metadata.resourceVersion !== read.resourceVersion) return undefined;
+    return { ...read, files: read.files };
+  }
+
+  async sync(app: AppResource, { pods: behind, keys }: ActionOf<'syncPods'>): Promise<void> {
+    const body = { metadata: { annotations: { [ANNOTATIONS.keys]: keys } } };
+    await Promise.all(behind.map(name => this.#patch(app, pods, name, body)));
+  }
+
+  async #patch(app: AppResource, resource: Resource, name: string, body: object): Promise<void> {
+    const { transport, stores, ownWrites } = this.#options;
+    const { namespace } = app.metadata;
+    const path = pathOf(resource, { namespace, name });
+    const contentType = 'application/merge-patch+json';
+    const query = { fieldManager: FIELD_MANAGER };
+    try {
+      const written = await transport.request<KubeObject>({ method: 'PATCH', path, query, contentType, body });
+      const version = written.metadata.resourceVersion ?? '';
+      const store = resource === secrets ? stores.secrets : stores.pods;
+      ownWrites.expect(keyOfApp(app), `${resource.kind} ${name}`, () => store.hasSeen(version));
+    } catch (error) {
+      if (!isNotFound(error)) throw error; // gone meanwhile: the next pass sees that
+    }
+  }
+
+  async #read(app: AppResource, { keyring, client }: Pick<Place, 'keyring' | 'client'>): Promise<Read | undefined> {
+    const { transport } = this.#options;
+    const { namespace } = app.metadata;
+    const [ring, given] = await Promise.all([
+      get(transport, secrets, { namespace, name: keyring }),
+      client === undefined ? undefined : get(transport, secrets, { namespace, name: client }),
+    ]);
+    if (!ring) return undefined;
+    const field = keyringsOf(app).find(({ secret }) => secret === keyring)?.client?.key ?? '';
+    const held = given?.data?.[field];
+    const parsed = parseKeyring(ring.data);
+    return {
+      resourceVersion: ring.metadata?.resourceVersion ?? '',
+      clientVersion: given?.metadata?.resourceVersion,
+      files: parsed && { keyring: parsed, revoked: parseRevoked(ring.data) },
+      held: held === undefined ? undefined : Buffer.from(held, 'base64').toString(),
+    };
+  }
+
+  async #proof(
+    app: AppResource,
+    { name, uid }: { name: string; uid: string },
+    kind: KeyName,
+    { fresh, old }: { fresh: string; old: string | undefined },
+  ): Promise<KeyProof> {
+    const faults = new Set<string>();
+    const put = async (key: string | undefined): Promise<KeyAnswer> => {
+      try {
+        const headers = key === undefined ? {} : headersWith(kind, key);
+        const { status } = await this.#options.ask(app, name, {
+          path: '/metrics',
+          headers,
+          timeoutMs: PROOF_TIMEOUT_MS,
+        });
+        if (status === 200) return 'accepted';
+        if (status === 401 || status === 403) return 'refused';
+        faults.add(`/metrics answered ${status}`);
+      } catch (error) {
+        faults.add(error instanceof Error ? error.message : String(error));
+      }
+      return 'unclear';
+    };
+    const bogus = newKey('0', bogusBytes(32));
+    const answers = {
+      fresh: await put(fresh),
+      ...(old !== undefined && { old: await put(old) }),
+      bogus: await put(bogus),
+      none: await put(undefined),
+    };
+    return { uid, ...answers, ...(faults.size > 0 && { why: [...faults].join('; ') }) };
+  }
+
+  /** A signing key cannot be shown to a pod: it says on /metrics which ids it verifies and which one it signs with. */
+  async #kidsOf(
+    app: AppResource,
+    serving: readonly KeptPod[],
+    { from = '', to = '' }: RotationRecord,
+    asksForOld: boolean,
+  ): Promise<readonly KeyProof[]> {
+    const { namespace, name } = app.metadata;
+    const token = await get(this.#options.transport, secrets, { namespace, name: names.scrapeToken(name) });
+    const text = Buffer.from(token?.data?.['token'] ?? '', 'base64').toString();
+    return Promise.all(
+      serving.map(async ({ view: { name: pod, uid } }): Promise<KeyProof> => {
+        const said = await this.#said(app, pod, text);
+        if ('why' in said) return { uid, fresh: 'unclear', bogus: 'refused', none: 'refused', why: said.why };
+        const has = (id: string): KeyAnswer => (said.ids.includes(id) ? 'accepted' : 'refused');
+        return {
+          uid,
+          fresh: has(to),
+          ...(asksForOld && { old: has(from) }),
+          bogus: 'refused',
+          none: 'refused',
+          ...(said.current !== undefined && { current: said.current }),
+        };
+      }),
+    );
+  }
+
+  async #said(app: AppResource, pod: string, token: string): Promise<ReturnType<typeof keysOfPod>> {
+    try {
+      const headers = headersWith('scrape', token);
+      const { status, text } = await this.#options.ask(app, pod, {
+        path: '/metrics',
+        headers,
+        timeoutMs: PROOF_TIMEOUT_MS,
+      });
+      return status === 200 ? keysOfPod(text, 'signing') : { why: `/metrics answered ${status}` };
+    } catch (error) {
+      return { why: error instanceof Error ? error.message : String(error) };
+    }
+  }
+}
+
+function placeOf(app: AppResource, keyring: string): Place | undefined {
+  const place = keyringsOf(app).find(({ secret }) => secret === keyring);
+  return place && { name: place.name, keyring, ...(place.client && { client: place.client.secret }) };
+}
+
+function contentOf({ keyring: { current, keys } }: KeyringFiles, held: string | undefined): KeyringContent {
+  const ids = Object.keys(keys);
+  const gone = held === undefined ? undefined : keyIdOf(held);
+  // another text under an id that is there is neither of them
+  const clientId = ids.find(id => keys[id] === held) ?? (ids.includes(gone ?? '') ? undefined : gone);
+  return { current, ids, ...(clientId !== undefined && { clientId }) };
+}
+
+const headersWith = (kind: KeyName, key: string): Record<string, string> =>
+  kind === 'api' ? { 'x-api-key': key } : { authorization: `Bearer ${key}`, 'x-scrape-token': key };
