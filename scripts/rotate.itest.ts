@@ -4,7 +4,6 @@ import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, symlinkSync, 
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { parse, stringify } from 'yaml';
 import { until } from '../services/common/testing/processes.ts';
 import { type ApiServer, startApiServer } from '../test-e2e/cluster/apiserver.ts';
 import { binaryPath } from '../test-e2e/cluster/binaries.ts';
@@ -33,7 +32,7 @@ beforeAll(async () => {
   mkdirSync(keyring);
   accept(generation);
   api = await startApiServer();
-  await installCrds();
+  await api.installCrds('crds');
   await api.request('POST', '/api/v1/namespaces', { metadata: { name: NAMESPACE } });
   await secret('POST', '', 'market-api-key', { key: key(generation) });
   dashboard = await startDashboard({ API_KEYRING_DIR: keyring, DASHBOARD_RATELIMIT_ENABLED: 'false' });
@@ -45,16 +44,6 @@ afterAll(async () => {
   await api?.stop();
   rmSync(folder, { recursive: true, force: true });
 });
-
-/** Ours, except that the status holds whatever is written: the script is tested here, not the schema. */
-async function installCrds(): Promise<void> {
-  const crd = parse(readFileSync('crds/apps.devshelf.dev_dashboarddeployments.yaml', 'utf8'));
-  crd.spec.versions[0].schema.openAPIV3Schema.properties.status['x-kubernetes-preserve-unknown-fields'] = true;
-  const crds = join(folder, 'crds');
-  mkdirSync(crds);
-  writeFileSync(join(crds, 'dashboarddeployments.yaml'), stringify(crd));
-  await api.installCrds(crds);
-}
 
 /** The pods' keyring: exactly the keys of these generations. */
 function accept(...generations: readonly number[]): void {

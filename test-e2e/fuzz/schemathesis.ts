@@ -45,8 +45,8 @@ export type Fuzzing = {
   readonly options?: readonly string[];
 };
 
-/** The same requests again: FUZZ_SEED=<number>. */
-const seed = Number(process.env['FUZZ_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
+/** The same requests every time, so that a test run says something of the change; FUZZ_SEED=$RANDOM asks others. */
+const seed = Number(process.env['FUZZ_SEED'] ?? 1);
 
 /** Runs every check that was not excluded. @throws Error with Schemathesis' own report when one of them fails */
 export async function fuzz({ url, headers, examples, seconds, options = [] }: Fuzzing): Promise<void> {
