@@ -3,7 +3,7 @@ import type { DestinationStream } from 'pino';
 
 /** How long a line may wait for others to leave together. */
 const FLUSH_MS = 50;
-const FLUSH_BYTES = 8_192;
+const FLUSH_BYTES = 32_768;
 /** How soon a reader that was too slow is tried again. */
 const RETRY_MS = 5;
 /** Beyond this the process waits for its reader: lines are late rather than lost, and memory is bounded. */
