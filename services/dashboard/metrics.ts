@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import { Counter, Gauge, type Registry } from 'prom-client';
-import { remembered, routeOf } from '../common/metrics.ts';
+import { routeOf } from '../common/metrics.ts';
 
 /** How many of the last requests the 95th percentile looks at. */
 const RECENT = 1_000;
@@ -11,14 +11,36 @@ const RECENT = 1_000;
  */
 export function countDashboardRequests(app: FastifyInstance, registry: Registry): void {
   const registers = [registry];
-  const counter = (name: string, help: string) => new Counter({ name, help, registers });
-  const byPath = (name: string, help: string) => new Counter({ name, help, labelNames: ['path'] as const, registers });
+  const paths = new Map<string, Tally>();
+  const total = (name: string, help: string, of: (tally: Tally) => number) =>
+    new Counter({
+      name,
+      help,
+      registers,
+      collect() {
+        this.reset();
+        this.inc([...paths.values()].reduce((sum, tally) => sum + of(tally), 0));
+      },
+    });
+  const byPath = (name: string, help: string, of: (tally: Tally) => number) =>
+    new Counter({
+      name,
+      help,
+      labelNames: ['path'] as const,
+      registers,
+      collect() {
+        this.reset();
+        for (const [path, tally] of paths) if (of(tally) > 0) this.inc({ path }, of(tally));
+      },
+    });
+  const requests = ({ requests: count }: Tally) => count;
+  const errors = ({ errors: count }: Tally) => count;
 
-  const requests = counter('dashboard_requests_total', 'Responses sent');
-  const errors = counter('dashboard_errors_total', 'Responses with a status of 500 and above');
-  const requestsByPath = byPath('dashboard_requests_by_path_total', 'Responses sent, by route');
-  const errorsByPath = byPath('dashboard_errors_by_path_total', 'Responses with a status of 500 and above, by route');
-  const durationByPath = byPath('dashboard_request_duration_ms_sum', 'Milliseconds spent on responses, by route');
+  total('dashboard_requests_total', 'Responses sent', requests);
+  total('dashboard_errors_total', 'Responses with a status of 500 and above', errors);
+  byPath('dashboard_requests_by_path_total', 'Responses sent, by route', requests);
+  byPath('dashboard_errors_by_path_total', 'Responses with a status of 500 and above, by route', errors);
+  byPath('dashboard_request_duration_ms_sum', 'Milliseconds spent on responses, by route', tally => tally.durationMs);
   const recent = recentDurations();
   new Gauge({
     name: 'dashboard_uptime_seconds',
@@ -37,23 +59,26 @@ export function countDashboardRequests(app: FastifyInstance, registry: Registry)
     },
   });
 
-  const series = remembered((path: string) => ({
-    requests: requestsByPath.labels(path),
-    duration: durationByPath.labels(path),
-  }));
   app.addHook('onResponse', (request, reply, done) => {
-    const path = routeOf(request);
-    const counted = series(path);
-    requests.inc();
-    counted.requests.inc();
-    counted.duration.inc(reply.elapsedTime);
-    recent.add(reply.elapsedTime);
-    if (reply.statusCode >= 500) {
-      errors.inc();
-      errorsByPath.inc({ path });
-    }
+    const tally = tallyOf(paths, routeOf(request));
+    const { elapsedTime } = reply;
+    tally.requests += 1;
+    tally.durationMs += elapsedTime;
+    if (reply.statusCode >= 500) tally.errors += 1;
+    recent.add(elapsedTime);
     done();
   });
+}
+
+/** Counted here, and told when somebody asks: an addition for each response instead of a look-up. */
+type Tally = { requests: number; errors: number; durationMs: number };
+
+function tallyOf(paths: Map<string, Tally>, path: string): Tally {
+  const known = paths.get(path);
+  if (known !== undefined) return known;
+  const made = { requests: 0, errors: 0, durationMs: 0 };
+  paths.set(path, made);
+  return made;
 }
 
 function recentDurations() {
