@@ -1,5 +1,6 @@
 import { Pool } from 'pg';
 import { Gauge, type Registry } from 'prom-client';
+import type { Logger } from './logging.ts';
 
 export type DatabaseOptions = {
   readonly url: string;
@@ -27,7 +28,33 @@ export function createPool(options: DatabaseOptions, onIdleError: (error: Error)
   return pool;
 }
 
-export function countConnections(pool: Pool, registry: Registry): void {
+export type DatabaseConfig = {
+  readonly DATABASE_URL: string;
+  readonly DB_POOL_MAX: number;
+  readonly DB_POOL_TIMEOUT_MS: number;
+  readonly DB_QUERY_TIMEOUT_MS: number;
+};
+
+/** A process' pool as its configuration wants it, its connections counted, the lost ones told in the log. */
+export function openPool(
+  config: DatabaseConfig,
+  applicationName: string,
+  logger: Logger,
+  registry: Registry,
+): { readonly pool: Pool; readonly options: DatabaseOptions } {
+  const options = {
+    url: config.DATABASE_URL,
+    applicationName,
+    poolMax: config.DB_POOL_MAX,
+    connectTimeoutMs: config.DB_POOL_TIMEOUT_MS,
+    queryTimeoutMs: config.DB_QUERY_TIMEOUT_MS,
+  };
+  const pool = createPool(options, error => logger.warn({ err: error }, 'a database connection was lost'));
+  countConnections(pool, registry);
+  return { pool, options };
+}
+
+function countConnections(pool: Pool, registry: Registry): void {
   new Gauge({
     name: 'db_pool_connections',
     help: 'Connections of the pool: in use, idle, and requests that wait for one',

@@ -1,6 +1,6 @@
 import type { FastifyRequest } from 'fastify';
+import { HttpError } from '../common/http-errors.ts';
 import { findKeyId, type KeyringSource, sameSecret } from '../common/keyring.ts';
-import { HttpError } from './errors.ts';
 
 export type ApiKeyOutcome = 'granted' | 'missing' | 'wrong';
 export type ApiKeyCheck = (request: FastifyRequest) => ApiKeyOutcome;

@@ -1,6 +1,6 @@
 import type { Pool } from 'pg';
 import type { Registry } from 'prom-client';
-import { countConnections, createPool, databaseProbe, type Probe } from '../common/database.ts';
+import { createPool, databaseProbe, openPool, type Probe } from '../common/database.ts';
 import type { Logger } from '../common/logging.ts';
 import type { DashboardConfig } from './config.ts';
 import type { Sql } from './figures.ts';
@@ -21,15 +21,7 @@ const FOLD_TIMEOUT_MS = 120_000;
  * they are written in SQL and go straight to the driver.
  */
 export function openDatabase(config: DashboardConfig, logger: Logger, registry: Registry): Database {
-  const options = {
-    url: config.DATABASE_URL,
-    applicationName: 'dashboard',
-    poolMax: config.DB_POOL_MAX,
-    connectTimeoutMs: config.DB_POOL_TIMEOUT_MS,
-    queryTimeoutMs: config.DB_QUERY_TIMEOUT_MS,
-  };
-  const pool = createPool(options, error => logger.warn({ err: error }, 'a database connection was lost'));
-  countConnections(pool, registry);
+  const { pool, options } = openPool(config, 'dashboard', logger, registry);
   // a connection of its own, lest a long fold and the users' short queries wait for each other
   const folding = createPool({ ...options, poolMax: 1, queryTimeoutMs: FOLD_TIMEOUT_MS }, () => undefined);
   const probe = databaseProbe(options, () => pool.query('SELECT FROM figuras_pedidos LIMIT 1'));

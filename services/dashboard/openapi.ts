@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import * as z from 'zod';
+import { HttpError, invalid, parse, refusal } from '../common/http-errors.ts';
 import { declareRoutes, type Routes } from '../common/routes.ts';
-import { HttpError, invalid, parse, refusal } from './errors.ts';
 
 /** The version of the contract, which clients see; releases of the service have their own. */
 const API_VERSION = '1.0.0';

@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Redis } from 'ioredis';
 import type { Registry } from 'prom-client';
+import { HttpError } from '../common/http-errors.ts';
 import type { KeyringSource } from '../common/keyring.ts';
 import type { Logger } from '../common/logging.ts';
 import type { Routes } from '../common/routes.ts';
@@ -10,7 +11,6 @@ import { credentials, refreshRequest, registration, revocation, revoked, tokenPa
 import type { ApiConfig } from './config.ts';
 import type { Database } from './database.ts';
 import { type Denylist, noDenylist, redisDenylist } from './denylist.ts';
-import { HttpError } from './errors.ts';
 import { Prisma, type PrismaClient, type User } from './generated/client.ts';
 import { type Limiter, limitClients, TOO_MANY_REQUESTS } from './limits.ts';
 import { hashPassword, isOutdated, nobodysHash, PasswordsBusyError, verifyPassword } from './passwords.ts';

@@ -1,7 +1,7 @@
 import { PrismaPg } from '@prisma/adapter-pg';
 import type { Pool } from 'pg';
 import type { Registry } from 'prom-client';
-import { countConnections, createPool, databaseProbe, type Probe } from '../common/database.ts';
+import { databaseProbe, openPool, type Probe } from '../common/database.ts';
 import type { Logger } from '../common/logging.ts';
 import type { ApiConfig } from './config.ts';
 import { PrismaClient } from './generated/client.ts';
@@ -16,15 +16,7 @@ export type Database = {
 
 /** Opens nothing yet: connections are made when they are needed. */
 export function openDatabase(config: ApiConfig, logger: Logger, registry: Registry): Database {
-  const options = {
-    url: config.DATABASE_URL,
-    applicationName: config.APP_NAME,
-    poolMax: config.DB_POOL_MAX,
-    connectTimeoutMs: config.DB_POOL_TIMEOUT_MS,
-    queryTimeoutMs: config.DB_QUERY_TIMEOUT_MS,
-  };
-  const pool = createPool(options, error => logger.warn({ err: error }, 'a database connection was lost'));
-  countConnections(pool, registry);
+  const { pool, options } = openPool(config, config.APP_NAME, logger, registry);
   const prisma = new PrismaClient({ adapter: new PrismaPg(pool) });
   const probe = databaseProbe(options, () => prisma.user.findFirst({ select: { id: true } }));
   return {

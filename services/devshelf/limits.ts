@@ -1,5 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Redis } from 'ioredis';
+import { HttpError } from '../common/http-errors.ts';
 import type { Logger } from '../common/logging.ts';
 import {
   clientKey,
@@ -12,7 +13,6 @@ import {
 } from '../common/rate-limit.ts';
 import type { AuthMetrics, Limited } from './auth-metrics.ts';
 import type { ApiConfig } from './config.ts';
-import { HttpError } from './errors.ts';
 
 export const TOO_MANY_REQUESTS = 'Too many requests';
 

@@ -1,8 +1,8 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import * as z from 'zod';
+import { HttpError } from '../common/http-errors.ts';
 import type { Routes } from '../common/routes.ts';
 import { queryInteger, text } from '../common/schemas.ts';
-import { HttpError } from './errors.ts';
 import type { PrismaClient, User } from './generated/client.ts';
 import type { JobQueue } from './queue.ts';
 import type { ListOptions, ResourcePage, ResourceQueries, ShownResource } from './resource-queries.ts';

@@ -1,6 +1,6 @@
 import fastify, { type FastifyInstance } from 'fastify';
 import { readConfig } from '../common/config.ts';
-import { answersInTime, countConnections, createPool, databaseProbe } from '../common/database.ts';
+import { answersInTime, databaseProbe, openPool } from '../common/database.ts';
 import { openKeyring, reporting } from '../common/keyring.ts';
 import { createLogger, type Logger } from '../common/logging.ts';
 import { createRegistry } from '../common/metrics.ts';
@@ -11,7 +11,7 @@ import { openSentry } from '../common/sentry.ts';
 import { serve } from '../common/serve.ts';
 import { closePolitely, newLifecycle } from '../common/shutdown.ts';
 import { openTelemetry } from '../common/telemetry.ts';
-import { type WorkerConfig, workerConfig } from './config.ts';
+import { workerConfig } from './config.ts';
 import { type Consumer, type ConsumerSettings, openConsumer } from './consumer.ts';
 import { answerErrors } from './errors.ts';
 import { SWEEP_MS } from './jobs.ts';
@@ -37,10 +37,8 @@ export async function runWorker({ visitor = politeVisitor, ...options }: WorkerO
     key: config.SCRAPE_TOKEN,
     ...reporting(logger, 'scrape token'),
   });
-  const database = databaseOptions(config);
-  const pool = createPool(database, error => logger.warn({ err: error }, 'a database connection was lost'));
-  countConnections(pool, registry);
-  const probe = databaseProbe(database, async () => undefined);
+  const database = openPool(config, config.APP_NAME, logger, registry);
+  const probe = databaseProbe(database.options, async () => undefined);
   const consumer = openConsumer({
     url: config.REDIS_URL,
     logger,
@@ -68,7 +66,7 @@ export async function runWorker({ visitor = politeVisitor, ...options }: WorkerO
 
   const visitLink = (url: string, signal: AbortSignal) => visit(url, signal, visitor);
   const handlers = linkHandlers({
-    store: openLinkStore(pool),
+    store: openLinkStore(database.pool),
     visit: telemetry?.spanned('link.visit', visitLink) ?? visitLink,
     ...consumer,
   });
@@ -81,20 +79,12 @@ export async function runWorker({ visitor = politeVisitor, ...options }: WorkerO
   });
   app.addHook('onClose', async () => {
     scrapeKeys?.close();
-    await Promise.all([pool.end(), probe.close()]);
+    await Promise.all([database.pool.end(), probe.close()]);
     await Promise.all([telemetry?.close(), sentry?.close()]);
   });
   const times = { delayMs: config.SHUTDOWN_DELAY_MS, drainMs: 0, closeMs: config.SHUTDOWN_DRAIN_MS + CLOSE_MS };
   await serve({ app, lifecycle, host: config.HOST, port: config.PORT, times });
 }
-
-const databaseOptions = (config: WorkerConfig) => ({
-  url: config.DATABASE_URL,
-  applicationName: config.APP_NAME,
-  poolMax: config.DB_POOL_MAX,
-  connectTimeoutMs: config.DB_POOL_TIMEOUT_MS,
-  queryTimeoutMs: config.DB_QUERY_TIMEOUT_MS,
-});
 
 /** At once and then again and again: no schedule is kept in Redis, so an emptied Redis loses none. */
 function sweepRegularly(consumer: Consumer, logger: Logger): NodeJS.Timeout {
