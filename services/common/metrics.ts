@@ -19,26 +19,16 @@ export function createRegistry(): Registry {
   return registry;
 }
 
-/** Finds the series of labels without having them sorted and joined for each response. The labels are bounded. */
-export function remembered<Labels extends readonly (string | number)[], Series>(
-  make: (...labels: Labels) => Series,
-): (...labels: Labels) => Series {
-  const known = new Map<string, Series>();
-  return (...labels) => {
-    const key = labels.join(' ');
-    const found = known.get(key);
-    if (found !== undefined) return found;
-    const made = make(...labels);
-    known.set(key, made);
-    return made;
-  };
-}
-
 /** Counts each response once it has left, as `http_requests_total` and `http_request_duration_seconds`. */
 export function countRequests(app: FastifyInstance, registry: Registry): void {
   const labelNames = ['method', 'route', 'status'] as const;
+  type Series = {
+    readonly labels: Readonly<Record<(typeof labelNames)[number], string>>;
+    readonly duration: Histogram.Internal<(typeof labelNames)[number]>;
+    count: number;
+  };
+  const known = new Map<string, Series>();
   // counted here, and told when somebody asks: an addition for each response instead of a look-up
-  const all: { readonly labels: Readonly<Record<(typeof labelNames)[number], string>>; count: number }[] = [];
   new Counter({
     name: 'http_requests_total',
     help: 'Responses sent, by method, route template and status code',
@@ -46,7 +36,7 @@ export function countRequests(app: FastifyInstance, registry: Registry): void {
     registers: [registry],
     collect() {
       this.reset();
-      for (const { labels, count } of all) this.inc(labels, count);
+      for (const { labels, count } of known.values()) this.inc(labels, count);
     },
   });
   const duration = new Histogram({
@@ -56,14 +46,17 @@ export function countRequests(app: FastifyInstance, registry: Registry): void {
     buckets: DURATION_BUCKETS,
     registers: [registry],
   });
-  const series = remembered((method: string, route: string, status: number) => {
+  const seriesOf = (method: string, route: string, status: number): Series => {
+    const key = `${method} ${route} ${status}`;
+    const found = known.get(key);
+    if (found !== undefined) return found;
     const labels = { method, route, status: String(status) };
     const made = { labels, count: 0, duration: duration.labels(labels) };
-    all.push(made);
+    known.set(key, made);
     return made;
-  });
+  };
   app.addHook('onResponse', (request: FastifyRequest, reply: FastifyReply, done) => {
-    const counted = series(request.method, routeOf(request), reply.statusCode);
+    const counted = seriesOf(request.method, routeOf(request), reply.statusCode);
     counted.count += 1;
     counted.duration.observe(reply.elapsedTime / 1_000);
     done();
