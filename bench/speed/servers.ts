@@ -1,9 +1,8 @@
 import { spawn } from 'node:child_process';
 import { cpSync, readFileSync } from 'node:fs';
-import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { freePort, stopProcess } from '../../services/common/testing/processes.ts';
+import { accepts, freePort, stopProcess } from '../../services/common/testing/processes.ts';
 import { type Bundled, bundleImage } from '../../test-e2e/cluster/build.ts';
 import { CHECKOUT } from '../../test-e2e/cluster/paths.ts';
 
@@ -68,17 +67,6 @@ export async function start({ command, cwd = CHECKOUT, environment }: Program): 
 }
 
 const POLL_MS = 4;
-
-function accepts(port: number): Promise<boolean> {
-  return new Promise(resolve => {
-    const socket = connect(port, '127.0.0.1');
-    socket.once('connect', () => {
-      socket.destroy();
-      resolve(true);
-    });
-    socket.once('error', () => resolve(false));
-  });
-}
 
 function rssMib(pid: number): number {
   const [, kib] = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];

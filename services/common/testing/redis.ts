@@ -1,6 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { connect } from 'node:net';
-import { freePort, stopProcess, temporaryFolder, until } from './processes.ts';
+import { accepts, freePort, stopProcess, temporaryFolder, until } from './processes.ts';
 
 /** A real Redis of the test's own, without persistence. */
 export type TestRedis = {
@@ -43,15 +42,4 @@ export async function startRedis(): Promise<TestRedis> {
       folder.remove();
     },
   };
-}
-
-function accepts(port: number): Promise<boolean> {
-  return new Promise(resolve => {
-    const socket = connect(port, '127.0.0.1');
-    socket.once('connect', () => {
-      socket.destroy();
-      resolve(true);
-    });
-    socket.once('error', () => resolve(false));
-  });
 }
