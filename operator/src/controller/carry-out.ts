@@ -14,7 +14,7 @@ import type { Plan } from '../lifecycle/plan.ts';
 import { iso, type Snapshot } from '../lifecycle/snapshot.ts';
 import { desiredChildren, unwantedChildren } from '../objects/children.ts';
 import { deploymentReplicas } from '../objects/deployment.ts';
-import { clientSecret, keyIdOf, keyringSecret, keyringsOf, newKey, parseKeyring } from '../objects/keyring.ts';
+import { clientSecret, keyIdOf, keyringOf, keyringSecret, newKey, parseKeyring } from '../objects/keyring.ts';
 import { migrationJob } from '../objects/migration-job.ts';
 import { ANNOTATIONS, COMPONENTS, FIELD_MANAGER, LABELS, names } from '../objects/names.ts';
 import { rehearsalPod } from '../objects/rehearsal-pod.ts';
@@ -378,7 +378,7 @@ class Hands {
     const held = await this.#callersKey(keyring);
     const key = held ?? newKey('1', this.#tools.randomBytes(32));
     const kid = keyIdOf(key) ?? '1';
-    const name = keyringsOf(this.#app).find(({ secret }) => secret === keyring)?.name ?? 'api';
+    const name = keyringOf(this.#app, keyring)?.name ?? 'api';
     const record = firstRecord(this.#seen, name, kid, held !== undefined);
     const secret = keyringSecret(this.#app, keyring, { current: kid, keys: { [kid]: key } }, record);
     await this.#create(kinds.secrets, this.#tools.stores.secrets, secret);
@@ -386,7 +386,7 @@ class Hands {
 
   async #callersKey(keyring: string): Promise<string | undefined> {
     const { transport, stores } = this.#tools;
-    const client = keyringsOf(this.#app).find(({ secret }) => secret === keyring)?.client;
+    const client = keyringOf(this.#app, keyring)?.client;
     if (!client || !stores.secrets.get(this.#namespace, client.secret)) return undefined;
     const held = await get(transport, kinds.secrets, { namespace: this.#namespace, name: client.secret });
     const key = Buffer.from(held?.data?.[client.key] ?? '', 'base64').toString();
@@ -399,7 +399,7 @@ class Hands {
     const source = await get(transport, kinds.secrets, { namespace: this.#namespace, name: keyring });
     const { current, keys } = parseKeyring(source?.data) ?? {};
     const key = current === undefined ? undefined : keys?.[current];
-    const place = keyringsOf(this.#app).find(({ secret }) => secret === keyring)?.client;
+    const place = keyringOf(this.#app, keyring)?.client;
     if (key === undefined || !place) {
       throw new Blocked({
         reason: 'KeyringUnreadable',

@@ -18,7 +18,7 @@ import {
   type KeyringFiles,
   keyIdOf,
   keyringData,
-  keyringsOf,
+  keyringOf,
   newKey,
   PREVIOUS_UNTIL,
   parseKeyring,
@@ -134,7 +134,7 @@ export class Keys {
     const { keyring, client, keyId, previousUntil } = action;
     const read = await this.#asDecidedOn(app, keyring);
     const key = read?.files.keyring.keys[keyId];
-    const field = keyringsOf(app).find(({ secret }) => secret === keyring)?.client?.key;
+    const field = keyringOf(app, keyring)?.client?.key;
     if (key === undefined || field === undefined) return;
     const encode = (text: string) => Buffer.from(text).toString('base64');
     await this.#patch(app, secrets, client, {
@@ -180,7 +180,7 @@ export class Keys {
       client === undefined ? undefined : get(transport, secrets, { namespace, name: client }),
     ]);
     if (!ring) return undefined;
-    const field = keyringsOf(app).find(({ secret }) => secret === keyring)?.client?.key ?? '';
+    const field = keyringOf(app, keyring)?.client?.key ?? '';
     const held = given?.data?.[field];
     const parsed = parseKeyring(ring.data);
     return {
@@ -267,7 +267,7 @@ export class Keys {
 }
 
 function placeOf(app: AppResource, keyring: string): Place | undefined {
-  const place = keyringsOf(app).find(({ secret }) => secret === keyring);
+  const place = keyringOf(app, keyring);
   return place && { name: place.name, keyring, ...(place.client && { client: place.client.secret }) };
 }
 

@@ -39,6 +39,10 @@ export interface Keyring {
   readonly keys: Readonly<Record<string, string>>;
 }
 
+/** By the name of its Secret. */
+export const keyringOf = (app: App, secret: string): KeyringPlace | undefined =>
+  keyringsOf(app).find(keyring => keyring.secret === secret);
+
 /** The keyrings of a kind, in a fixed order. */
 export function keyringsOf(app: App): readonly KeyringPlace[] {
   const name = app.metadata.name;
