@@ -31,6 +31,14 @@ test.each([
   expect(JSON.parse(lines.at(-1) ?? '')).toMatchObject({ n: 999 });
 });
 
+test('what is longer than the room for it comes out whole, and what is not ASCII unharmed', async () => {
+  const { child, output } = logs(`logger.info('€'.repeat(100_000)); logger.info('ñandú 😀');`);
+  await until('the process ends', () => ended(child));
+  const [long, short] = output().split('\n');
+  expect(JSON.parse(long ?? '').msg).toBe('€'.repeat(100_000));
+  expect(JSON.parse(short ?? '').msg).toBe('ñandú 😀');
+});
+
 test('a line leaves soon although nothing follows it', async () => {
   const { child, output } = logs(`logger.info('alone'); ${FOREVER}`);
   await until('the line is here', () => output().includes('alone'));

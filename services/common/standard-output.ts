@@ -22,10 +22,9 @@ const STANDARD_OUTPUT = 1;
  * holds up no request: node makes pipes non-blocking, and pino's own stream would stand still for 100 ms at a time.
  */
 export function standardOutput(): DestinationStream {
-  let lines: string[] = [];
-  let bytes = 0;
+  const waiting = waitingBytes();
   let timer: NodeJS.Timeout | undefined;
-  let unsent: Buffer = Buffer.alloc(0);
+  let late = false;
   let used = false;
 
   const later = (milliseconds: number) => {
@@ -34,15 +33,14 @@ export function standardOutput(): DestinationStream {
   const flush = () => {
     clearTimeout(timer);
     timer = undefined;
-    unsent = send(Buffer.concat([unsent, Buffer.from(lines.join(''))]));
-    lines = [];
-    bytes = unsent.length;
-    if (bytes > 0) later(RETRY_MS);
+    waiting.leave(send(waiting.bytes()));
+    late = waiting.bytes().length > 0;
+    if (late) later(RETRY_MS);
   };
   const flushWithin = (milliseconds: number) => {
     const deadline = performance.now() + milliseconds;
     flush();
-    while (unsent.length > 0 && performance.now() < deadline) {
+    while (late && performance.now() < deadline) {
       Atomics.wait(NOBODY, 0, 0, RETRY_MS);
       flush();
     }
@@ -52,10 +50,9 @@ export function standardOutput(): DestinationStream {
     write(this: { lastLevel: number }, line: string) {
       if (!used) process.once('exit', () => flushWithin(END_MS));
       used = true;
-      lines.push(line);
-      bytes += line.length;
+      const bytes = waiting.add(line);
       if (bytes > WAITING_MAX_BYTES) flushWithin(Number.POSITIVE_INFINITY);
-      else if (this.lastLevel >= WARN || (bytes > FLUSH_BYTES && unsent.length === 0)) flush();
+      else if (this.lastLevel >= WARN || (bytes > FLUSH_BYTES && !late)) flush();
       else later(FLUSH_MS);
     },
   } as DestinationStream;
@@ -64,13 +61,43 @@ export function standardOutput(): DestinationStream {
 /** Nobody ever wakes who waits here. */
 const NOBODY = new Int32Array(new SharedArrayBuffer(4));
 
-/** What could not be sent yet. When there is no reader any more, what was meant for it is nobody's. */
-function send(buffer: Buffer): Buffer {
-  let rest = buffer;
+/** What UTF-8 makes of one unit of a string at most. */
+const BYTES_PER_UNIT = 3;
+
+/** Lines as bytes at once: strings that wait would be copied by each garbage collection until they leave. */
+function waitingBytes() {
+  let buffer = Buffer.allocUnsafeSlow(2 * FLUSH_BYTES);
+  let length = 0;
+  const resize = (size: number) => {
+    const other = Buffer.allocUnsafeSlow(size);
+    buffer.copy(other, 0, 0, length);
+    buffer = other;
+  };
+  return {
+    bytes: () => buffer.subarray(0, length),
+    /** How many bytes wait now. */
+    add: (text: string): number => {
+      const needed = length + BYTES_PER_UNIT * text.length;
+      if (needed > buffer.length) resize(2 * needed);
+      length += buffer.write(text, length);
+      return length;
+    },
+    /** The first `count` bytes have left. */
+    leave: (count: number) => {
+      buffer.copyWithin(0, count, length);
+      length -= count;
+      if (length <= FLUSH_BYTES && buffer.length > 2 * FLUSH_BYTES) resize(2 * FLUSH_BYTES);
+    },
+  };
+}
+
+/** How many bytes went. When there is no reader any more, what was meant for it is nobody's. */
+function send(bytes: Buffer): number {
+  let sent = 0;
   try {
-    while (rest.length > 0) rest = rest.subarray(writeSync(STANDARD_OUTPUT, rest));
-    return rest;
+    while (sent < bytes.length) sent += writeSync(STANDARD_OUTPUT, bytes, sent);
+    return sent;
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EAGAIN' ? rest : Buffer.alloc(0);
+    return (error as NodeJS.ErrnoException).code === 'EAGAIN' ? sent : bytes.length;
   }
 }
