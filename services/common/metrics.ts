@@ -1,5 +1,6 @@
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { Counter, collectDefaultMetrics, Histogram, Registry } from 'prom-client';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { Counter, collectDefaultMetrics, Registry } from 'prom-client';
+import { type Durations, histogramOf, newDurations, observe } from './durations.ts';
 
 /** One value for every path that no route serves: a scanner must not be able to grow the number of series. */
 export const UNMATCHED = 'unmatched';
@@ -7,10 +8,13 @@ export const UNMATCHED = 'unmatched';
 /** Probes and scrapes carry their route as well, so an error rate over users' requests leaves these out. */
 export const OPERATIONAL_ROUTES: readonly string[] = ['/health', '/live', '/ready', '/metrics'];
 
-export const routeOf = (request: FastifyRequest): string => request.routeOptions.url ?? UNMATCHED;
+const ROUTE = Symbol('route');
 
-// bucket edges in seconds, from a cached answer to one that ran into the database's timeouts
-const DURATION_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
+/** The template of the route that serves the request. Fastify makes a dozen fields for each who asks; once is enough. */
+export function routeOf(request: FastifyRequest & { [ROUTE]?: string }): string {
+  request[ROUTE] ??= request.routeOptions.url ?? UNMATCHED;
+  return request[ROUTE];
+}
 
 /** A registry of its own per app, so that tests may build many; process gauges included. */
 export function createRegistry(): Registry {
@@ -21,44 +25,42 @@ export function createRegistry(): Registry {
 
 /** Counts each response once it has left, as `http_requests_total` and `http_request_duration_seconds`. */
 export function countRequests(app: FastifyInstance, registry: Registry): void {
-  const labelNames = ['method', 'route', 'status'] as const;
-  type Series = {
-    readonly labels: Readonly<Record<(typeof labelNames)[number], string>>;
-    readonly duration: Histogram.Internal<(typeof labelNames)[number]>;
-    count: number;
+  const all: Durations[] = [];
+  const byRoute = new Map<string, Map<string, Map<number, Durations>>>();
+  const durationsOf = (method: string, route: string, status: number): Durations => {
+    const byMethod = existing(byRoute, route, newMap<string, Map<number, Durations>>);
+    const byStatus = existing(byMethod, method, newMap<number, Durations>);
+    return existing(byStatus, status, () => {
+      const durations = newDurations({ method, route, status: String(status) });
+      all.push(durations);
+      return durations;
+    });
   };
-  const known = new Map<string, Series>();
-  // counted here, and told when somebody asks: an addition for each response instead of a look-up
   new Counter({
     name: 'http_requests_total',
     help: 'Responses sent, by method, route template and status code',
-    labelNames,
+    labelNames: ['method', 'route', 'status'],
     registers: [registry],
     collect() {
       this.reset();
-      for (const { labels, count } of known.values()) this.inc(labels, count);
+      for (const { labels, count } of all) this.inc(labels, count);
     },
   });
-  const duration = new Histogram({
-    name: 'http_request_duration_seconds',
-    help: 'Time from the request line to the end of the response',
-    labelNames,
-    buckets: DURATION_BUCKETS,
-    registers: [registry],
-  });
-  const seriesOf = (method: string, route: string, status: number): Series => {
-    const key = `${method} ${route} ${status}`;
-    const found = known.get(key);
-    if (found !== undefined) return found;
-    const labels = { method, route, status: String(status) };
-    const made = { labels, count: 0, duration: duration.labels(labels) };
-    known.set(key, made);
-    return made;
-  };
-  app.addHook('onResponse', (request: FastifyRequest, reply: FastifyReply, done) => {
-    const counted = seriesOf(request.method, routeOf(request), reply.statusCode);
-    counted.count += 1;
-    counted.duration.observe(reply.elapsedTime / 1_000);
+  registry.registerMetric(
+    histogramOf('http_request_duration_seconds', 'Time from the request line to the end of the response', all),
+  );
+  app.addHook('onResponse', (request, reply, done) => {
+    observe(durationsOf(request.method, routeOf(request), reply.statusCode), reply.elapsedTime / 1_000);
     done();
   });
+}
+
+const newMap = <Key, Value>() => new Map<Key, Value>();
+
+function existing<Key, Value>(map: Map<Key, Value>, key: Key, make: () => Value): Value {
+  const known = map.get(key);
+  if (known !== undefined) return known;
+  const made = make();
+  map.set(key, made);
+  return made;
 }
