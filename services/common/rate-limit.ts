@@ -9,31 +9,20 @@ export type RateLimit = { readonly max: number; readonly windowMs: number };
 
 export type Verdict = {
   readonly limited: boolean;
-  readonly limit: number;
-  readonly remaining: number;
-  readonly windowSeconds: number;
-  /** until the window ends, rounded up: who comes back then is let in */
-  readonly resetSeconds: number;
+  /** RateLimit fields (draft-ietf-httpapi-ratelimit-headers-10), and Retry-After for those who must wait */
+  readonly headers: Readonly<Record<string, string>>;
 };
 
-/** What so many hits mean under this limit. */
-export function judge({ count, resetMs }: Hits, { max, windowMs }: RateLimit): Verdict {
-  return {
-    limited: count > max,
-    limit: max,
-    remaining: Math.max(0, max - count),
-    windowSeconds: Math.ceil(windowMs / 1_000),
-    resetSeconds: Math.max(1, Math.ceil(resetMs / 1_000)),
+/** What so many hits mean under this limit. Seconds are rounded up: who comes back then is let in. */
+export function judgeBy({ max, windowMs }: RateLimit): (hits: Hits) => Verdict {
+  const policy = `"default";q=${max};w=${Math.ceil(windowMs / 1_000)}`;
+  return ({ count, resetMs }) => {
+    const limited = count > max;
+    const resetSeconds = String(Math.max(1, Math.ceil(resetMs / 1_000)));
+    const ratelimit = `"default";r=${limited ? 0 : max - count};t=${resetSeconds}`;
+    const headers = { 'ratelimit-policy': policy, ratelimit };
+    return { limited, headers: limited ? { ...headers, 'retry-after': resetSeconds } : headers };
   };
-}
-
-/** RateLimit fields (draft-ietf-httpapi-ratelimit-headers-10), and Retry-After for those who must wait. */
-export function rateLimitHeaders(verdict: Verdict): Record<string, string> {
-  const fields = {
-    'RateLimit-Policy': `"default";q=${verdict.limit};w=${verdict.windowSeconds}`,
-    RateLimit: `"default";r=${verdict.remaining};t=${verdict.resetSeconds}`,
-  };
-  return verdict.limited ? { ...fields, 'Retry-After': String(verdict.resetSeconds) } : fields;
 }
 
 /** The first four groups of an IPv6 address are one customer's: the other four are his to change at will. */

@@ -1,7 +1,7 @@
 import cors from '@fastify/cors';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { OPERATIONAL_ROUTES, routeOf } from '../common/metrics.ts';
-import { clientKey, judge, memoryHits, rateLimitHeaders } from '../common/rate-limit.ts';
+import { clientKey, judgeBy, memoryHits } from '../common/rate-limit.ts';
 import { answerWithoutHooks } from '../common/requests.ts';
 import type { DashboardConfig } from './config.ts';
 
@@ -21,7 +21,10 @@ const headersOf = ({ DASHBOARD_ENABLE_HSTS }: DashboardConfig): Readonly<Record<
 
 /** On every response, whatever its status. */
 export function secureResponses(app: FastifyInstance, config: DashboardConfig): void {
-  const headers = headersOf(config);
+  // Fastify would spell them so anew for each response
+  const headers = Object.fromEntries(
+    Object.entries(headersOf(config)).map(([name, value]) => [name.toLowerCase(), value]),
+  );
   app.addHook('onRequest', (_request, reply, done) => {
     reply.headers(headers);
     done();
@@ -87,16 +90,16 @@ const isUnlimited = (request: FastifyRequest) => isOperational(request) || route
 /** So many requests of one client to one route within a window; paths that no route serves count as one. */
 export function limitRates(app: FastifyInstance, config: DashboardConfig): void {
   if (!config.DASHBOARD_RATELIMIT_ENABLED) return;
-  const limit = { max: config.DASHBOARD_RATELIMIT_MAX, windowMs: config.DASHBOARD_RATELIMIT_WINDOW * 1_000 };
+  const windowMs = config.DASHBOARD_RATELIMIT_WINDOW * 1_000;
+  const judge = judgeBy({ max: config.DASHBOARD_RATELIMIT_MAX, windowMs });
   const hits = memoryHits();
   // after what allowOrigins registers: other origins may read a 429, too
   app.after(() => {
     app.addHook('onRequest', (request, reply, done) => {
       if (isUnlimited(request)) return done();
-      const key = `${clientKey(request.ip)} ${routeOf(request)}`;
-      const verdict = judge(hits.hit(key, limit.windowMs), limit);
-      reply.headers(rateLimitHeaders(verdict));
-      if (!verdict.limited) return done();
+      const { limited, headers } = judge(hits.hit(`${clientKey(request.ip)} ${routeOf(request)}`, windowMs));
+      reply.headers(headers);
+      if (!limited) return done();
       reply.code(429).send({ error: 'Rate limit excedido' });
     });
   });

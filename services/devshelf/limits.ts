@@ -2,15 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Redis } from 'ioredis';
 import { HttpError } from '../common/http-errors.ts';
 import type { Logger } from '../common/logging.ts';
-import {
-  clientKey,
-  hitsWithFallback,
-  judge,
-  memoryHits,
-  rateLimitHeaders,
-  redisHits,
-  type SharedHits,
-} from '../common/rate-limit.ts';
+import { clientKey, hitsWithFallback, judgeBy, memoryHits, redisHits, type SharedHits } from '../common/rate-limit.ts';
 import type { AuthMetrics, Limited } from './auth-metrics.ts';
 import type { ApiConfig } from './config.ts';
 
@@ -31,11 +23,11 @@ export function limitClients({ config, redis, logger, metrics }: LimitOptions): 
   if (!config.RATELIMIT_ENABLED) return () => async () => undefined;
   const hits = openHits(redis, logger);
   const windowMs = config.RATELIMIT_WINDOW * 1_000;
-  const max: Record<Limited, number> = {
-    token: config.RATELIMIT_TOKEN_MAX,
-    register: config.RATELIMIT_REGISTER_MAX,
-    refresh: config.RATELIMIT_REFRESH_MAX,
-  };
+  const judges = {
+    token: judgeBy({ max: config.RATELIMIT_TOKEN_MAX, windowMs }),
+    register: judgeBy({ max: config.RATELIMIT_REGISTER_MAX, windowMs }),
+    refresh: judgeBy({ max: config.RATELIMIT_REFRESH_MAX, windowMs }),
+  } satisfies Record<Limited, unknown>;
   let warned = config.TRUST_PROXY !== false;
   const warnOnce = ({ headers, ip }: FastifyRequest) => {
     if (warned || headers['x-forwarded-for'] === undefined) return;
@@ -43,9 +35,9 @@ export function limitClients({ config, redis, logger, metrics }: LimitOptions): 
     logger.warn({ client_ip: ip }, 'all clients behind this proxy count as one: name it in TRUST_PROXY');
   };
   return route => async (request, reply) => {
-    const verdict = judge(await hits.hit(`${route}:${clientKey(request.ip)}`, windowMs), { max: max[route], windowMs });
-    reply.headers(rateLimitHeaders(verdict));
-    if (!verdict.limited) return;
+    const { limited, headers } = judges[route](await hits.hit(`${route}:${clientKey(request.ip)}`, windowMs));
+    reply.headers(headers);
+    if (!limited) return;
     metrics.rateLimited.inc({ route, reason: 'client' });
     warnOnce(request);
     throw new HttpError(429, TOO_MANY_REQUESTS);
