@@ -13,13 +13,18 @@ export function requestId(request: IncomingMessage): string {
   return typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID();
 }
 
+/** What precedes the query, which may hold what nobody should keep. */
+export function pathOf(url: string): string {
+  const end = url.indexOf('?');
+  return end === -1 ? url : url.slice(0, end);
+}
+
 /** A path that cannot be decoded names nothing: it takes the way of every unknown one, through all hooks, to 404. */
 function rewriteUrl(request: IncomingMessage): string {
   const url = request.url ?? '/';
-  const [path = ''] = url.split('?', 1);
-  if (!path.includes('%')) return url;
+  if (!url.includes('%')) return url;
   try {
-    decodeURIComponent(path);
+    decodeURIComponent(pathOf(url));
     return url;
   } catch {
     return UNDECODABLE;
@@ -46,18 +51,18 @@ export const serverOptions = (logger: Logger) =>
 /** Every response carries the request's id. */
 export function echoRequestId(app: FastifyInstance): void {
   app.addHook('onRequest', (request, reply, done) => {
-    reply.header('X-Request-ID', request.id);
+    reply.header('x-request-id', request.id);
     done();
   });
 }
 
-/** One line for each response. Query strings are left out: they may hold what nobody should log. */
+/** One line for each response. */
 export function logRequests(app: FastifyInstance): void {
   app.addHook('onResponse', (request, reply, done) => {
     const level = OPERATIONAL_ROUTES.includes(routeOf(request)) ? 'debug' : 'info';
     request.log[level](
       {
-        path: request.url.split('?', 1)[0],
+        path: pathOf(request.url),
         method: request.method,
         status: reply.statusCode,
         duration_ms: Math.round(reply.elapsedTime * 10) / 10,

@@ -41,7 +41,7 @@ export type Route<
   readonly query?: Query;
   readonly body?: Body;
   /** asked before anything is validated: who is not let in learns nothing about the rest */
-  readonly guard?: (request: FastifyRequest) => Promise<Caller>;
+  readonly guard?: (request: FastifyRequest) => Promise<Caller> | Caller;
   readonly answer: Answer<Result>;
   /** Fastify's own: hooks, config, bodyLimit */
   readonly options?: Omit<FastifyRouteOptions, 'method' | 'url' | 'handler' | 'schema'>;
@@ -98,7 +98,8 @@ function handlerOf<
   const { params, query, body, form = false, guard, handle } = route;
   const { status } = route.answer;
   return async (request: FastifyRequest, reply: FastifyReply): Promise<unknown> => {
-    const caller = guard && (await guard(request));
+    const asked = guard?.(request);
+    const caller = asked instanceof Promise ? await asked : asked;
     if (body && !form && isForm(request)) throw refuse(415, 'Unsupported Media Type');
     const result = await handle({
       params: params && parse(params, 'path', request.params),

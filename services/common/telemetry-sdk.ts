@@ -9,6 +9,7 @@ import { BullMQOtel } from 'bullmq-otel';
 import type { FastifyRequest } from 'fastify';
 import { Client, Pool } from 'pg';
 import { OPERATIONAL_ROUTES, routeOf } from './metrics.ts';
+import { pathOf } from './requests.ts';
 import type { Telemetry } from './telemetry.ts';
 
 /** Of what nobody sampled before us, one in ten: measured in docs/how-to/telemetry.md. */
@@ -48,10 +49,10 @@ const requests = () =>
     instrumentHooks: false,
     instrumentHandler: false,
     recordExceptions: false,
-    ignorePaths: ({ url }) => OPERATIONAL_ROUTES.includes(url.split('?', 1)[0] ?? ''),
+    ignorePaths: ({ url }) => OPERATIONAL_ROUTES.includes(pathOf(url)),
     requestHook: (span, request: FastifyRequest) => {
       span.updateName(`${request.method} ${routeOf(request)}`);
-      span.setAttribute('url.path', request.url.split('?', 1)[0] ?? '');
+      span.setAttribute('url.path', pathOf(request.url));
     },
   });
 

@@ -41,7 +41,7 @@ export const refusalOf = (outcome: ApiKeyOutcome) => (outcome === 'wrong' ? 'API
 
 /** For the routes that need `X-API-Key`. */
 export function requireApiKey(check: ApiKeyCheck) {
-  return async (request: FastifyRequest): Promise<void> => {
+  return (request: FastifyRequest): void => {
     const outcome = check(request);
     if (outcome !== 'granted') throw new HttpError(401, refusalOf(outcome));
   };

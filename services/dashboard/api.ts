@@ -72,7 +72,7 @@ const tags = ['figures'];
 
 export type ApiOptions = {
   readonly figures: Figures;
-  readonly guard: (request: FastifyRequest) => Promise<void>;
+  readonly guard: (request: FastifyRequest) => void;
 };
 
 /** The figures as JSON, for programs with a key. */
@@ -85,14 +85,14 @@ export function serveApi(routes: Routes, { figures, guard }: ApiOptions): void {
     description:
       'The month is the last 30 days and the week the last 7, today included; the top provider is the month’s.',
     answer: { status: 200, schema: summary },
-    handle: async ({ reply }) => send(reply, await figures.summary()),
+    handle: ({ reply }) => send(reply, figures.summary()),
   });
   routes.add({
     ...common,
     path: '/api/providers',
     summary: 'The active providers, busiest first',
     answer: { status: 200, schema: list(provider) },
-    handle: async ({ reply }) => send(reply, await figures.providers()),
+    handle: ({ reply }) => send(reply, figures.providers()),
   });
   routes.add({
     ...common,
@@ -100,7 +100,7 @@ export function serveApi(routes: Routes, { figures, guard }: ApiOptions): void {
     summary: 'Movements of stock by day and kind, newest day first',
     query: timelineQuery,
     answer: { status: 200, schema: list(dayMovements) },
-    handle: async ({ reply, query }) => send(reply, await figures.stockTimeline(query)),
+    handle: ({ reply, query }) => send(reply, figures.stockTimeline(query)),
   });
   routes.add({
     ...common,
@@ -108,7 +108,7 @@ export function serveApi(routes: Routes, { figures, guard }: ApiOptions): void {
     summary: 'The products most ordered',
     query: topProductsQuery,
     answer: { status: 200, schema: list(topProduct) },
-    handle: async ({ reply, query }) => send(reply, await figures.topProducts(query)),
+    handle: ({ reply, query }) => send(reply, figures.topProducts(query)),
   });
   routes.add({
     ...common,
@@ -116,7 +116,7 @@ export function serveApi(routes: Routes, { figures, guard }: ApiOptions): void {
     summary: 'Orders and movements by month, oldest month first',
     query: trendsQuery,
     answer: { status: 200, schema: trends },
-    handle: async ({ reply, query }) => send(reply, await figures.trends(query)),
+    handle: ({ reply, query }) => send(reply, figures.trends(query)),
   });
   routes.add({
     ...common,
@@ -124,7 +124,7 @@ export function serveApi(routes: Routes, { figures, guard }: ApiOptions): void {
     summary: 'What came in less what went out, by active provider',
     query: providersQuery,
     answer: { status: 200, schema: list(providerStock) },
-    handle: async ({ reply, query }) => send(reply, await figures.stockByProvider(query)),
+    handle: ({ reply, query }) => send(reply, figures.stockByProvider(query)),
   });
   routes.add({
     ...common,
@@ -134,7 +134,7 @@ export function serveApi(routes: Routes, { figures, guard }: ApiOptions): void {
       'Weeks are numbered as strftime’s %W: they begin on Monday, and the days before the first one are week 00.',
     query: weeksQuery,
     answer: { status: 200, schema: list(weekSales) },
-    handle: async ({ reply, query }) => send(reply, await figures.weeklySales(query)),
+    handle: ({ reply, query }) => send(reply, figures.weeklySales(query)),
   });
   serveExports(routes, { figures, guard });
 }
@@ -184,7 +184,8 @@ function bodyOf(figure: object): string {
   return body;
 }
 
-function send<Figure extends object>(reply: FastifyReply, figure: Figure): Figure {
+async function send<Figure extends object>(reply: FastifyReply, asked: Promise<Figure>): Promise<Figure> {
+  const figure = await asked;
   reply.type('application/json; charset=utf-8').send(bodyOf(figure));
   return figure;
 }
