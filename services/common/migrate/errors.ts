@@ -34,10 +34,14 @@ export function isConnectionLoss(error: unknown): boolean {
   return BROKEN_SOCKET.has(code) || BROKEN_CLIENT.test(error.message);
 }
 
-/** One line for people: what the database said, its SQLSTATE and the line of the file. Never a connection string. */
-export function describe(error: unknown, sql = ''): string {
+/**
+ * One line for people: what the database said, its SQLSTATE and the line of the file, of which the characters from
+ * `sentFrom` on were sent. Never a connection string.
+ */
+export function describe(error: unknown, file = '', sentFrom = 0): string {
   if (!(error instanceof DatabaseError)) return error instanceof Error ? firstMessage(error) : String(error);
-  const line = error.position === undefined ? '' : `, line ${sql.slice(0, Number(error.position)).split('\n').length}`;
+  const line =
+    error.position === undefined ? '' : `, line ${file.slice(0, sentFrom + Number(error.position)).split('\n').length}`;
   const detail = error.detail === undefined ? '' : `: ${error.detail}`;
   return `${error.message}${detail} (SQLSTATE ${error.code}${line})`;
 }

@@ -207,8 +207,12 @@ test('a database ahead of the image is up to date: the older release may run bes
 
 test('without a transaction: a failure is written down and refused until a person has looked', async () => {
   const steps = '-- devshelf:no-transaction\nCREATE TABLE a (id INT);\nCREATE INDEX CONCURRENTLY a_id ON a (id);\n';
-  write(A, `${steps}SELECT 1 / 0;`);
-  expect(await migrate(['up'])).toMatchObject({ result: 'failed', failed: [A] });
+  write(A, `${steps}DO $$ BEGIN PERFORM 'a;--b'; END $$;\nSELECT nothing;`);
+  expect(await migrate(['up'])).toMatchObject({
+    result: 'failed',
+    failed: [A],
+    message: expect.stringContaining('"nothing" does not exist (SQLSTATE 42703, line 5)'),
+  });
   expect(await tables()).toEqual(['a']);
   const again = await migrate(['up']);
   expect(again).toMatchObject({ result: 'failed', failed: [A], message: expect.stringContaining('rolled_back_at') });

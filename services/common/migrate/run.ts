@@ -5,6 +5,7 @@ import { describe, isConnectionLoss, isLocked, MigrateError } from './errors.ts'
 import type { Migration } from './files.ts';
 import { type Comparison, compare, createHistory, readHistory } from './history.ts';
 import { findContract } from './lint.ts';
+import { statementsOf } from './statements.ts';
 import { nothing, type Result, type Verdict } from './verdict.ts';
 
 const LOCK_RETRIES = 3;
@@ -160,13 +161,13 @@ async function applyInSteps(client: Client, migration: Migration): Promise<void>
     migration.id,
   ]);
   let steps = 0;
-  for (const statement of statementsOf(migration.sql)) {
+  for (const { sql, at } of statementsOf(migration.sql)) {
     try {
-      await client.query(statement);
+      await client.query(sql);
       steps += 1;
     } catch (error) {
       if (isConnectionLoss(error)) throw error;
-      const message = `${migration.id}: ${describe(error)}`;
+      const message = `${migration.id}: ${describe(error, migration.sql, at)}`;
       await client.query('UPDATE "_prisma_migrations" SET "logs" = $2, "applied_steps_count" = $3 WHERE "id" = $1', [
         row,
         message,
@@ -180,11 +181,3 @@ async function applyInSteps(client: Client, migration: Migration): Promise<void>
     [row, steps],
   );
 }
-
-/** Several statements in one message would be one transaction to PostgreSQL, so each is sent alone. */
-const statementsOf = (sql: string): readonly string[] =>
-  sql
-    .replace(/--[^\n]*/g, '')
-    .split(';')
-    .map(statement => statement.trim())
-    .filter(statement => statement !== '');
