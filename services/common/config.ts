@@ -52,6 +52,8 @@ export const processConfig = {
     .optional(),
 };
 
+export type ProcessConfig = z.output<z.ZodObject<typeof processConfig>>;
+
 /** A database that stands still must cost a request less than two seconds: connecting, then asking. */
 export const databaseConfig = {
   DATABASE_URL: databaseUrl,

@@ -1,5 +1,7 @@
 import type { FastifyInstance } from 'fastify';
+import * as z from 'zod';
 import type { Probe } from './database.ts';
+import type { Routes } from './routes.ts';
 import type { Lifecycle } from './shutdown.ts';
 
 type Answer = 'ok' | 'failed';
@@ -24,5 +26,18 @@ export function serveReadiness(
     );
     const ready = Object.values(dependencies).every(answer => answer === 'ok');
     return reply.code(ready ? 200 : 503).send({ status: ready ? 'ready' : 'unavailable', dependencies });
+  });
+}
+
+const readiness = z.object({ status: z.string(), dependencies: z.record(z.string(), z.enum(['ok', 'failed'])) });
+
+export function describeReadiness(routes: Routes): void {
+  routes.describe({
+    method: 'GET',
+    path: '/ready',
+    tags: ['operations'],
+    summary: 'Every dependency answers',
+    answer: { status: 200, schema: readiness },
+    refusals: { 503: { description: 'Names the dependency that does not, or the process stops', schema: readiness } },
   });
 }

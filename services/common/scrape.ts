@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Registry } from 'prom-client';
 import { findKeyId, type KeyringSource } from './keyring.ts';
+import type { Routes } from './routes.ts';
 
 export type ScrapeAccess = {
   readonly scrapeKeys: KeyringSource | undefined;
@@ -47,4 +48,16 @@ export function serveMetrics(app: FastifyInstance, registry: Registry, access: S
 function warnOnce(app: FastifyInstance, open: boolean): void {
   const state = open ? 'open to everyone' : 'closed';
   app.log.warn(`/metrics is ${state}: neither SCRAPE_TOKEN_DIR nor SCRAPE_TOKEN is set`);
+}
+
+/** `security`: the names of what opens it. */
+export function describeMetrics(routes: Routes, security: string | readonly string[]): void {
+  routes.describe({
+    method: 'GET',
+    path: '/metrics',
+    tags: ['operations'],
+    summary: 'Metrics in Prometheus’ text format',
+    security,
+    answer: { status: 200, mediaType: 'text/plain' },
+  });
 }

@@ -1,7 +1,9 @@
 import type { FastifyInstance } from 'fastify';
 import * as z from 'zod';
 import { HttpError, invalid, parse, refusal } from '../common/http-errors.ts';
+import { describeReadiness } from '../common/readiness.ts';
 import { declareRoutes, type Routes } from '../common/routes.ts';
+import { describeMetrics } from '../common/scrape.ts';
 
 /** The version of the contract, which clients see; releases of the service have their own. */
 const API_VERSION = '1.0.0';
@@ -33,9 +35,8 @@ const health = z.object({
   database: z.enum(['connected', 'error']),
   services: z.object({ dashboard: z.string(), analytics: z.string(), api: z.string() }),
 });
-const readiness = z.object({ status: z.string(), dependencies: z.record(z.string(), z.enum(['ok', 'failed'])) });
 
-/** What is served by others: app.ts, common/readiness.ts, common/scrape.ts. */
+/** What app.ts serves. */
 export function describeSigns(routes: Routes): void {
   routes.describe({
     method: 'GET',
@@ -52,22 +53,8 @@ export function describeSigns(routes: Routes): void {
     answer: { status: 200, schema: health },
     refusals: { 503: { description: 'The database does not answer', schema: health } },
   });
-  routes.describe({
-    method: 'GET',
-    path: '/ready',
-    tags,
-    summary: 'Every dependency answers',
-    answer: { status: 200, schema: readiness },
-    refusals: { 503: { description: 'Names the dependency that does not, or the process stops', schema: readiness } },
-  });
-  routes.describe({
-    method: 'GET',
-    path: '/metrics',
-    tags,
-    summary: 'Metrics in Prometheus’ text format',
-    security: ['apiKey', 'scrape'],
-    answer: { status: 200, mediaType: 'text/plain' },
-  });
+  describeReadiness(routes);
+  describeMetrics(routes, ['apiKey', 'scrape']);
 }
 
 /** GET /openapi.json, made at the first request, so that no start waits for it. */

@@ -3,11 +3,10 @@ import { readConfig } from '../common/config.ts';
 import { openKeyring, reporting } from '../common/keyring.ts';
 import { showKeyrings } from '../common/keyring-metrics.ts';
 import { createDashboardLogger, dashboardLines } from '../common/logging.ts';
-import { createRegistry } from '../common/metrics.ts';
-import { openSentry, reportErrors } from '../common/sentry.ts';
+import { openObservation } from '../common/observation.ts';
+import { reportErrors } from '../common/sentry.ts';
 import { serve } from '../common/serve.ts';
 import { newLifecycle } from '../common/shutdown.ts';
-import { openTelemetry } from '../common/telemetry.ts';
 import { buildApp } from './app.ts';
 import { dashboardConfig } from './config.ts';
 import { openDatabase } from './database.ts';
@@ -22,19 +21,13 @@ export async function run(extend: (app: FastifyInstance) => void = () => undefin
     keep: config.DASHBOARD_LOG_BACKUP_COUNT,
   });
   const logger = createDashboardLogger('dashboard', config.DASHBOARD_LOG_LEVEL, lines);
-  const telemetry = await openTelemetry(config.OTEL_EXPORTER_OTLP_ENDPOINT, 'dashboard');
-  const sentry = await openSentry(config.SENTRY_DSN, 'dashboard');
-  const registry = createRegistry();
+  const observation = await openObservation(config, 'dashboard', logger);
+  const { registry, scrapeKeys, sentry } = observation;
   const lifecycle = newLifecycle();
   const apiKeys = await openKeyring({
     directory: config.API_KEYRING_DIR,
     key: config.DASHBOARD_API_KEY,
     ...reporting(logger, 'api key'),
-  });
-  const scrapeKeys = await openKeyring({
-    directory: config.SCRAPE_TOKEN_DIR,
-    key: config.SCRAPE_TOKEN,
-    ...reporting(logger, 'scrape token'),
   });
   showKeyrings(registry, { api: apiKeys, scrape: scrapeKeys });
   const database = openDatabase(config, logger, registry);
@@ -44,10 +37,9 @@ export async function run(extend: (app: FastifyInstance) => void = () => undefin
   reportErrors(app, sentry);
   app.addHook('onClose', async () => {
     apiKeys?.close();
-    scrapeKeys?.close();
     folding.stop();
     await database.close();
-    await Promise.all([telemetry?.close(), sentry?.close()]);
+    await observation.close();
   });
   extend(app);
   const times = { delayMs: config.SHUTDOWN_DELAY_MS, drainMs: config.SHUTDOWN_DRAIN_MS };

@@ -1,7 +1,9 @@
 import type { FastifyInstance } from 'fastify';
 import * as z from 'zod';
 import { HttpError, invalid, refusal } from '../common/http-errors.ts';
+import { describeReadiness } from '../common/readiness.ts';
 import { declareRoutes, type Routes } from '../common/routes.ts';
+import { describeMetrics } from '../common/scrape.ts';
 import { parse } from './errors.ts';
 
 /** The version of the contract, which clients see; releases of the service have their own. */
@@ -31,7 +33,6 @@ export const apiRoutes = (app: FastifyInstance): Routes =>
 
 const tags = ['operations'];
 const status = z.object({ status: z.string() });
-const readiness = z.object({ status: z.string(), dependencies: z.record(z.string(), z.enum(['ok', 'failed'])) });
 
 /** The welcome and the signs of life. */
 export function serveSigns(routes: Routes): void {
@@ -59,21 +60,6 @@ export function serveSigns(routes: Routes): void {
     answer: { status: 200, schema: status },
     handle: () => ({ status: 'alive' }),
   });
-  // served by common/readiness.ts and common/scrape.ts
-  routes.describe({
-    method: 'GET',
-    path: '/ready',
-    tags,
-    summary: 'Every dependency answers',
-    answer: { status: 200, schema: readiness },
-    refusals: { 503: { description: 'Names the dependency that does not, or the process stops', schema: readiness } },
-  });
-  routes.describe({
-    method: 'GET',
-    path: '/metrics',
-    tags,
-    summary: "Metrics in Prometheus' text format",
-    security: 'scrape',
-    answer: { status: 200, mediaType: 'text/plain' },
-  });
+  describeReadiness(routes);
+  describeMetrics(routes, 'scrape');
 }

@@ -1,16 +1,13 @@
 import fastify, { type FastifyInstance } from 'fastify';
 import { readConfig } from '../common/config.ts';
 import { answersInTime, databaseProbe, openPool } from '../common/database.ts';
-import { openKeyring, reporting } from '../common/keyring.ts';
 import { createLogger, type Logger } from '../common/logging.ts';
-import { createRegistry } from '../common/metrics.ts';
+import { openObservation } from '../common/observation.ts';
 import { serveReadiness } from '../common/readiness.ts';
 import { logRequests, serverOptions } from '../common/requests.ts';
 import { serveMetrics } from '../common/scrape.ts';
-import { openSentry } from '../common/sentry.ts';
 import { serve } from '../common/serve.ts';
 import { closePolitely, newLifecycle } from '../common/shutdown.ts';
-import { openTelemetry } from '../common/telemetry.ts';
 import { workerConfig } from './config.ts';
 import { type Consumer, type ConsumerSettings, openConsumer } from './consumer.ts';
 import { answerErrors } from './errors.ts';
@@ -28,15 +25,9 @@ const CLOSE_MS = 5_000;
 export async function runWorker({ visitor = politeVisitor, ...options }: WorkerOptions = {}): Promise<void> {
   const config = readConfig(workerConfig, process.env);
   const logger = createLogger(config.APP_NAME, config.LOG_LEVEL);
-  const telemetry = await openTelemetry(config.OTEL_EXPORTER_OTLP_ENDPOINT, config.APP_NAME);
-  const sentry = await openSentry(config.SENTRY_DSN, config.APP_NAME);
-  const registry = createRegistry();
+  const observation = await openObservation(config, config.APP_NAME, logger);
+  const { registry, scrapeKeys, telemetry, sentry } = observation;
   const lifecycle = newLifecycle();
-  const scrapeKeys = await openKeyring({
-    directory: config.SCRAPE_TOKEN_DIR,
-    key: config.SCRAPE_TOKEN,
-    ...reporting(logger, 'scrape token'),
-  });
   const database = openPool(config, config.APP_NAME, logger, registry);
   const probe = databaseProbe(database.options, async () => undefined);
   const consumer = openConsumer({
@@ -78,9 +69,8 @@ export async function runWorker({ visitor = politeVisitor, ...options }: WorkerO
     await consumer.drain(config.SHUTDOWN_DRAIN_MS);
   });
   app.addHook('onClose', async () => {
-    scrapeKeys?.close();
     await Promise.all([database.pool.end(), probe.close()]);
-    await Promise.all([telemetry?.close(), sentry?.close()]);
+    await observation.close();
   });
   const times = { delayMs: config.SHUTDOWN_DELAY_MS, drainMs: 0, closeMs: config.SHUTDOWN_DRAIN_MS + CLOSE_MS };
   await serve({ app, lifecycle, host: config.HOST, port: config.PORT, times });

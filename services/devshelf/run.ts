@@ -11,11 +11,10 @@ import {
 } from '../common/keyring.ts';
 import { showKeyrings } from '../common/keyring-metrics.ts';
 import { createLogger, type Logger } from '../common/logging.ts';
-import { createRegistry } from '../common/metrics.ts';
-import { openSentry, reportErrors } from '../common/sentry.ts';
+import { openObservation } from '../common/observation.ts';
+import { reportErrors } from '../common/sentry.ts';
 import { serve } from '../common/serve.ts';
 import { newLifecycle } from '../common/shutdown.ts';
-import { openTelemetry } from '../common/telemetry.ts';
 import { buildApp } from './app.ts';
 import { type ApiConfig, apiConfig, weakness } from './config.ts';
 import { openDatabase } from './database.ts';
@@ -24,16 +23,10 @@ import { openDatabase } from './database.ts';
 export async function run(extend: (app: FastifyInstance) => void = () => undefined): Promise<void> {
   const config = readConfig(apiConfig, process.env);
   const logger = createLogger(config.APP_NAME, config.LOG_LEVEL);
-  const telemetry = await openTelemetry(config.OTEL_EXPORTER_OTLP_ENDPOINT, config.APP_NAME);
-  const sentry = await openSentry(config.SENTRY_DSN, config.APP_NAME);
-  const registry = createRegistry();
+  const observation = await openObservation(config, config.APP_NAME, logger);
+  const { registry, scrapeKeys, telemetry, sentry } = observation;
   const lifecycle = newLifecycle();
   const signingKeys = await openSigningKeys(config, logger);
-  const scrapeKeys = await openKeyring({
-    directory: config.SCRAPE_TOKEN_DIR,
-    key: config.SCRAPE_TOKEN,
-    ...reporting(logger, 'scrape token'),
-  });
   showKeyrings(registry, { signing: signingKeys, scrape: scrapeKeys });
   const database = openDatabase(config, logger, registry);
   // Redis' client is not loaded where there is no Redis
@@ -53,10 +46,9 @@ export async function run(extend: (app: FastifyInstance) => void = () => undefin
   reportErrors(app, sentry);
   app.addHook('onClose', async () => {
     signingKeys.close();
-    scrapeKeys?.close();
     redis?.disconnect();
     await Promise.all([database.close(), jobs?.close()]);
-    await Promise.all([telemetry?.close(), sentry?.close()]);
+    await observation.close();
   });
   extend(app);
   const times = { delayMs: config.SHUTDOWN_DELAY_MS, drainMs: config.SHUTDOWN_DRAIN_MS };
