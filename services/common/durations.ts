@@ -3,9 +3,9 @@ import type { Metric } from 'prom-client';
 // edges in seconds, from a cached answer to one that ran into the database's timeouts
 const EDGES = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
 
-/** One series of a histogram. */
+/** One series of a histogram: the responses with these labels. */
 export type Durations = {
-  readonly labels: Readonly<Record<string, string>>;
+  readonly labels: Readonly<Record<'method' | 'route' | 'status', string>>;
   /** by the first edge that is not exceeded; the last is for those beyond all edges */
   readonly perBucket: number[];
   count: number;

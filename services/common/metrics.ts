@@ -23,8 +23,11 @@ export function createRegistry(): Registry {
   return registry;
 }
 
-/** Counts each response once it has left, as `http_requests_total` and `http_request_duration_seconds`. */
-export function countRequests(app: FastifyInstance, registry: Registry): void {
+/**
+ * Counts each response once it has left, as `http_requests_total` and `http_request_duration_seconds`. What was counted
+ * is given back, for those who tell it by other names.
+ */
+export function countRequests(app: FastifyInstance, registry: Registry): readonly Durations[] {
   const all: Durations[] = [];
   const byRoute = new Map<string, Map<string, Map<number, Durations>>>();
   const durationsOf = (method: string, route: string, status: number): Durations => {
@@ -53,6 +56,7 @@ export function countRequests(app: FastifyInstance, registry: Registry): void {
     observe(durationsOf(request.method, routeOf(request), reply.statusCode), reply.elapsedTime / 1_000);
     done();
   });
+  return all;
 }
 
 const newMap = <Key, Value>() => new Map<Key, Value>();

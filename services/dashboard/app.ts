@@ -43,8 +43,7 @@ export function buildApp(options: AppOptions): FastifyInstance {
   echoRequestId(app);
   secureResponses(app, config);
   closePolitely(app, lifecycle);
-  countRequests(app, registry);
-  countDashboardRequests(app, registry);
+  countDashboardRequests(app, registry, countRequests(app, registry));
   logRequests(app);
   answerErrors(app);
   allowHosts(app, config);

@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import { Counter, Gauge, type Registry } from 'prom-client';
-import { routeOf } from '../common/metrics.ts';
+import type { Durations } from '../common/durations.ts';
 
 /** How many of the last requests the 95th percentile looks at. */
 const RECENT = 1_000;
@@ -9,20 +9,19 @@ const RECENT = 1_000;
  * The names that today's scripts and panels read, in their exact form: totals without labels, `path` the route's
  * template. Probes and scrapes count here, as they always did; `http_requests_total` tells them apart by route.
  */
-export function countDashboardRequests(app: FastifyInstance, registry: Registry): void {
+export function countDashboardRequests(app: FastifyInstance, registry: Registry, counted: readonly Durations[]): void {
   const registers = [registry];
-  const paths = new Map<string, Tally>();
-  const total = (name: string, help: string, of: (tally: Tally) => number) =>
+  const total = (name: string, help: string, of: (series: Durations) => number) =>
     new Counter({
       name,
       help,
       registers,
       collect() {
         this.reset();
-        this.inc([...paths.values()].reduce((sum, tally) => sum + of(tally), 0));
+        for (const series of counted) this.inc(of(series));
       },
     });
-  const byPath = (name: string, help: string, of: (tally: Tally) => number) =>
+  const byPath = (name: string, help: string, of: (series: Durations) => number) =>
     new Counter({
       name,
       help,
@@ -30,17 +29,18 @@ export function countDashboardRequests(app: FastifyInstance, registry: Registry)
       registers,
       collect() {
         this.reset();
-        for (const [path, tally] of paths) if (of(tally) > 0) this.inc({ path }, of(tally));
+        for (const series of counted) if (of(series) > 0) this.inc({ path: series.labels.route }, of(series));
       },
     });
-  const requests = ({ requests: count }: Tally) => count;
-  const errors = ({ errors: count }: Tally) => count;
+  const requests = ({ count }: Durations) => count;
+  const errors = ({ labels, count }: Durations) => (Number(labels.status) >= 500 ? count : 0);
+  const milliseconds = ({ seconds }: Durations) => seconds * 1_000;
 
   total('dashboard_requests_total', 'Responses sent', requests);
   total('dashboard_errors_total', 'Responses with a status of 500 and above', errors);
   byPath('dashboard_requests_by_path_total', 'Responses sent, by route', requests);
   byPath('dashboard_errors_by_path_total', 'Responses with a status of 500 and above, by route', errors);
-  byPath('dashboard_request_duration_ms_sum', 'Milliseconds spent on responses, by route', tally => tally.durationMs);
+  byPath('dashboard_request_duration_ms_sum', 'Milliseconds spent on responses, by route', milliseconds);
   const recent = recentDurations();
   new Gauge({
     name: 'dashboard_uptime_seconds',
@@ -59,26 +59,10 @@ export function countDashboardRequests(app: FastifyInstance, registry: Registry)
     },
   });
 
-  app.addHook('onResponse', (request, reply, done) => {
-    const tally = tallyOf(paths, routeOf(request));
-    const { elapsedTime } = reply;
-    tally.requests += 1;
-    tally.durationMs += elapsedTime;
-    if (reply.statusCode >= 500) tally.errors += 1;
-    recent.add(elapsedTime);
+  app.addHook('onResponse', (_request, reply, done) => {
+    recent.add(reply.elapsedTime);
     done();
   });
-}
-
-/** Counted here, and told when somebody asks: an addition for each response instead of a look-up. */
-type Tally = { requests: number; errors: number; durationMs: number };
-
-function tallyOf(paths: Map<string, Tally>, path: string): Tally {
-  const known = paths.get(path);
-  if (known !== undefined) return known;
-  const made = { requests: 0, errors: 0, durationMs: 0 };
-  paths.set(path, made);
-  return made;
 }
 
 function recentDurations() {
