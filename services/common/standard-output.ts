@@ -33,8 +33,7 @@ export function standardOutput(): DestinationStream {
   const flush = () => {
     clearTimeout(timer);
     timer = undefined;
-    waiting.leave(send(waiting.bytes()));
-    late = waiting.bytes().length > 0;
+    late = waiting.leave(send(waiting.bytes())) > 0;
     if (late) later(RETRY_MS);
   };
   const flushWithin = (milliseconds: number) => {
@@ -82,11 +81,12 @@ function waitingBytes() {
       length += buffer.write(text, length);
       return length;
     },
-    /** The first `count` bytes have left. */
-    leave: (count: number) => {
+    /** The first `count` bytes have left. How many wait still. */
+    leave: (count: number): number => {
       buffer.copyWithin(0, count, length);
       length -= count;
       if (length <= FLUSH_BYTES && buffer.length > 2 * FLUSH_BYTES) resize(2 * FLUSH_BYTES);
+      return length;
     },
   };
 }

@@ -1,5 +1,6 @@
 import type { FastifyInstance, InjectOptions, LightMyRequestResponse } from 'fastify';
 import * as z from 'zod';
+import { pathOf } from '../requests.ts';
 
 type Json = Record<string, unknown>;
 type Answer = {
@@ -42,7 +43,7 @@ function undocumented(document: OpenApi, request: InjectOptions, response: Light
 
 function matches(template: string, url: string): boolean {
   const path = template.replace(/\/$/, '').replace(/\{\w+\}/g, '[^/]+');
-  return new RegExp(`^${path}/?$`).test(url.split('?', 1)[0] ?? '');
+  return new RegExp(`^${path}/?$`).test(pathOf(url));
 }
 
 const schemaOf = ({ components }: OpenApi, schema: Json): z.ZodType =>
