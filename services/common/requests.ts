@@ -51,7 +51,7 @@ export const serverOptions = (logger: Logger) =>
 /** Every response carries the request's id. */
 export function echoRequestId(app: FastifyInstance): void {
   app.addHook('onRequest', (request, reply, done) => {
-    reply.header('x-request-id', request.id);
+    reply.header('X-Request-ID', request.id);
     done();
   });
 }

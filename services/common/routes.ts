@@ -98,8 +98,7 @@ function handlerOf<
   const { params, query, body, form = false, guard, handle } = route;
   const { status } = route.answer;
   return async (request: FastifyRequest, reply: FastifyReply): Promise<unknown> => {
-    const asked = guard?.(request);
-    const caller = asked instanceof Promise ? await asked : asked;
+    const caller = guard && (await guard(request));
     if (body && !form && isForm(request)) throw refuse(415, 'Unsupported Media Type');
     const result = await handle({
       params: params && parse(params, 'path', request.params),

@@ -21,10 +21,7 @@ const headersOf = ({ DASHBOARD_ENABLE_HSTS }: DashboardConfig): Readonly<Record<
 
 /** On every response, whatever its status. */
 export function secureResponses(app: FastifyInstance, config: DashboardConfig): void {
-  // Fastify would spell them so anew for each response
-  const headers = Object.fromEntries(
-    Object.entries(headersOf(config)).map(([name, value]) => [name.toLowerCase(), value]),
-  );
+  const headers = headersOf(config);
   app.addHook('onRequest', (_request, reply, done) => {
     reply.headers(headers);
     done();
