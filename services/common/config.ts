@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { databaseUrlFault } from './database-url.ts';
 
 /** The environment does not fit the schema. `faults` names every variable that is wrong, never a value. */
 export class ConfigError extends Error {
@@ -34,7 +35,10 @@ export const port = (fallback: number) =>
 
 export const databaseUrl = z
   .string('is required, for example postgresql://user:password@host:5432/name')
-  .regex(/^postgres(ql)?:\/\//, 'must begin with postgresql://');
+  .superRefine((url, { addIssue }) => {
+    const fault = databaseUrlFault(url);
+    if (fault !== undefined) addIssue(fault);
+  });
 
 /** What every long-running process of both services reads. */
 export const processConfig = {
@@ -53,6 +57,14 @@ export const processConfig = {
 };
 
 export type ProcessConfig = z.output<z.ZodObject<typeof processConfig>>;
+
+/** What both services read that answer users. */
+export const overloadConfig = {
+  /** too much to do is 503, early (overload.ts) */
+  SHED_LOAD: z.stringbool('must be true or false').default(true),
+  /** the newest addresses that were asked for are told to who may read the metrics (recent-requests.ts) */
+  RECENT_REQUESTS: z.stringbool('must be 1 or 0').default(true),
+};
 
 /** A database that stands still must cost a request less than two seconds: connecting, then asking. */
 export const databaseConfig = {

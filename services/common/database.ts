@@ -1,5 +1,6 @@
-import { Pool } from 'pg';
+import { type ClientBase, Pool } from 'pg';
 import { Gauge, type Registry } from 'prom-client';
+import { parseDatabaseUrl } from './database-url.ts';
 import type { Logger } from './logging.ts';
 
 export type DatabaseOptions = {
@@ -14,18 +15,25 @@ export type DatabaseOptions = {
 
 /** A small pool. Its members are thrown away on an error, so it recovers by itself when the database does. */
 export function createPool(options: DatabaseOptions, onIdleError: (error: Error) => void): Pool {
+  const { connectionString, schema } = parseDatabaseUrl(options.url);
   const pool = new Pool({
-    connectionString: options.url,
+    connectionString,
     application_name: options.applicationName,
     max: options.poolMax,
     connectionTimeoutMillis: options.connectTimeoutMs,
     query_timeout: options.queryTimeoutMs,
     idleTimeoutMillis: 30_000,
     keepAlive: true,
+    // by statement: as a startup parameter a pooler would refuse it
+    ...(schema !== undefined && { onConnect: (client: ClientBase) => setSchema(client, schema) }),
   });
   // an idle connection that the server closes would otherwise end the process
   pool.on('error', onIdleError);
   return pool;
+}
+
+async function setSchema(client: ClientBase, schema: string): Promise<void> {
+  await client.query("SELECT set_config('search_path', $1, false)", [client.escapeIdentifier(schema)]);
 }
 
 export type DatabaseConfig = {
@@ -41,7 +49,7 @@ export function openPool(
   applicationName: string,
   logger: Logger,
   registry: Registry,
-): { readonly pool: Pool; readonly options: DatabaseOptions } {
+): { readonly pool: Pool; readonly load: PoolLoad; readonly options: DatabaseOptions } {
   const options = {
     url: config.DATABASE_URL,
     applicationName,
@@ -51,7 +59,24 @@ export function openPool(
   };
   const pool = createPool(options, error => logger.warn({ err: error }, 'a database connection was lost'));
   countConnections(pool, registry);
-  return { pool, options };
+  return { pool, load: loadOf(pool, options.poolMax), options };
+}
+
+/** How much is asked of a pool, and whether the database keeps up (overload.ts). */
+export type PoolLoad = {
+  readonly size: number;
+  /** requests without a connection */
+  readonly waiting: () => number;
+  /** when the database answered somebody last; milliseconds of the clock that only goes forward */
+  readonly answeredAt: () => number;
+};
+
+function loadOf(pool: Pool, size: number): PoolLoad {
+  let answeredAt = Number.NEGATIVE_INFINITY;
+  pool.on('release', error => {
+    if (!error) answeredAt = performance.now();
+  });
+  return { size, waiting: () => pool.waitingCount, answeredAt: () => answeredAt };
 }
 
 function countConnections(pool: Pool, registry: Registry): void {

@@ -65,6 +65,26 @@ export interface KeyringSource {
   close(): void;
 }
 
+/** How often each key was presented and accepted, since the process began. */
+const uses = new WeakMap<Pick<KeyringSource, 'value'>, Map<string, number>>();
+
+/** Counts one use of an accepted key: who still has the old one is known before it leaves. */
+export function countUse(source: Pick<KeyringSource, 'value'>, id: string): void {
+  const known = uses.get(source);
+  if (known === undefined) uses.set(source, new Map([[id, 1]]));
+  else known.set(id, (known.get(id) ?? 0) + 1);
+}
+
+/** 0 for a key that nobody has presented yet. */
+export const usesOf = (source: Pick<KeyringSource, 'value'>, id: string): number => uses.get(source)?.get(id) ?? 0;
+
+/** Id of the key that was presented, counted as used; undefined when it is none of them. */
+export function acceptKey(source: Pick<KeyringSource, 'value'>, presented: string): string | undefined {
+  const id = findKeyId(source.value, presented);
+  if (id !== undefined) countUse(source, id);
+  return id;
+}
+
 export const fixedKeyring = (key: string, id = 'env'): KeyringSource => ({
   value: { current: id, keys: { [id]: key } },
   close: () => undefined,

@@ -21,6 +21,19 @@ test.each([
   expect(lines[0]).not.toMatch(/4711|client|root/);
 });
 
+test.each([
+  ['DevShelf', createLogger, 'time'],
+  ['the dashboard', createDashboardLogger, 'ts'],
+] as const)('a line of %s says when, in UTC, and stays one line', (_service, create, field) => {
+  const lines: string[] = [];
+  const logger = create('test', 'info', { write: (line: string) => lines.push(line) });
+  logger.info({ path: 'a\n{"level":"error"}' }, 'one\r\ntwo');
+  expect(lines.join('').split('\n')).toEqual([expect.any(String), '']);
+  const { [field]: when } = JSON.parse(lines[0] ?? '');
+  expect(Math.abs(Date.parse(when) - Date.now())).toBeLessThan(60_000);
+  expect(when).toMatch(/(Z|\+00:00)$/);
+});
+
 test('an error that is its own cause is said, too', () => {
   const lines: string[] = [];
   const error: Error = new Error('round');

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { OPERATIONAL_ROUTES } from './metrics.ts';
 
 /** What a route promises; the document says it, and `routes.ts` holds the route to it. */
 export type Answer<Schema extends z.ZodType = z.ZodType> = {
@@ -41,6 +42,8 @@ export type ApiDescription = {
   /** the shape of refusals, and of 422 */
   readonly refusal: z.ZodType;
   readonly invalid: z.ZodType;
+  /** of 503, when there is too much to do */
+  readonly busy: z.ZodType;
 };
 
 type Json = Record<string, unknown>;
@@ -94,7 +97,7 @@ function answersOf(api: ApiDescription, route: Described): readonly Answer[] {
 }
 
 /** What the layer refuses by itself. */
-function usualRefusals({ refusal, invalid }: ApiDescription, route: Described): readonly Answer[] {
+function usualRefusals({ refusal, invalid, busy }: ApiDescription, route: Described): readonly Answer[] {
   const takesBody = route.method !== 'GET';
   const takesInput = takesBody || route.query !== undefined;
   return [
@@ -102,8 +105,13 @@ function usualRefusals({ refusal, invalid }: ApiDescription, route: Described): 
     ...(takesBody ? [{ status: 413, description: 'The body is too large', schema: refusal }] : []),
     ...(takesBody ? [{ status: 415, description: 'The body is of a type not served here', schema: refusal }] : []),
     ...(takesInput ? [{ status: 422, description: 'Validation error', schema: invalid }] : []),
+    ...(isOperational(route) ? [] : [{ status: 503, description: 'Too much to do', schema: busy, headers: RETRY }]),
   ];
 }
+
+const isOperational = ({ path }: Described) => OPERATIONAL_ROUTES.includes(path);
+
+const RETRY = { 'Retry-After': 'Seconds until it is worth another try' };
 
 const CHALLENGE = { 'WWW-Authenticate': 'How to authenticate' };
 

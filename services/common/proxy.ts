@@ -20,3 +20,19 @@ export const trustedProxies = z
   .refine(networks => !networks.some(network => /\/0+$/.test(network)), 'must not trust the whole world (/0)')
   .optional()
   .transform((networks): string[] | false => (networks === undefined || networks.length === 0 ? false : networks));
+
+/** Whether an address is one of the trusted ones. An IPv4 address that arrived on an IPv6 socket is an IPv4 address. */
+export function trusts(networks: readonly string[] | false): (address: string | undefined) => boolean {
+  const ranges = (networks || []).map(toRange);
+  return address => {
+    if (address === undefined || !ipaddr.isValid(address)) return false;
+    const parsed = ipaddr.process(address);
+    return ranges.some(([network, bits]) => network.kind() === parsed.kind() && parsed.match(network, bits));
+  };
+}
+
+function toRange(text: string): [ipaddr.IPv4 | ipaddr.IPv6, number] {
+  if (text.includes('/')) return ipaddr.parseCIDR(text);
+  const address = ipaddr.process(text);
+  return [address, address.kind() === 'ipv4' ? 32 : 128];
+}

@@ -36,6 +36,10 @@ test('who may come in is told what is left', () => {
   });
 });
 
+test('a wait is never longer than the window, whatever clocks with fractions add up to', () => {
+  expect(judge({ count: 1, resetMs: 60_000.000_000_1 }).headers['ratelimit']).toBe('"default";r=1;t=60');
+});
+
 test('strangers cannot fill the memory, and who came last is remembered', () => {
   const hits = memoryHits(100, () => 0);
   for (let client = 0; client < 1_000; client += 1) hits.hit(`client ${client}`, 1_000);
@@ -82,12 +86,11 @@ test('without the shared count each process counts for itself, and leaves the ot
   let now = 0;
   let asked = 0;
   const failures: unknown[] = [];
-  const broken = {
-    hit: async () => {
-      asked += 1;
-      throw new Error('down');
-    },
+  const down = async () => {
+    asked += 1;
+    throw new Error('down');
   };
+  const broken = { hit: down, peek: down };
   const hits = hitsWithFallback(
     broken,
     memoryHits(10, () => now),
@@ -100,6 +103,8 @@ test('without the shared count each process counts for itself, and leaves the ot
   now = 1_000;
   expect((await hits.hit('ana', 60_000)).count).toBe(3);
   expect(asked).toBe(2);
+  expect((await hits.peek('ana')).count).toBe(3);
+  expect((await hits.peek('bea')).count).toBe(0);
 });
 
 test.each([
@@ -110,4 +115,17 @@ test.each([
   ['no address', 'x'.repeat(10_000), 'unknown'],
 ])('who is counted: %s', (_case, ip, key) => {
   expect(clientKey(ip)).toBe(key);
+});
+
+test('a look counts nothing, and sees no window that ended', () => {
+  let now = 0;
+  const hits = memoryHits(10, () => now);
+  hits.hit('ana', 1_000);
+  expect([hits.peek('ana'), hits.peek('ana'), hits.peek('bea')]).toEqual([
+    { count: 1, resetMs: 1_000 },
+    { count: 1, resetMs: 1_000 },
+    { count: 0, resetMs: 0 },
+  ]);
+  now = 1_000;
+  expect(hits.peek('ana').count).toBe(0);
 });

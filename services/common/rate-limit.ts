@@ -18,7 +18,8 @@ export function judgeBy({ max, windowMs }: RateLimit): (hits: Hits) => Verdict {
   const policy = `"default";q=${max};w=${Math.ceil(windowMs / 1_000)}`;
   return ({ count, resetMs }) => {
     const limited = count > max;
-    const resetSeconds = String(Math.max(1, Math.ceil(resetMs / 1_000)));
+    // a difference of two clock readings may be a trifle longer than the window
+    const resetSeconds = String(Math.max(1, Math.ceil(Math.min(resetMs, windowMs) / 1_000)));
     const ratelimit = `"default";r=${limited ? 0 : max - count};t=${resetSeconds}`;
     const headers = { 'ratelimit-policy': policy, ratelimit };
     return { limited, headers: limited ? { ...headers, 'retry-after': resetSeconds } : headers };
@@ -38,7 +39,13 @@ export function clientKey(ip: string): string {
   return `${network.join(':')}::/64`;
 }
 
-export type MemoryHits = { hit(key: string, windowMs: number): Hits };
+export type MemoryHits = {
+  hit(key: string, windowMs: number): Hits;
+  /** what was counted so far, without counting */
+  peek(key: string): Hits;
+};
+
+const NONE: Hits = { count: 0, resetMs: 0 };
 
 /**
  * Counts in this process alone. `maxKeys` bounds the memory that strangers can make us use: beyond it the oldest
@@ -62,6 +69,11 @@ export function memoryHits(maxKeys = 10_000, now: () => number = () => performan
       window.count += 1;
       return { count: window.count, resetMs: window.endsAt - at };
     },
+    peek: key => {
+      const window = windows.get(key);
+      const resetMs = window === undefined ? 0 : window.endsAt - now();
+      return window !== undefined && resetMs > 0 ? { count: window.count, resetMs } : NONE;
+    },
   };
 }
 
@@ -75,7 +87,10 @@ function makeRoom(windows: Map<string, { readonly endsAt: number }>, at: number)
 /** The one thing of a Redis client that is needed here. */
 export type ScriptRunner = { eval(script: string, keys: number, ...args: (string | number)[]): Promise<unknown> };
 
-export type SharedHits = { hit(key: string, windowMs: number): Promise<Hits> };
+export type SharedHits = {
+  hit(key: string, windowMs: number): Promise<Hits>;
+  peek(key: string): Promise<Hits>;
+};
 
 // one script, for a key that is counted but never expires would shut its client out for good
 const COUNT = `
@@ -87,6 +102,8 @@ if reset < 0 then
 end
 return {count, reset}`;
 
+const READ = `return {tonumber(redis.call('GET', KEYS[1]) or 0), redis.call('PTTL', KEYS[1])}`;
+
 /** Counts in Redis, for all processes together. Rejects when Redis does. */
 export function redisHits(redis: ScriptRunner, prefix: string): SharedHits {
   return {
@@ -94,6 +111,10 @@ export function redisHits(redis: ScriptRunner, prefix: string): SharedHits {
       const answer = await redis.eval(COUNT, 1, `${prefix}${key}`, windowMs);
       const [count, resetMs] = answer as [number, number];
       return { count, resetMs };
+    },
+    peek: async key => {
+      const [count, resetMs] = (await redis.eval(READ, 1, `${prefix}${key}`)) as [number, number];
+      return count === 0 ? NONE : { count, resetMs };
     },
   };
 }
@@ -109,7 +130,15 @@ export function hitsWithFallback(
   now: () => number = () => performance.now(),
 ): SharedHits {
   const ask = restAfterFailure(shared.hit, onFailure, now);
+  const look = restAfterFailure(shared.peek, onFailure, now);
   return {
+    peek: async key => {
+      try {
+        return await look(key);
+      } catch {
+        return own.peek(key);
+      }
+    },
     hit: async (key, windowMs) => {
       try {
         return await ask(key, windowMs);

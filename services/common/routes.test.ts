@@ -26,6 +26,7 @@ function serve(add: (routes: Routes) => void) {
       security: { bearer: { type: 'http', scheme: 'bearer' } },
       refusal: z.object({ message: z.string() }).meta({ id: 'Refusal' }),
       invalid: z.object({ message: z.string() }).meta({ id: 'Invalid' }),
+      busy: z.object({ message: z.string() }).meta({ id: 'Busy' }),
     },
     guardSchemes: ['bearer'],
     parse: (schema, place, value) => {

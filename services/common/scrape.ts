@@ -1,6 +1,6 @@
-import type { FastifyInstance, FastifyRequest } from 'fastify';
-import type { Registry } from 'prom-client';
-import { findKeyId, type KeyringSource } from './keyring.ts';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { Counter, type Registry } from 'prom-client';
+import { acceptKey, type KeyringSource } from './keyring.ts';
 import type { Routes } from './routes.ts';
 
 export type ScrapeAccess = {
@@ -21,28 +21,67 @@ function scrapeToken(request: FastifyRequest): string | undefined {
   return bearerToken(request) ?? (typeof proxied === 'string' ? proxied : undefined);
 }
 
+/** Whether a request shows a valid scrape token: it is Prometheus' or the operator's, whatever it asks for. */
+export function showsScrapeToken(scrapeKeys: KeyringSource | undefined): (request: FastifyRequest) => boolean {
+  return request => {
+    const token = scrapeKeys && scrapeToken(request);
+    return token !== undefined && scrapeKeys !== undefined && acceptKey(scrapeKeys, token) !== undefined;
+  };
+}
+
 /** `Authorization: Bearer <token>`, or undefined. */
 export function bearerToken(request: FastifyRequest): string | undefined {
   return /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? '')?.[1];
 }
 
-/** GET /metrics in Prometheus' text format. */
-export function serveMetrics(app: FastifyInstance, registry: Registry, access: ScrapeAccess): void {
+const READERS = ['prometheus', 'operator', 'other'] as const;
+
+/** By its User-Agent: `Prometheus/2.42.0`, `devshelf-operator/0.1.0`. */
+function readerOf({ headers }: FastifyRequest): (typeof READERS)[number] {
+  const agent = headers['user-agent']?.toLowerCase() ?? '';
+  if (agent.startsWith('prometheus/')) return 'prometheus';
+  return agent.startsWith('devshelf-operator/') ? 'operator' : 'other';
+}
+
+/** From the first reading on all are there: whether a Prometheus reads this pod is a number, and never a missing one. */
+function countScrapes(registry: Registry): Counter<'by'> {
+  const scrapes = new Counter({
+    name: 'scrapes_total',
+    help: 'Readings of these metrics, by who read them: prometheus, operator or other; refused ones left out',
+    labelNames: ['by'],
+    registers: [registry],
+  });
+  for (const by of READERS) scrapes.inc({ by }, 0);
+  return scrapes;
+}
+
+export type ScrapeReader = {
+  readonly allows: (request: FastifyRequest) => boolean;
+  /** The 401. */
+  readonly refuse: (request: FastifyRequest, reply: FastifyReply) => FastifyReply;
+};
+
+/** GET /metrics in Prometheus' text format. Returns who may read it, for what else is told to the same readers. */
+export function serveMetrics(app: FastifyInstance, registry: Registry, access: ScrapeAccess): ScrapeReader {
   const anyKeyConfigured = access.scrapeKeys !== undefined || access.alsoAllowed !== undefined;
   if (!anyKeyConfigured) warnOnce(app, access.openWithoutKeys);
+  const scrapes = countScrapes(registry);
+  const showsToken = showsScrapeToken(access.scrapeKeys);
 
-  const allowed = (request: FastifyRequest) => {
+  const allows = (request: FastifyRequest) => {
     if (!anyKeyConfigured) return access.openWithoutKeys;
-    const token = scrapeToken(request);
-    if (token !== undefined && access.scrapeKeys && findKeyId(access.scrapeKeys.value, token) !== undefined)
-      return true;
-    return access.alsoAllowed?.(request) ?? false;
+    return showsToken(request) || (access.alsoAllowed?.(request) ?? false);
   };
 
+  const refuse = (request: FastifyRequest, reply: FastifyReply) =>
+    reply.code(401).header('WWW-Authenticate', 'Bearer').send(access.refusal(request));
+
   app.get('/metrics', async (request, reply) => {
-    if (!allowed(request)) return reply.code(401).header('WWW-Authenticate', 'Bearer').send(access.refusal(request));
+    if (!allows(request)) return refuse(request, reply);
+    scrapes.inc({ by: readerOf(request) });
     return reply.type(registry.contentType).send(await registry.metrics());
   });
+  return { allows, refuse };
 }
 
 function warnOnce(app: FastifyInstance, open: boolean): void {

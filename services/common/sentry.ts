@@ -16,6 +16,9 @@ export async function openSentry(dsn: string | undefined, service: string): Prom
   return startSentry(dsn, service);
 }
 
+/** Too much to do is said on purpose (overload.ts), and often. */
+const BUSY = 503;
+
 /** Reports what was thrown when the answer is 5xx: what a client did wrong is none of Sentry's business. */
 export function reportErrors(app: FastifyInstance, reporter: ErrorReporter | undefined): void {
   if (reporter === undefined) return;
@@ -25,7 +28,7 @@ export function reportErrors(app: FastifyInstance, reporter: ErrorReporter | und
   });
   app.addHook('onResponse', async (request, reply) => {
     const error = thrown.get(request);
-    if (error === undefined || reply.statusCode < 500) return;
+    if (error === undefined || reply.statusCode < 500 || reply.statusCode === BUSY) return;
     reporter.report(error, { method: request.method, route: routeOf(request), request_id: request.id });
   });
 }

@@ -1,6 +1,6 @@
 import type { FastifyRequest } from 'fastify';
 import { HttpError } from '../common/http-errors.ts';
-import { findKeyId, type KeyringSource, sameSecret } from '../common/keyring.ts';
+import { acceptKey, type KeyringSource, sameSecret } from '../common/keyring.ts';
 
 export type ApiKeyOutcome = 'granted' | 'missing' | 'wrong';
 export type ApiKeyCheck = (request: FastifyRequest) => ApiKeyOutcome;
@@ -16,7 +16,7 @@ export function apiKeyCheck(keys: KeyringSource | undefined): ApiKeyCheck {
     if (keys === undefined) return 'granted';
     const presented = presentedKey(request);
     if (presented === undefined) return 'missing';
-    const id = findKeyId(keys.value, presented);
+    const id = acceptKey(keys, presented);
     if (id === undefined) return 'wrong';
     request.log.debug({ kid: id }, 'API key accepted');
     return 'granted';

@@ -62,8 +62,8 @@ const weekSales = z
   .meta({ id: 'WeekSales' });
 
 const REFUSALS = {
-  307: { description: 'Plain HTTP where HTTPS is forced', headers: { Location: 'The same address over HTTPS' } },
   400: { description: 'The Host is not one of ours', mediaType: 'text/plain' },
+  403: 'Plain HTTP where HTTPS is forced: the key has gone in clear and should be changed',
   429: { description: 'Too many requests; Retry-After says when to come back', schema: failure },
   500: { description: 'The figures could not be read', schema: failure },
 };
@@ -91,6 +91,7 @@ export function serveApi(routes: Routes, { figures, guard }: ApiOptions): void {
     ...common,
     path: '/api/providers',
     summary: 'The active providers, busiest first',
+    description: 'Orders of providers that are not active any more are in the totals of the summary, and not here.',
     answer: { status: 200, schema: list(provider) },
     handle: ({ reply }) => send(reply, figures.providers()),
   });

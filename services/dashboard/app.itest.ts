@@ -61,6 +61,15 @@ test('an empty market', async () => {
   expect((await app.inject({ url: '/api/export/summary.csv', headers })).body).toMatch(/\r\n0,0,0,0,0,0,0,N\/A,0\r\n$/);
 });
 
+test('/health says what monitors compare it with', async () => {
+  expect(await get('/health')).toEqual({
+    status: 'healthy',
+    timestamp: expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/),
+    database: 'connected',
+    services: { dashboard: 'ok', analytics: 'ok', api: 'ok' },
+  });
+});
+
 test('sample rows are written once', async () => {
   expect(await migrate('seed')).toBe(0);
   const count = () => query(databaseUrl, 'SELECT count(*) FROM pedidos');
@@ -121,7 +130,12 @@ test('a database that stands still costs each request two seconds at most, and n
     const health = await timed('/health');
     expect([health.status, JSON.parse(health.body)]).toEqual([
       503,
-      expect.objectContaining({ status: 'unhealthy', database: 'error' }),
+      {
+        status: 'unhealthy',
+        timestamp: expect.any(String),
+        database: 'error',
+        services: { dashboard: 'ok', analytics: 'degraded', api: 'degraded' },
+      },
     ]);
     expect((await timed('/live')).status).toBe(200);
   } finally {

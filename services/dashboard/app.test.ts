@@ -136,3 +136,19 @@ test.each([
   expect([response.statusCode, response.headers['content-type']]).toEqual([404, type]);
   expect(response.body).toContain(text);
 });
+
+test('the classes of responses are born at 0, and probes are none of them', async () => {
+  const { app } = build();
+  const classes = async () => {
+    const { body } = await app.inject({ url: '/metrics', headers: withToken });
+    return Object.fromEntries(
+      [...body.matchAll(/^http_responses_total\{class="(.*)"\} (\d+)$/gm)].map(([, ...pair]) => pair),
+    );
+  };
+  expect(await classes()).toEqual({ '2xx': '0', '3xx': '0', '4xx': '0', '5xx': '0' });
+  await app.inject('/ready');
+  await app.inject('/openapi.json');
+  await app.inject('/api/summary');
+  await app.inject({ url: '/api/summary', headers: withKey });
+  expect(await classes()).toEqual({ '2xx': '1', '3xx': '0', '4xx': '1', '5xx': '1' });
+});

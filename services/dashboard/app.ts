@@ -3,21 +3,26 @@ import type { Registry } from 'prom-client';
 import type { KeyringSource } from '../common/keyring.ts';
 import type { Logger } from '../common/logging.ts';
 import { countRequests } from '../common/metrics.ts';
+import { shedLoad } from '../common/overload.ts';
+import { hideFromPublic } from '../common/public-hosts.ts';
 import { serveReadiness } from '../common/readiness.ts';
-import { echoRequestId, logRequests, serverOptions } from '../common/requests.ts';
-import { serveMetrics } from '../common/scrape.ts';
+import { recentRequests, serveRecentRequests } from '../common/recent-requests.ts';
+import { markRehearsals } from '../common/rehearsal.ts';
+import { answerExpectations, answerWithoutHooks, logRequests, serverOptions } from '../common/requests.ts';
+import { serveMetrics, showsScrapeToken } from '../common/scrape.ts';
+import { answerWithHeaders } from '../common/security-headers.ts';
 import { closePolitely, type Lifecycle } from '../common/shutdown.ts';
 import { apiKeyCheck, orUiKey, refusalOf, requireApiKey } from './access.ts';
 import { serveApi } from './api.ts';
 import { createCache } from './cache.ts';
 import type { DashboardConfig } from './config.ts';
 import type { Database } from './database.ts';
-import { answerErrors } from './errors.ts';
+import { answerBusy, answerErrors } from './errors.ts';
 import { createFigures } from './figures.ts';
 import { countDashboardRequests } from './metrics.ts';
 import { dashboardRoutes, describeSigns, serveDocument } from './openapi.ts';
 import { servePages } from './pages/routes.ts';
-import { allowHosts, allowOrigins, answerBrokenRequests, forceHttps, limitRates, secureResponses } from './security.ts';
+import { allowHosts, allowOrigins, forceHttps, headersOf, limitRates, SECRET_PATHS } from './security.ts';
 
 export type AppOptions = {
   readonly config: DashboardConfig;
@@ -35,19 +40,25 @@ export type AppOptions = {
  */
 export function buildApp(options: AppOptions): FastifyInstance {
   const { config, database, lifecycle, registry } = options;
+  const headers = headersOf(config);
   const app = fastify({
     ...serverOptions(options.logger),
     trustProxy: config.TRUST_PROXY,
-    clientErrorHandler: answerBrokenRequests(config),
+    clientErrorHandler: answerWithoutHooks(headers),
   }) as unknown as FastifyInstance;
-  echoRequestId(app);
-  secureResponses(app, config);
+  answerExpectations(app, headers);
+  answerWithHeaders(app, headers, SECRET_PATHS);
   closePolitely(app, lifecycle);
-  countDashboardRequests(app, registry, countRequests(app, registry));
+  markRehearsals(app, options.scrapeKeys);
+  const recent = config.RECENT_REQUESTS ? recentRequests() : undefined;
+  countDashboardRequests(app, registry, countRequests(app, registry, recent));
   logRequests(app);
-  answerErrors(app);
-  allowHosts(app, config);
-  forceHttps(app, config);
+  const shedding = { registry, pool: database.load, busy: answerBusy, enabled: config.SHED_LOAD };
+  answerErrors(app, shedLoad(app, shedding));
+  const isInsider = showsScrapeToken(options.scrapeKeys);
+  hideFromPublic(app, config.PUBLIC_HOSTS);
+  allowHosts(app, config, isInsider);
+  forceHttps(app, config, isInsider);
   allowOrigins(app, config);
   limitRates(app, config);
   const routes = dashboardRoutes(app);
@@ -57,14 +68,15 @@ export function buildApp(options: AppOptions): FastifyInstance {
   app.get('/live', async () => ({ status: 'alive' }));
   serveHealth(app, database);
   serveReadiness(app, lifecycle, { database: database.probe });
-  serveMetrics(app, registry, {
+  const reader = serveMetrics(app, registry, {
     scrapeKeys: options.scrapeKeys,
     alsoAllowed: options.apiKeys && (request => check(request) === 'granted'),
     openWithoutKeys: config.NODE_ENV !== 'production',
     refusal: request => ({ detail: refusalOf(check(request)) }),
   });
+  if (recent) serveRecentRequests(app, recent, reader);
 
-  describeSigns(routes);
+  describeSigns(routes, { withRecentRequests: recent !== undefined });
 
   const cache = createCache({ ttlMs: config.DASHBOARD_CACHE_SECONDS * 1_000 });
   const figures = createFigures({ sql: database.sql, cache });
@@ -79,12 +91,12 @@ export function buildApp(options: AppOptions): FastifyInstance {
 function serveHealth(app: FastifyInstance, database: Database): void {
   app.get('/health', async (_request, reply) => {
     const connected = await database.probe.answers();
-    const service = connected ? 'healthy' : 'degraded';
+    const service = connected ? 'ok' : 'degraded';
     return reply.code(connected ? 200 : 503).send({
       status: connected ? 'healthy' : 'unhealthy',
       timestamp: new Date().toISOString(),
       database: connected ? 'connected' : 'error',
-      services: { dashboard: 'healthy', analytics: service, api: service },
+      services: { dashboard: 'ok', analytics: service, api: service },
     });
   });
 }

@@ -3,6 +3,7 @@ import { ConfigError, readConfig } from '../common/config.ts';
 import { dashboardConfig } from './config.ts';
 
 const DATABASE_URL = 'postgresql://u@h/d';
+const KEY = 'dsk_k1_only-for-these-tests';
 const read = (environment: Record<string, string>) => readConfig(dashboardConfig, { DATABASE_URL, ...environment });
 
 function faultsOf(environment: Record<string, string>): readonly string[] {
@@ -39,7 +40,8 @@ test('words of today', () => {
     DASHBOARD_FORCE_HTTPS: 'True',
     DASHBOARD_LOG_LEVEL: 'WARNING',
     DASHBOARD_LOG_ROTATE_WHEN: 'w0',
-    DASHBOARD_CORS_ORIGINS: 'https://a.example,http://localhost:3000',
+    DASHBOARD_CORS_ORIGINS: 'https://A.example,http://localhost:3000',
+    TRUST_PROXY: '10.0.0.0/8',
   });
   expect(config).toMatchObject({
     DASHBOARD_ALLOWED_HOSTS: ['localhost', '127.0.0.1', '*.example.com'],
@@ -53,7 +55,7 @@ test('words of today', () => {
 test('all faults are said at once, and no value of a key', () => {
   const faults = faultsOf({
     NODE_ENV: 'production',
-    DASHBOARD_UI_API_KEY: 'geheim\u00e4',
+    DASHBOARD_UI_API_KEY: 'geheim-and-long-enough-\u00e4',
     DASHBOARD_ALLOWED_HOSTS: 'http://shop.example',
     DASHBOARD_FORCE_HTTPS: 'perhaps',
     DASHBOARD_CORS_ORIGINS: 'shop.example',
@@ -85,10 +87,36 @@ test('all faults are said at once, and no value of a key', () => {
 test('production refuses to start without a key', () => {
   const production = { NODE_ENV: 'production', DATABASE_URL };
   expect(faultsOf(production)).toEqual(['API_KEYRING_DIR: production needs API_KEYRING_DIR or DASHBOARD_API_KEY']);
-  expect(faultsOf({ ...production, DASHBOARD_UI_API_KEY: 'u' })).toHaveLength(1);
-  expect(faultsOf({ ...production, DASHBOARD_API_KEY: 'k' })).toEqual([]);
+  expect(faultsOf({ ...production, DASHBOARD_UI_API_KEY: KEY })).toHaveLength(1);
+  expect(faultsOf({ ...production, DASHBOARD_API_KEY: KEY })).toEqual([]);
   expect(faultsOf({ ...production, API_KEYRING_DIR: '/keys' })).toEqual([]);
 });
+
+test.each([
+  ['1', 'must have at least 16 characters'],
+  ['fifteen-letters', 'must have at least 16 characters'],
+  ['a'.repeat(48), 'must have at least 6 different characters'],
+  ['please-change-me-soon', 'is an example: choose one of your own'],
+])('production refuses the key %s, which anybody can guess', (key, why) => {
+  const production = { NODE_ENV: 'production', DATABASE_URL };
+  expect(faultsOf({ ...production, DASHBOARD_API_KEY: key })).toEqual([`DASHBOARD_API_KEY: ${why}`]);
+  const ui = { DASHBOARD_API_KEY: KEY, DASHBOARD_UI_API_KEY: key };
+  expect(faultsOf({ ...production, ...ui })).toEqual([`DASHBOARD_UI_API_KEY: ${why}`]);
+  expect(faultsOf({ DATABASE_URL, DASHBOARD_API_KEY: key })).toEqual([]);
+});
+
+test('HTTPS cannot be forced where nobody can say that it was used', () => {
+  const faults = faultsOf({ DATABASE_URL, DASHBOARD_FORCE_HTTPS: 'true' });
+  expect(faults).toEqual([expect.stringMatching(/^DASHBOARD_FORCE_HTTPS: needs TRUST_PROXY: /)]);
+  expect(faultsOf({ DATABASE_URL, DASHBOARD_FORCE_HTTPS: 'true', TRUST_PROXY: '10.0.0.0/8' })).toEqual([]);
+});
+
+test.each(['https://*.example', 'https://shop.example/', 'https://shop.example:443', 'https://u@shop.example', 'null'])(
+  'no browser says the origin %s, so it is refused',
+  origin => {
+    expect(faultsOf({ DATABASE_URL, DASHBOARD_CORS_ORIGINS: origin })).toHaveLength(1);
+  },
+);
 
 test('the key of the user interface is another one', () => {
   expect(faultsOf({ DATABASE_URL, DASHBOARD_API_KEY: 'same', DASHBOARD_UI_API_KEY: 'same' })).toEqual([

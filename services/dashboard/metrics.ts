@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import { Counter, Gauge, type Registry } from 'prom-client';
 import type { Durations } from '../common/durations.ts';
+import { isRehearsal } from '../common/rehearsal.ts';
 
 /** How many of the last requests the 95th percentile looks at. */
 const RECENT = 1_000;
@@ -59,8 +60,8 @@ export function countDashboardRequests(app: FastifyInstance, registry: Registry,
     },
   });
 
-  app.addHook('onResponse', (_request, reply, done) => {
-    recent.add(reply.elapsedTime);
+  app.addHook('onResponse', (request, reply, done) => {
+    if (!isRehearsal(request)) recent.add(reply.elapsedTime);
     done();
   });
 }

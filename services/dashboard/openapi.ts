@@ -2,8 +2,10 @@ import type { FastifyInstance } from 'fastify';
 import * as z from 'zod';
 import { HttpError, invalid, parse, refusal } from '../common/http-errors.ts';
 import { describeReadiness } from '../common/readiness.ts';
+import { describeRecentRequests } from '../common/recent-requests.ts';
 import { declareRoutes, type Routes } from '../common/routes.ts';
 import { describeMetrics } from '../common/scrape.ts';
+import { failure } from './errors.ts';
 
 /** The version of the contract, which clients see; releases of the service have their own. */
 const API_VERSION = '1.0.0';
@@ -21,6 +23,7 @@ export const dashboardRoutes = (app: FastifyInstance): Routes =>
       },
       refusal,
       invalid,
+      busy: failure,
     },
     guardSchemes: ['apiKey'],
     parse,
@@ -36,8 +39,10 @@ const health = z.object({
   services: z.object({ dashboard: z.string(), analytics: z.string(), api: z.string() }),
 });
 
+type Signs = { readonly withRecentRequests: boolean };
+
 /** What app.ts serves. */
-export function describeSigns(routes: Routes): void {
+export function describeSigns(routes: Routes, { withRecentRequests }: Signs): void {
   routes.describe({
     method: 'GET',
     path: '/live',
@@ -55,6 +60,7 @@ export function describeSigns(routes: Routes): void {
   });
   describeReadiness(routes);
   describeMetrics(routes, ['apiKey', 'scrape']);
+  if (withRecentRequests) describeRecentRequests(routes, ['apiKey', 'scrape']);
 }
 
 /** GET /openapi.json, made at the first request, so that no start waits for it. */

@@ -58,6 +58,8 @@ test.each([
   ['%%%', undefined],
   ['   ', undefined],
   ['ñandú'.repeat(20), 'ñandú'.repeat(12)],
+  // given twice, the last one counts, as everywhere
+  [['Arcor', 'Molinos'], 'Molinos'],
 ])('proveedor=%j is cleaned to %j', (given, expected) => {
   expect(analyticsQuery.parse({ proveedor: given }).proveedor).toBe(expected);
 });

@@ -53,7 +53,10 @@ const optionalText = (read: (text: string) => string | undefined, description: s
 const filters = {
   start_date: optionalText(calendarDay, 'First day, YYYY-MM-DD; anything else is ignored'),
   end_date: optionalText(calendarDay, 'Last day, included, YYYY-MM-DD; anything else is ignored'),
-  proveedor: optionalText(cleanedProvider, 'Part of a provider’s name or code'),
+  proveedor: optionalText(
+    cleanedProvider,
+    'A provider’s code, exactly as it is written: only that provider. Where nobody has that code, part of names and codes, capitals or not',
+  ),
 };
 
 type Filters = Readonly<Record<keyof typeof filters, string | undefined>>;

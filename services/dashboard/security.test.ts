@@ -26,6 +26,10 @@ const HEADERS = {
   'x-request-id': expect.stringMatching(/^[\w.:-]{1,128}$/),
 };
 
+/** As a router asks that was asked over plain HTTP. */
+const THROUGH = { remoteAddress: '10.1.2.3', headers: { 'x-forwarded-proto': 'http' } };
+const FORCED = { DASHBOARD_FORCE_HTTPS: 'true', TRUST_PROXY: '10.0.0.0/8' };
+
 test.each([
   [400, 'a foreign Host', {}, '/api/summary', { headers: { host: 'evil.example' } }],
   [401, 'no key', {}, '/api/summary', {}],
@@ -35,7 +39,8 @@ test.each([
   [422, 'no integer', {}, '/api/stock-timeline?days=x', { headers: withKey }],
   [500, 'no database', {}, '/api/summary', { headers: withKey }],
   [200, 'an export without database', {}, '/api/export/summary.csv', { headers: withKey }],
-  [307, 'plain HTTP', { DASHBOARD_FORCE_HTTPS: 'true' }, '/api/summary', {}],
+  [307, 'plain HTTP', FORCED, '/providers', THROUGH],
+  [403, 'plain HTTP with a key', FORCED, '/api/summary', { ...THROUGH, headers: { ...THROUGH.headers, ...withKey } }],
   [503, 'not ready', {}, '/ready', {}],
   [200, 'a sign of life', {}, '/live', {}],
 ])('%i for %s carries every header', async (status, _case, environment, url, options) => {
@@ -87,7 +92,7 @@ test.each(['/live', '/health', '/ready', '/metrics'])(
   async url => {
     const ask = serving({
       DASHBOARD_ALLOWED_HOSTS: 'shop.example',
-      DASHBOARD_FORCE_HTTPS: 'true',
+      ...FORCED,
       DASHBOARD_RATELIMIT_MAX: '1',
     });
     const headers = { host: '10.0.0.7:8080', authorization: `Bearer ${SCRAPE_TOKEN}` };
@@ -97,18 +102,63 @@ test.each(['/live', '/health', '/ready', '/metrics'])(
 );
 
 test('plain HTTP is sent to HTTPS, path and query kept', async () => {
-  const ask = serving({ DASHBOARD_FORCE_HTTPS: 'true' });
-  const response = await ask('/api/top-products?limit=5&proveedor=a%20b', { headers: { host: 'shop.example' } });
+  const headers = { ...THROUGH.headers, host: 'shop.example' };
+  const response = await serving(FORCED)('/analytics?proveedor=a%20b', { ...THROUGH, headers });
   expect(response.statusCode).toBe(307);
-  expect(response.headers.location).toBe('https://shop.example/api/top-products?limit=5&proveedor=a%20b');
+  expect(response.headers.location).toBe('https://shop.example/analytics?proveedor=a%20b');
+});
+
+test('a program that comes by plain HTTP is refused, not sent on: its key has gone in clear', async () => {
+  const response = await serving(FORCED)('/api/summary', {
+    ...THROUGH,
+    headers: { ...THROUGH.headers, ...withKey },
+  });
+  expect([response.statusCode, response.json()]).toEqual([403, { detail: 'Se requiere HTTPS' }]);
 });
 
 test.each([
-  ['a trusted proxy', '10.1.2.3', 401],
-  ['anybody', '192.0.2.1', 307],
-])('X-Forwarded-Proto is believed when %s says it', async (_who, remoteAddress, status) => {
-  const ask = serving({ DASHBOARD_FORCE_HTTPS: 'true', TRUST_PROXY: '10.0.0.0/8' });
-  const response = await ask('/api/summary', { remoteAddress, headers: { 'x-forwarded-proto': 'https' } });
+  ['/api/summary', 401],
+  ['/api/nowhere', 404],
+  ['/api/export/summary.csv', 401],
+  ['/metrics', 401],
+])('%s is for its caller alone: no cache keeps the answer', async (url, withoutKey) => {
+  const ask = serving();
+  for (const headers of [{}, withKey]) {
+    const response = await ask(url, { headers });
+    if (headers !== withKey) expect(response.statusCode).toBe(withoutKey);
+    expect(response.headers['cache-control']).toBe('no-store');
+  }
+});
+
+test.each([
+  ['a trusted proxy was asked by https', '10.1.2.3', { 'x-forwarded-proto': 'https' }, 200],
+  ['a trusted proxy was asked by http', '10.1.2.3', { 'x-forwarded-proto': 'http' }, 307],
+  ['the same, its address as an IPv6 socket has it', '::ffff:10.1.2.3', { 'x-forwarded-proto': 'http' }, 307],
+  ['a trusted proxy does not say how it was asked: no loop', '10.1.2.3', {}, 200],
+  ['a caller inside the cluster', '192.0.2.1', {}, 200],
+  ['anybody says that it came by http', '192.0.2.1', { 'x-forwarded-proto': 'http' }, 200],
+  [
+    'the operator tries the release',
+    '10.1.2.3',
+    { 'x-forwarded-proto': 'http', authorization: `Bearer ${SCRAPE_TOKEN}` },
+    200,
+  ],
+  ['with a wrong token', '10.1.2.3', { 'x-forwarded-proto': 'http', authorization: 'Bearer wrong' }, 307],
+])(
+  'HTTPS is asked of what came through a trusted proxy in clear: %s',
+  async (_case, remoteAddress, headers, status) => {
+    const ask = serving(FORCED);
+    expect((await ask('/openapi.json', { remoteAddress, headers })).statusCode).toBe(status);
+  },
+);
+
+test.each([
+  ['Authorization', { authorization: `Bearer ${SCRAPE_TOKEN}` }, 200],
+  ['X-Scrape-Token', { 'x-scrape-token': SCRAPE_TOKEN }, 200],
+  ['a wrong one', { authorization: 'Bearer wrong' }, 400],
+])('with hosts restricted, the operator asks by address, token as %s', async (_case, headers, status) => {
+  const ask = serving({ DASHBOARD_ALLOWED_HOSTS: 'shop.example' });
+  const response = await ask('/openapi.json', { headers: { host: '10.0.0.7:8080', ...headers } });
   expect(response.statusCode).toBe(status);
 });
 
@@ -127,6 +177,17 @@ test('the limit counts per client and route, and says when to come back', async 
   });
   expect((await from('192.0.2.2')).statusCode).toBe(200);
   expect((await from('192.0.2.1', '/api/summary')).statusCode).toBe(401);
+});
+
+test('a person who comes too often reads a page that says until when', async () => {
+  const ask = serving({ DASHBOARD_RATELIMIT_MAX: '1' });
+  for (const url of ['/', '/nowhere']) {
+    await ask(url);
+    const response = await ask(url, { headers: { accept: 'text/html,*/*' } });
+    expect(response.statusCode).toBe(429);
+    expect(response.headers).toMatchObject({ 'content-type': 'text/html; charset=utf-8', 'cache-control': 'no-store' });
+    expect(response.body).toContain(`En ${response.headers['retry-after']} segundos`);
+  }
 });
 
 test('paths that no route serves share one count', async () => {

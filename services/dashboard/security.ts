@@ -1,40 +1,27 @@
 import cors from '@fastify/cors';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { OPERATIONAL_ROUTES, routeOf } from '../common/metrics.ts';
+import { trusts } from '../common/proxy.ts';
+import { hostName } from '../common/public-hosts.ts';
 import { clientKey, judgeBy, memoryHits } from '../common/rate-limit.ts';
-import { answerWithoutHooks } from '../common/requests.ts';
+import { isRehearsal } from '../common/rehearsal.ts';
+import { type Headers, securityHeaders } from '../common/security-headers.ts';
 import type { DashboardConfig } from './config.ts';
+import { answerTooMany } from './errors.ts';
 
-const SECURITY_HEADERS = {
-  'X-Content-Type-Options': 'nosniff',
-  'X-Frame-Options': 'DENY',
-  'Referrer-Policy': 'no-referrer',
-  'Permissions-Policy': 'geolocation=(), microphone=(), camera=()',
-  'Content-Security-Policy':
-    "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
-};
-
-const HSTS = { 'Strict-Transport-Security': 'max-age=63072000; includeSubDomains; preload' };
-
-const headersOf = ({ DASHBOARD_ENABLE_HSTS }: DashboardConfig): Readonly<Record<string, string>> =>
-  DASHBOARD_ENABLE_HSTS ? { ...SECURITY_HEADERS, ...HSTS } : SECURITY_HEADERS;
-
-/** On every response, whatever its status. */
-export function secureResponses(app: FastifyInstance, config: DashboardConfig): void {
-  const headers = headersOf(config);
-  app.addHook('onRequest', (_request, reply, done) => {
-    reply.headers(headers);
-    done();
+export const headersOf = ({ DASHBOARD_ENABLE_HSTS: hsts }: DashboardConfig): Headers =>
+  securityHeaders({
+    contentSecurityPolicy:
+      "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+    hsts,
   });
-}
 
-/** What is no HTTP meets no hook; its answer carries the headers all the same. */
-export const answerBrokenRequests = (config: DashboardConfig) => answerWithoutHooks(headersOf(config));
+/** What is not everybody's. */
+export const SECRET_PATHS = ['/api/', '/metrics', '/recent-requests'];
 
 /** The kubelet, Prometheus and the operator come by the pod's address, over plain HTTP, and often. */
-const isOperational = (request: FastifyRequest) => OPERATIONAL_ROUTES.includes(routeOf(request));
-
-const withoutPort = (host: string) => host.replace(/:\d+$/, '').toLowerCase();
+const isOperational = (request: FastifyRequest) =>
+  OPERATIONAL_ROUTES.includes(routeOf(request)) || isRehearsal(request);
 
 /** `*` is any host, `*.example.com` every name below example.com. */
 function hostCheck(allowed: readonly string[]): (host: string) => boolean {
@@ -42,28 +29,43 @@ function hostCheck(allowed: readonly string[]): (host: string) => boolean {
   if (exact.has('*')) return () => true;
   const suffixes = [...exact].filter(host => host.startsWith('*.')).map(host => host.slice(1));
   return host => {
-    const name = withoutPort(host);
+    const name = hostName(host);
     return exact.has(name) || suffixes.some(suffix => name.endsWith(suffix));
   };
 }
 
+/** Whether a request is the operator's own: it shows the scrape token. It asks pods by their address. */
+export type IsInsider = (request: FastifyRequest) => boolean;
+
 /** 400 for a Host that is not ours: links made of it would lead elsewhere. */
-export function allowHosts(app: FastifyInstance, { DASHBOARD_ALLOWED_HOSTS: allowed }: DashboardConfig): void {
+export function allowHosts(
+  app: FastifyInstance,
+  { DASHBOARD_ALLOWED_HOSTS: allowed }: DashboardConfig,
+  isInsider: IsInsider,
+): void {
   if (allowed.includes('*')) return;
   const isAllowed = hostCheck(allowed);
   app.addHook('onRequest', async (request, reply) => {
-    if (isOperational(request) || isAllowed(request.host ?? '')) return;
+    if (isOperational(request) || isAllowed(request.host ?? '') || isInsider(request)) return;
     return reply.code(400).type('text/plain; charset=utf-8').send('Invalid host header');
   });
 }
 
-/** Sends plain HTTP to the same address over HTTPS. What the client used is known from trusted proxies only. */
-export function forceHttps(app: FastifyInstance, config: DashboardConfig): void {
+/**
+ * Sends plain HTTP to the same address over HTTPS. A program is refused instead: its key has gone in clear, and a client
+ * that follows would never learn of it. Only what came through a trusted proxy that says how it was asked: inside the
+ * cluster nobody serves HTTPS, and behind a proxy that does not say it the redirect would lead to itself for ever.
+ */
+export function forceHttps(app: FastifyInstance, config: DashboardConfig, isInsider: IsInsider): void {
   if (!config.DASHBOARD_FORCE_HTTPS) return;
+  const isTrusted = trusts(config.TRUST_PROXY);
+  const cameInClear = ({ protocol, headers, socket }: FastifyRequest) =>
+    protocol !== 'https' && headers['x-forwarded-proto'] !== undefined && isTrusted(socket.remoteAddress);
   app.addHook('onRequest', async (request, reply) => {
-    if (request.protocol === 'https' || isOperational(request)) return;
+    if (!cameInClear(request) || isOperational(request) || isInsider(request)) return;
+    if (request.url.startsWith('/api/')) return reply.code(403).send({ detail: 'Se requiere HTTPS' });
     const host = request.host.replace(/:80$/, '');
-    return reply.redirect(`https://${host}${request.originalUrl}`, 307);
+    return reply.redirect(`https://${host}${request.url}`, 307);
   });
 }
 
@@ -97,7 +99,7 @@ export function limitRates(app: FastifyInstance, config: DashboardConfig): void 
       const { limited, headers } = judge(hits.hit(`${clientKey(request.ip)} ${routeOf(request)}`, windowMs));
       reply.headers(headers);
       if (!limited) return done();
-      reply.code(429).send({ error: 'Rate limit excedido' });
+      answerTooMany(request, reply.code(429), headers['retry-after'] ?? '');
     });
   });
 }

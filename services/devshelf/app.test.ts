@@ -61,6 +61,26 @@ test('from the signal on: unready at once, still serving, and asking its clients
   expect([served.statusCode, served.headers.connection]).toEqual([200, 'close']);
 });
 
+test('who reads the metrics is counted from the first reading on, and no one who is refused', async () => {
+  const { app } = build();
+  const read = async (agent: string, headers = scrape) =>
+    (await app.inject({ url: '/metrics', headers: { ...headers, 'user-agent': agent } })).body
+      .split('\n')
+      .filter(line => line.startsWith('scrapes_total'));
+  await read('Prometheus/2.42.0', { authorization: 'Bearer wrong' });
+  expect(await read('curl/8')).toEqual([
+    'scrapes_total{by="prometheus"} 0',
+    'scrapes_total{by="operator"} 0',
+    'scrapes_total{by="other"} 1',
+  ]);
+  await read('Prometheus/2.42.0');
+  expect(await read('devshelf-operator/0.1.0')).toEqual([
+    'scrapes_total{by="prometheus"} 1',
+    'scrapes_total{by="operator"} 1',
+    'scrapes_total{by="other"} 1',
+  ]);
+});
+
 test("the caller's request id comes back where it is harmless", async () => {
   const { app } = build();
   const idOf = async (given: string) => {

@@ -1,26 +1,63 @@
 import * as z from 'zod';
 import { text } from '../common/schemas.ts';
+import { normalEmail, usernameKey } from './identities.ts';
 
 /** Longer ones make nobody safer, and hashing them makes us slower. Characters */
 const PASSWORD_MAX = 1_024;
 const TOKEN_MAX = 4_096;
 
-/** RFC 5321, 4.5.3.1.1 */
-const LOCAL_PART_MAX = 64;
+const EMAIL_MAX = 255;
 
 const email = z
-  .email()
-  .max(255)
-  .refine(address => address.lastIndexOf('@') <= LOCAL_PART_MAX, `more than ${LOCAL_PART_MAX} characters before the @`);
+  .string()
+  .transform((given, context) => {
+    const address = normalEmail(given);
+    if (address !== undefined && address.length <= EMAIL_MAX) return address;
+    context.addIssue('must be an e-mail address, for example ana@example.org');
+    return z.NEVER;
+  })
+  .meta({ format: 'email', maxLength: EMAIL_MAX, description: 'the domain is stored in small letters' });
+
+const username = text({ min: 1, max: 50 }).refine(name => usernameKey(name) !== '', 'must have a visible character');
 
 export const registration = (passwordMin: number) =>
   z
     .object({
-      username: text({ min: 1, max: 50 }),
+      username,
       email,
       password: text({ min: passwordMin, max: PASSWORD_MAX }).meta({ format: 'password' }),
     })
     .meta({ id: 'UserCreate' });
+
+export const passwordChange = (passwordMin: number) =>
+  z
+    .object({
+      current_password: text({ max: PASSWORD_MAX }).meta({ format: 'password' }),
+      new_password: text({ min: passwordMin, max: PASSWORD_MAX }).meta({ format: 'password' }),
+    })
+    .meta({ id: 'PasswordChange' });
+
+/** The address as it is stored, for it is looked up. */
+export const forgottenPassword = z.object({ email }).meta({ id: 'ForgottenPassword' });
+
+export const accepted = z.object({}).meta({ id: 'Accepted' });
+
+export const passwordReset = (passwordMin: number) =>
+  z
+    .object({
+      token: text({ max: TOKEN_MAX }).meta({ description: 'from the mail; good for one use' }),
+      new_password: text({ min: passwordMin, max: PASSWORD_MAX }).meta({ format: 'password' }),
+    })
+    .meta({ id: 'PasswordReset' });
+
+export const session = z
+  .object({
+    id: z.guid(),
+    created_at: z.iso.datetime(),
+    expires_at: z.iso.datetime().meta({ description: 'unless it is refreshed before' }),
+    current: z.boolean().meta({ description: 'the session of the token that asks' }),
+  })
+  .meta({ id: 'Session' });
 
 export const user = z
   .object({ id: z.guid(), username: z.string(), email: z.string(), is_active: z.boolean() })

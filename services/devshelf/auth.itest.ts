@@ -121,6 +121,33 @@ test('a user registers once: the name and the address are both taken then', asyn
   expect(answered(sameAddress)).toEqual([400, { detail: 'Email already registered' }]);
 });
 
+test('names that look alike are one, to register and to log in', async () => {
+  await register('Sofía');
+  for (const twin of ['sofía', 'SOFI\u0301A', 'Ｓｏｆíａ', 'Sof\u200bía']) {
+    const answer = await register(twin, `${encodeURIComponent(twin)}@example.org`.replaceAll('%', '_'));
+    expect(answered(answer)).toEqual([400, { detail: 'Username already registered' }]);
+    expect((await post(`${AUTH}/token`, { username: twin, password: PASSWORD })).statusCode).toBe(200);
+  }
+});
+
+test('a mailbox registers once, however its domain is spelled', async () => {
+  expect((await register('tina', 'tina@Example.ORG')).json()).toMatchObject({ email: 'tina@example.org' });
+  expect(answered(await register('tina2', 'tina@EXAMPLE.org'))).toEqual([400, { detail: 'Email already registered' }]);
+  expect((await register('uwe', 'ünal@MÜNCHEN.example')).json()).toMatchObject({ email: 'ünal@münchen.example' });
+  expect((await register('uwe2', 'ünal@xn--mnchen-3ya.example')).statusCode).toBe(400);
+});
+
+test('two who looked alike before go on by their exact names', async () => {
+  await register('Vera');
+  await query(
+    databaseUrl,
+    `INSERT INTO users (username, email, hashed_password)
+    SELECT 'vera', 'old@example.org', hashed_password FROM users WHERE username = 'Vera'`,
+  );
+  for (const username of ['Vera', 'vera', 'VERA'])
+    expect((await post(`${AUTH}/token`, { username, password: PASSWORD })).statusCode).toBe(200);
+});
+
 test('two who register the same name at once: one wins', async () => {
   const codes = (await Promise.all([register('twin'), register('twin')])).map(({ statusCode }) => statusCode);
   expect(codes.sort()).toEqual([201, 400]);
@@ -283,7 +310,7 @@ test('a session that nobody refreshed in time is over, and deleted in the end', 
   const { database, app: third } = testApp({ environment: { DATABASE_URL: databaseUrl } });
   more.push(third);
   const { openSessions } = await import('./sessions.ts');
-  expect(await openSessions(database.prisma, 14).prune()).toBe(1_201);
+  expect(await openSessions(database.prisma, { idleDays: 14, maxDays: 90 }).prune()).toBe(1_201);
   const rows = await query(databaseUrl, `SELECT 1 FROM refresh_tokens WHERE session_id = '${sid}'`);
   expect(rows).toEqual([]);
 });

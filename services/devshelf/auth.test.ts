@@ -42,7 +42,7 @@ test.each([
 
 test('the minimum length of a password is configuration', async () => {
   const payload = { ...user, password: 'secret' };
-  const at = build({ environment: { PASSWORD_MIN_LENGTH: '6' } });
+  const at = build({ environment: { PASSWORD_MIN_LENGTH: '6', PASSWORD_REFUSE_COMMON: 'false' } });
   // past the check, and then there is no database
   expect((await at.inject({ method: 'POST', url: `${AUTH}/register`, payload })).statusCode).toBe(500);
 });

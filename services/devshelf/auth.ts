@@ -4,6 +4,7 @@ import type { Registry } from 'prom-client';
 import { HttpError } from '../common/http-errors.ts';
 import type { KeyringSource } from '../common/keyring.ts';
 import type { Logger } from '../common/logging.ts';
+import { nameUser } from '../common/requests.ts';
 import type { Routes } from '../common/routes.ts';
 import { bearerToken } from '../common/scrape.ts';
 import { type AuthMetrics, countAuth, type Limited } from './auth-metrics.ts';
@@ -12,7 +13,9 @@ import type { ApiConfig } from './config.ts';
 import type { Database } from './database.ts';
 import { type Denylist, noDenylist, redisDenylist } from './denylist.ts';
 import { Prisma, type PrismaClient, type User } from './generated/client.ts';
-import { type Limiter, limitClients, TOO_MANY_REQUESTS } from './limits.ts';
+import { usernameKey } from './identities.ts';
+import { type AccountGuard, guardAccounts, type Limiter, limitClients, TOO_MANY_REQUESTS } from './limits.ts';
+import { passwordFault } from './password-rules.ts';
 import { hashPassword, isOutdated, nobodysHash, PasswordsBusyError, verifyPassword } from './passwords.ts';
 import { type Begun, openSessions, type Revoker, type Sessions } from './sessions.ts';
 import { type AccessClaims, type AccessTokens, accessTokens } from './tokens.ts';
@@ -24,7 +27,10 @@ export type AuthOptions = Access & {
   readonly prisma: PrismaClient;
   readonly metrics: AuthMetrics;
   readonly limit: Limiter;
+  readonly accounts: AccountGuard;
   readonly passwordMinLength: number;
+  /** also what anybody would try first */
+  readonly refuseGuessable: boolean;
 };
 
 type Parts = {
@@ -41,11 +47,16 @@ export function openAuth({ config, database, redis, signingKeys, registry, logge
   return {
     prisma: database.prisma,
     tokens: accessTokens(signingKeys, config.ACCESS_TOKEN_EXPIRE_MINUTES * 60),
-    sessions: openSessions(database.prisma, config.REFRESH_TOKEN_EXPIRE_DAYS),
+    sessions: openSessions(database.prisma, {
+      idleDays: config.REFRESH_TOKEN_EXPIRE_DAYS,
+      maxDays: config.SESSION_MAX_DAYS,
+    }),
     denylist: redis ? redisDenylist(redis, logger) : noDenylist,
     metrics,
     limit: limitClients({ config, redis, logger, metrics }),
+    accounts: guardAccounts({ config, redis, logger, metrics }),
     passwordMinLength: config.PASSWORD_MIN_LENGTH,
+    refuseGuessable: config.PASSWORD_REFUSE_COMMON,
   };
 }
 
@@ -65,6 +76,7 @@ export function serveAuth(routes: Routes, auth: AuthOptions): void {
     refusals: { 400: 'The username or the e-mail address is taken', 429: TOO_MANY },
     options: { onRequest: auth.limit('register') },
     handle: async ({ body: { username, email, password }, reply }) => {
+      await assertGoodPassword(auth, 'password', password, { username, email });
       const hashedPassword = await unlessBusy(auth, 'register', reply, () => hashPassword(password));
       const { id, isActive } = await createUser(auth.prisma, { username, email, hashedPassword });
       return { id, username, email, is_active: isActive };
@@ -81,11 +93,14 @@ export function serveAuth(routes: Routes, auth: AuthOptions): void {
     answer: { status: 200, schema: tokenPair },
     refusals: { 401: 'Unknown user or wrong password: nobody can tell which', 429: TOO_MANY },
     options: { onRequest: auth.limit('token') },
-    handle: async ({ body: { username, password }, reply }) => {
+    handle: async ({ body: { username, password }, request, reply }) => {
+      const attempt = await auth.accounts.begin(username, request, reply);
       const userId = await unlessBusy(auth, 'token', reply, () => logIn(auth.prisma, username, password));
       auth.metrics.logins.inc({ outcome: userId === undefined ? 'refused' : 'granted' });
+      await (userId === undefined ? attempt.failed() : attempt.granted());
       if (userId === undefined) throw new HttpError(401, 'Incorrect credentials');
-      return grant(auth, reply, await auth.sessions.begin(userId));
+      nameUser(request, userId);
+      return grant(auth, await auth.sessions.begin(userId));
     },
   });
 
@@ -100,10 +115,10 @@ export function serveAuth(routes: Routes, auth: AuthOptions): void {
     answer: { status: 200, schema: tokenPair },
     refusals: { 401: 'Unknown, expired, revoked or used before', 429: TOO_MANY },
     options: { onRequest: auth.limit('refresh') },
-    handle: async ({ body, request, reply }) => {
+    handle: async ({ body, request }) => {
       const rotation = await auth.sessions.rotate(body.refresh_token);
       auth.metrics.refreshes.inc({ outcome: rotation.outcome });
-      if (rotation.outcome === 'rotated') return grant(auth, reply, rotation);
+      if (rotation.outcome === 'rotated') return grant(auth, rotation);
       if (rotation.outcome === 'reused') {
         request.log.warn({ session: rotation.sessionId }, 'a spent refresh token came back: its session is revoked');
       }
@@ -151,8 +166,7 @@ export function forgetOldSessions(app: FastifyInstance, { sessions }: Pick<AuthO
   app.addHook('onClose', async () => timers.forEach(clearTimeout));
 }
 
-async function grant({ tokens }: AuthOptions, reply: FastifyReply, { userId, sessionId, refreshToken }: Begun) {
-  reply.header('Cache-Control', 'no-store');
+async function grant({ tokens }: AuthOptions, { userId, sessionId, refreshToken }: Begun) {
   return {
     access_token: await tokens.issue(userId, sessionId),
     token_type: 'bearer' as const,
@@ -165,7 +179,7 @@ async function grant({ tokens }: AuthOptions, reply: FastifyReply, { userId, ses
  * Too many logins at once are refused as too many requests, not as a fault of ours: error rates over 5xx decide whether
  * a release is good, and no release is worse because many people log in.
  */
-async function unlessBusy<Result>(
+export async function unlessBusy<Result>(
   { metrics }: AuthOptions,
   route: Limited,
   reply: FastifyReply,
@@ -181,12 +195,20 @@ async function unlessBusy<Result>(
   }
 }
 
+/** @throws HttpError 422 for a password that is guessed first */
+export async function assertGoodPassword(
+  { refuseGuessable, passwordMinLength: minLength }: AuthOptions,
+  field: string,
+  password: string,
+  owner: { readonly username: string; readonly email: string },
+): Promise<void> {
+  const fault = refuseGuessable ? await passwordFault(password, { ...owner, minLength }) : undefined;
+  if (fault !== undefined) throw new HttpError(422, [{ loc: ['body', field], msg: fault, type: 'guessable' }]);
+}
+
 /** The user's id, or undefined for an unknown user, a wrong password and one who is switched off: all take as long. */
 async function logIn(prisma: PrismaClient, username: string, password: string): Promise<string | undefined> {
-  const user = await prisma.user.findUnique({
-    where: { username },
-    select: { id: true, hashedPassword: true, isActive: true },
-  });
+  const user = await findUser(prisma, username);
   const fits = await verifyPassword(password, user?.hashedPassword ?? nobodysHash);
   if (!user?.isActive || !fits) return undefined;
   if (isOutdated(user.hashedPassword)) {
@@ -196,15 +218,26 @@ async function logIn(prisma: PrismaClient, username: string, password: string): 
   return user.id;
 }
 
+/** By the exact name, else by one that looks the same. */
+async function findUser(prisma: PrismaClient, username: string) {
+  const select = { id: true, username: true, hashedPassword: true, isActive: true } as const;
+  const found = await prisma.user.findMany({
+    where: { OR: [{ username }, { usernameKey: usernameKey(username) }] },
+    select,
+    take: 2,
+  });
+  return found.find(user => user.username === username) ?? found[0];
+}
+
 type NewUser = { readonly username: string; readonly email: string; readonly hashedPassword: string };
 
 /** The database decides what is a duplicate, so two at once cannot both win. */
 async function createUser(prisma: PrismaClient, data: NewUser): Promise<User> {
   try {
-    return await prisma.user.create({ data });
+    return await prisma.user.create({ data: { ...data, usernameKey: usernameKey(data.username) } });
   } catch (error) {
     if (!(error instanceof Prisma.PrismaClientKnownRequestError) || error.code !== 'P2002') throw error;
-    const sameName = await prisma.user.findUnique({ where: { username: data.username }, select: { id: true } });
+    const sameName = await findUser(prisma, data.username);
     throw new HttpError(400, sameName ? 'Username already registered' : 'Email already registered');
   }
 }
@@ -222,6 +255,7 @@ export async function authenticate(request: FastifyRequest, access: Access): Pro
   const claims = await access.tokens.verify(token);
   const id = claims && (await userOf(access, claims));
   if (claims === undefined || id === undefined) throw new HttpError(401, 'Could not validate credentials');
+  nameUser(request, id);
   return { ...claims, id };
 }
 

@@ -20,6 +20,9 @@ test.each([
   ['a window of no length', { RATELIMIT_WINDOW: '0' }, 'RATELIMIT_WINDOW'],
   ['trust in everybody', { TRUST_PROXY: '0.0.0.0/0' }, 'TRUST_PROXY'],
   ['trust in a word', { TRUST_PROXY: 'true' }, 'TRUST_PROXY'],
+  ['mail from nobody', { SMTP_URL: 'smtp://mail.example' }, 'MAIL_FROM'],
+  ['a mail server of another kind', { SMTP_URL: 'imap://mail.example' }, 'SMTP_URL'],
+  ['a sender with a line of its own', { MAIL_FROM: 'a@b.example\nBcc: c@d.example' }, 'MAIL_FROM'],
   ['an unknown level', { LOG_LEVEL: 'loud' }, 'LOG_LEVEL'],
 ])('production refuses %s', (_case, change, variable) => {
   expect(() => readConfig(apiConfig, { ...given, ...change })).toThrow(`- ${variable}: `);

@@ -1,7 +1,8 @@
 import * as z from 'zod';
-import { databaseConfig, milliseconds, port, processConfig } from '../common/config.ts';
+import { databaseConfig, milliseconds, overloadConfig, port, processConfig } from '../common/config.ts';
 import { LOG_LEVELS, logLevel } from '../common/logging.ts';
 import { trustedProxies } from '../common/proxy.ts';
+import { publicHosts } from '../common/public-hosts.ts';
 
 const PUBLIC_SECRET = 'change-me-to-a-secure-random-value';
 const SECRET_MIN_BYTES = 32;
@@ -45,12 +46,28 @@ export const apiConfig = z
   .object({
     ...processConfig,
     ...databaseConfig,
+    ...overloadConfig,
     LOG_LEVEL: level.optional(),
     PORT: port(8000),
     APP_NAME: z.string().default('devshelf'),
     /** more in the log, nothing more in the answers */
     DEBUG: onOff(false),
+    /** GET /docs and /openapi.json */
+    DOCS_ENABLED: onOff(true),
+    ENABLE_HSTS: onOff(false),
     REDIS_URL: redisUrl.optional(),
+    /** mail for forgotten passwords; without it there is the command reset-password only */
+    SMTP_URL: z
+      .string()
+      .regex(/^smtps?:\/\/[^\s/]/, 'must be as smtps://user:password@mail.example:465')
+      .optional(),
+    /** the sender, as DevShelf <devshelf@example.org> */
+    MAIL_FROM: z
+      .string()
+      .regex(/^[^\r\n]*[^\s@]@[^\s@]+$/, 'must be an address, as DevShelf <devshelf@example.org>')
+      .optional(),
+    /** a page of yours that sends the token behind its # to POST /api/v1/auth/password/reset */
+    PASSWORD_RESET_URL: z.url({ protocol: /^https?$/, error: 'must be an http or https URL' }).optional(),
     SECRET_KEY: z.string().optional(),
     SIGNING_KEYRING_DIR: z.string().optional(),
     /** known from today's deployments; there is no choice */
@@ -58,18 +75,29 @@ export const apiConfig = z
     ACCESS_TOKEN_EXPIRE_MINUTES: count('minutes', 1, 15, 15),
     /** a session ends when it is not refreshed for so long */
     REFRESH_TOKEN_EXPIRE_DAYS: count('days', 1, 90, 14),
+    /** and after so long whatever happens */
+    SESSION_MAX_DAYS: count('days', 1, 365, 90),
     PASSWORD_MIN_LENGTH: count('characters', 1, 128, 8),
+    PASSWORD_REFUSE_COMMON: onOff(true),
     RATELIMIT_ENABLED: onOff(true),
     RATELIMIT_WINDOW: count('seconds', 1, 86_400, 60),
     RATELIMIT_TOKEN_MAX: count('requests', 1, 1_000_000, 20),
     RATELIMIT_REGISTER_MAX: count('requests', 1, 1_000_000, 10),
     RATELIMIT_REFRESH_MAX: count('requests', 1, 1_000_000, 60),
+    RATELIMIT_CREATE_MAX: count('requests', 1, 1_000_000, 120),
+    RATELIMIT_SEARCH_MAX: count('requests', 1, 1_000_000, 300),
+    RATELIMIT_ACCOUNT_WINDOW: count('seconds', 1, 86_400, 900),
+    RATELIMIT_ACCOUNT_MAX: count('failed logins', 1, 1_000_000, 10),
     TRUST_PROXY: trustedProxies,
+    PUBLIC_HOSTS: publicHosts,
   })
   .superRefine(
     (config, context) => {
       const message = signingFault(config);
       if (message !== undefined) context.addIssue({ code: 'custom', path: ['SECRET_KEY'], message });
+      if (config.SMTP_URL !== undefined && config.MAIL_FROM === undefined) {
+        context.addIssue({ code: 'custom', path: ['MAIL_FROM'], message: 'SMTP_URL needs a sender' });
+      }
     },
     // also when another variable is wrong: all faults are listed at once
     { when: () => true },

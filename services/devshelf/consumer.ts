@@ -3,7 +3,7 @@ import { Redis } from 'ioredis';
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { Logger } from '../common/logging.ts';
 import { JOB_NAMES, type Job, job as jobSchema, optionsOf, PREFIX, QUEUE } from './jobs.ts';
-import { connectRedis } from './redis.ts';
+import { connectRedis, recovering, watchEviction } from './redis.ts';
 
 /** What a handler may know about its job, and do with it. */
 export type Attempt = {
@@ -46,6 +46,8 @@ export type Consumer = {
 };
 
 const GIVEN_BACK_MS = 1_000;
+/** After Redis refused to hand over a job, as a copy does: by then the connection is a new one. */
+const REFUSED_REST_MS = 1_000;
 /** A job that took its worker with it so often is not tried again. */
 const MAX_STALLS = 2;
 
@@ -56,10 +58,8 @@ export function openConsumer(settings: ConsumerSettings): Consumer {
   // asking must not wait behind what the worker blocks on, and gives up quickly
   const redis = connectRedis(url, logger);
   const queue = new Queue(QUEUE, { ...shared, connection: redis, skipWaitingForReady: true });
-  const connection = new Redis(url, {
-    maxRetriesPerRequest: null,
-    retryStrategy: attempt => Math.min(attempt * 100, 1_000),
-  });
+  watchEviction(redis, logger);
+  const connection = new Redis(url, { ...recovering, maxRetriesPerRequest: null });
   connection.on('error', error => logger.debug({ err: error }, 'redis'));
   queue.on('error', error => logger.debug({ err: error }, 'queue'));
   measureQueue(queue, registry);
@@ -86,6 +86,7 @@ export function openConsumer(settings: ConsumerSettings): Consumer {
         lockDuration: lockMs,
         stalledInterval: lockMs,
         maxStalledCount: MAX_STALLS,
+        runRetryDelay: REFUSED_REST_MS,
       });
       worker.on('error', error => logger.debug({ err: error }, 'worker'));
       countJobs(worker, settings);
@@ -139,6 +140,8 @@ function handle(handlers: Handlers, job: Job, attempt: Attempt): Promise<void> {
 /** A stranger's job must not make a new series. */
 const nameOf = (delivery: Delivery | undefined) => JOB_NAMES.find(name => name === delivery?.name) ?? 'unknown';
 
+const OUTCOMES = ['done', 'retried', 'failed'] as const;
+
 function countJobs(worker: Worker, { registry, logger, onFailure }: ConsumerSettings): void {
   const jobs = new Counter({
     name: 'devshelf_jobs_total',
@@ -146,6 +149,8 @@ function countJobs(worker: Worker, { registry, logger, onFailure }: ConsumerSett
     labelNames: ['job', 'outcome'] as const,
     registers: [registry],
   });
+  // a rate over a series that is born with its first count does not see that one
+  for (const job of JOB_NAMES) for (const outcome of OUTCOMES) jobs.inc({ job, outcome }, 0);
   const duration = new Histogram({
     name: 'devshelf_job_duration_seconds',
     help: 'Time from taking a job to its end',
@@ -158,7 +163,7 @@ function countJobs(worker: Worker, { registry, logger, onFailure }: ConsumerSett
     help: 'Jobs taken over from a worker that was not heard of any more',
     registers: [registry],
   });
-  const count = (delivery: Delivery | undefined, outcome: 'done' | 'retried' | 'failed') => {
+  const count = (delivery: Delivery | undefined, outcome: (typeof OUTCOMES)[number]) => {
     const labels = { job: nameOf(delivery), outcome };
     jobs.inc(labels);
     if (delivery?.processedOn) duration.observe(labels, Math.max(0, Date.now() - delivery.processedOn) / 1_000);

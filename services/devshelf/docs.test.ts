@@ -28,6 +28,18 @@ test('everything it refers to is served', async () => {
   }
 });
 
+test('it can be switched off, and the document with it', async () => {
+  const closed = testApp({ environment: { DOCS_ENABLED: 'false' } }).app;
+  try {
+    for (const url of ['/docs', '/docs/swagger-ui.css', '/openapi.json']) {
+      expect((await closed.inject(url)).statusCode).toBe(404);
+    }
+    expect((await closed.inject('/')).statusCode).toBe(200);
+  } finally {
+    await closed.close();
+  }
+});
+
 test('what is large travels compressed to whom can read that', async () => {
   const url = '/docs/swagger-ui-bundle.js';
   const [plain, compressed] = [

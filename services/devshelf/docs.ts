@@ -90,7 +90,6 @@ async function sendAsset(asset: Asset, request: FastifyRequest, reply: FastifyRe
   reply
     .type(asset.type)
     .header('Content-Security-Policy', CONTENT_SECURITY_POLICY)
-    .header('X-Content-Type-Options', 'nosniff')
     .header('Cache-Control', 'public, max-age=3600')
     .header('Vary', 'Accept-Encoding');
   const accepted = /\bgzip\b/.test(String(request.headers['accept-encoding'] ?? ''));

@@ -1,6 +1,8 @@
-import type { FastifyInstance, FastifyReply } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type * as z from 'zod';
 import { HttpError, parse as parseInWords, type Words, wordsOf } from '../common/http-errors.ts';
+import type { Shedding } from '../common/overload.ts';
+import { refusalOfUnknown } from '../common/requests.ts';
 import type { RoutesOptions } from '../common/routes.ts';
 
 /** @throws HttpError 422, one entry for each fault */
@@ -14,18 +16,27 @@ function fault(issue: z.core.$ZodIssue): Words {
 }
 
 /** Whatever is thrown becomes an answer; what nobody expected is a 500 that tells its cause to the log only. */
-export function answerErrors(app: FastifyInstance): void {
-  app.setNotFoundHandler(async (_request, reply) => reply.code(404).send({ detail: 'Not Found' }));
+export function answerErrors(app: FastifyInstance, shedding?: Shedding): void {
+  app.setNotFoundHandler(async (request, reply) => {
+    const [status, detail] = refusalOfUnknown(request);
+    return reply.code(status).send({ detail });
+  });
   app.setErrorHandler(async (error: Error & { code?: string; statusCode?: number }, request, reply) => {
     if (error instanceof HttpError) return answer(reply, error.statusCode, error.detail);
     if (error.code === 'FST_ERR_CTP_INVALID_JSON_BODY') {
       return answer(reply, 422, [{ loc: ['body'], msg: 'JSON decode error', type: 'json_invalid' }]);
     }
     if (error.statusCode !== undefined && error.statusCode < 500) return answer(reply, error.statusCode, error.message);
+    const excuse = shedding?.excuse(error, request, reply);
+    if (excuse !== undefined) return excuse;
     request.log.error({ err: error }, 'unexpected error');
     return answer(reply, 500, 'Internal Server Error');
   });
 }
+
+/** Too much to do; the status says it already. */
+export const answerBusy = (_request: FastifyRequest, reply: FastifyReply): FastifyReply =>
+  reply.send({ detail: 'Service Unavailable' });
 
 function answer(reply: FastifyReply, status: number, detail: unknown): FastifyReply {
   if (status === 401) reply.header('WWW-Authenticate', 'Bearer');

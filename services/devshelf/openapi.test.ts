@@ -13,13 +13,17 @@ const ROUTES = [
   'GET /metrics',
   'POST /api/v1/auth/register',
   'POST /api/v1/auth/token',
+  'POST /api/v1/auth/password',
   'POST /api/v1/auth/refresh',
   'POST /api/v1/auth/logout',
   'POST /api/v1/auth/revoke',
   'POST /api/v1/resources/',
+  'GET /api/v1/auth/sessions',
+  'GET /recent-requests',
   'GET /api/v1/resources/',
   'GET /api/v1/resources/{id}',
   'PUT /api/v1/resources/{id}',
+  'DELETE /api/v1/auth/sessions/{id}',
   'DELETE /api/v1/resources/{id}',
 ];
 

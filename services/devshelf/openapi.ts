@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import * as z from 'zod';
 import { HttpError, invalid, refusal } from '../common/http-errors.ts';
 import { describeReadiness } from '../common/readiness.ts';
+import { describeRecentRequests } from '../common/recent-requests.ts';
 import { declareRoutes, type Routes } from '../common/routes.ts';
 import { describeMetrics } from '../common/scrape.ts';
 import { parse } from './errors.ts';
@@ -25,6 +26,7 @@ export const apiRoutes = (app: FastifyInstance): Routes =>
       },
       refusal,
       invalid,
+      busy: refusal,
     },
     guardSchemes: ['OAuth2PasswordBearer', 'bearer'],
     parse,
@@ -34,8 +36,10 @@ export const apiRoutes = (app: FastifyInstance): Routes =>
 const tags = ['operations'];
 const status = z.object({ status: z.string() });
 
+type Signs = { readonly withRecentRequests: boolean };
+
 /** The welcome and the signs of life. */
-export function serveSigns(routes: Routes): void {
+export function serveSigns(routes: Routes, { withRecentRequests }: Signs): void {
   routes.add({
     method: 'GET',
     path: '/',
@@ -62,4 +66,5 @@ export function serveSigns(routes: Routes): void {
   });
   describeReadiness(routes);
   describeMetrics(routes, 'scrape');
+  if (withRecentRequests) describeRecentRequests(routes, 'scrape');
 }

@@ -1,9 +1,9 @@
 import { Queue, type QueueOptions } from 'bullmq';
 import { Counter, type Registry } from 'prom-client';
-import { answersInTime, type Probe } from '../common/database.ts';
+import type { Probe } from '../common/database.ts';
 import type { Logger } from '../common/logging.ts';
-import { type Job, optionsOf, PREFIX, QUEUE } from './jobs.ts';
-import { connectRedis } from './redis.ts';
+import { JOB_NAMES, type Job, optionsOf, PREFIX, QUEUE } from './jobs.ts';
+import { connectRedis, redisProbe, watchEviction } from './redis.ts';
 
 export type JobQueue = {
   readonly probe: Probe;
@@ -28,6 +28,7 @@ const MAX_UNDER_WAY = 100;
 
 export function openQueue({ url, logger, registry, telemetry }: QueueSettings): JobQueue {
   const redis = connectRedis(url, logger);
+  watchEviction(redis, logger);
   const queue = new Queue(QUEUE, {
     connection: redis,
     prefix: PREFIX,
@@ -42,6 +43,7 @@ export function openQueue({ url, logger, registry, telemetry }: QueueSettings): 
     labelNames: ['job', 'outcome'] as const,
     registers: [registry],
   });
+  for (const job of JOB_NAMES) for (const outcome of ['queued', 'lost']) enqueued.inc({ job, outcome }, 0);
   const underWay = new Set<Promise<void>>();
 
   const lose = (job: Job, error: unknown) => {
@@ -58,7 +60,7 @@ export function openQueue({ url, logger, registry, telemetry }: QueueSettings): 
     }
   };
   return {
-    probe: { answers: answersInTime(() => redis.ping()), close: async () => undefined },
+    probe: redisProbe(redis, logger),
     add: job => {
       if (redis.status !== 'ready') return lose(job, new Error('Redis is not connected'));
       if (underWay.size >= MAX_UNDER_WAY) return lose(job, new Error('too many jobs are on their way'));

@@ -1,4 +1,5 @@
 import type { Pool } from 'pg';
+import { remembering, rememberingPlaces } from './remembering.ts';
 import { SEARCHED, searchQuery } from './search.ts';
 
 /** A resource as clients see it, in this order. */
@@ -18,6 +19,15 @@ export type ListOptions = {
   readonly type?: string | undefined;
   /** words that title or description must hold */
   readonly q?: string | undefined;
+  /** where the page begins, whatever is skipped: from the page before it */
+  readonly cursor?: Place | undefined;
+};
+
+/** A place in the order of the list. It stays where it is when the resource that stood there is gone. */
+export type Place = {
+  /** since 1970, as many digits as PostgreSQL keeps. Microseconds */
+  readonly micros: number;
+  readonly id: string;
 };
 
 export type ResourcePage = {
@@ -25,13 +35,15 @@ export type ResourcePage = {
   readonly total: number;
   /** there are more matches than a search looks at */
   readonly capped: boolean;
+  /** where the next page begins; a search has none, it is counted through */
+  readonly next?: Place | undefined;
 };
 
 export type ResourceQueries = {
   find(id: string): Promise<ShownResource | undefined>;
   list(options: ListOptions): Promise<ResourcePage>;
-  /** After a write of this process: the next total is counted anew. */
-  forgetTotals(): void;
+  /** After a write of this process: totals, places and searches are asked for anew. `added`: what is newest moves no place. */
+  forget(what?: 'added'): void;
 };
 
 const SHOWN = `title, description, url, type, id,
@@ -46,9 +58,39 @@ export const SEARCH_CAP = 1_000;
 /**
  * The hot reads, past Prisma's client and over the same pool: measured in docs/reference/devshelf.md.
  * `now` gives milliseconds.
+ *
+ * What costs more than the page itself is remembered for a second, for all who ask in the meantime: how many there are,
+ * where a page begins that leaves many out, what a search finds. A write of this process ends that second at once.
  */
 export function resourceQueries(pool: Pool, now: () => number = () => performance.now()): ResourceQueries {
-  const totals = rememberTotals(type => countOf(pool, type), now);
+  const totals = remembering<number>(now);
+  const places = rememberingPlaces<Place>((type, ahead, from) => placeAt(pool, type, ahead, from), now);
+  const searches = remembering<readonly string[]>(now);
+  const totalOf = (type: string | undefined) => totals.of(keyOf(type), () => countOf(pool, type));
+
+  const list = async ({ skip, limit, type, cursor }: ListOptions): Promise<ResourcePage> => {
+    const deep = cursor === undefined && skip >= DEEP;
+    const begin = deep ? await places.of({ type, skip }) : cursor;
+    // one more than is shown: the next page begins there
+    const rows = deep && begin === undefined ? [] : await pageOf(pool, { skip, limit: limit + 1, type, cursor: begin });
+    const resources = rows.slice(0, limit);
+    const following = rows[limit];
+    const next = following && placeOf(following);
+    if (next !== undefined && cursor === undefined) places.follow({ type, skip }, { type, skip: skip + limit }, next);
+    // whoever brings a cursor says himself how many he has left out: nothing is counted from that
+    const known = cursor === undefined && next === undefined && (resources.length > 0 || skip === 0);
+    const total = known ? skip + resources.length : await totalOf(type);
+    const atLeast = cursor === undefined && next !== undefined ? skip + rows.length : 0;
+    return { resources, total: Math.max(total, atLeast), capped: false, next };
+  };
+
+  const search = async (words: string, { skip, limit, type }: ListOptions): Promise<ResourcePage> => {
+    const found = await searches.of(`${words} ${keyOf(type)}`, () => idsOf(pool, words, type));
+    const ids = found.slice(0, SEARCH_CAP).slice(skip, skip + limit);
+    const resources = ids.length === 0 ? [] : await shownOf(pool, ids);
+    return { resources, total: Math.min(found.length, SEARCH_CAP), capped: found.length > SEARCH_CAP };
+  };
+
   return {
     find: async id => {
       const { rows } = await pool.query<ShownResource>(`SELECT ${SHOWN} FROM resources WHERE id = $1`, [id]);
@@ -56,28 +98,57 @@ export function resourceQueries(pool: Pool, now: () => number = () => performanc
     },
     list: async options => {
       const words = searchQuery(options.q);
-      if (words !== undefined) return search(pool, words, options);
-      const resources = await page(pool, options);
-      const full = resources.length === options.limit;
-      // a page that is not full holds the last one
-      const isLast = !full && (resources.length > 0 || options.skip === 0);
-      const total = isLast ? options.skip + resources.length : await totals.of(options.type);
-      return { resources, total: Math.max(total, full ? options.skip + resources.length : 0), capped: false };
+      return words === undefined ? list(options) : search(words, options);
     },
-    forgetTotals: totals.forget,
+    forget: what => {
+      for (const memory of [totals, searches]) memory.forget();
+      if (what === 'added') places.grown();
+      else places.forget();
+    },
   };
 }
 
-/** The index alone says which rows are skipped; only those that are shown are fetched. */
-async function page(pool: Pool, { skip, limit, type }: ListOptions): Promise<readonly ShownResource[]> {
-  const filter = type === undefined ? '' : 'WHERE type = $3';
+/** No type is another key than any type. */
+const keyOf = (type: string | undefined): string => (type === undefined ? 'all' : `type ${type}`);
+
+/** From here on it costs less to look for the place first: the index alone says which rows are left out. */
+const DEEP = 100;
+
+const placeOf = ({ id, created_at }: ShownResource): Place => ({
+  micros: Date.parse(`${created_at.slice(0, 23)}Z`) * 1_000 + Number(created_at.slice(23, 26)),
+  id,
+});
+
+/** So many rows after a place, or after the beginning of the list. */
+async function placeAt(
+  pool: Pool,
+  type: string | undefined,
+  ahead: number,
+  from: Place | undefined,
+): Promise<Place | undefined> {
+  const values: unknown[] = [ahead, ...(from ? [from.micros, from.id] : [])];
+  const where = [...(from ? [FROM] : []), ...(type === undefined ? [] : [`type = $${values.push(type)}`])];
+  const { rows } = await pool.query<{ micros: string; id: string }>(
+    `SELECT (extract(epoch FROM created_at) * 1000000)::bigint AS micros, id FROM resources
+     ${whereOf(where)} ORDER BY created_at, id LIMIT 1 OFFSET $1`,
+    values,
+  );
+  return rows[0] && { micros: Number(rows[0].micros), id: rows[0].id };
+}
+
+/** Of a place that is the second and third value. */
+const FROM = `(resources.created_at, id) >= (timestamptz 'epoch' + $2 * interval '1 microsecond', $3::uuid)`;
+const whereOf = (conditions: readonly string[]): string =>
+  conditions.length === 0 ? '' : `WHERE ${conditions.join(' AND ')}`;
+
+/** From its place on, or leaving out what is skipped. */
+async function pageOf(pool: Pool, { skip, limit, type, cursor }: ListOptions): Promise<readonly ShownResource[]> {
+  const values: unknown[] = [limit, ...(cursor ? [cursor.micros, cursor.id] : [skip])];
+  const where = [...(cursor ? [FROM] : []), ...(type === undefined ? [] : [`type = $${values.push(type)}`])];
   const { rows } = await pool.query<ShownResource>(
-    skip < 100
-      ? `SELECT ${SHOWN} FROM resources ${filter} ORDER BY resources.created_at, id LIMIT $2 OFFSET $1`
-      : `SELECT ${SHOWN} FROM resources
-         JOIN (SELECT id FROM resources ${filter} ORDER BY created_at, id LIMIT $2 OFFSET $1) AS page USING (id)
-         ORDER BY resources.created_at, id`,
-    type === undefined ? [skip, limit] : [skip, limit, type],
+    `SELECT ${SHOWN} FROM resources ${whereOf(where)}
+     ORDER BY resources.created_at, id LIMIT $1 ${cursor ? '' : 'OFFSET $2'}`,
+    values,
   );
   return rows;
 }
@@ -90,44 +161,27 @@ async function countOf(pool: Pool, type: string | undefined): Promise<number> {
   return rows[0]?.total ?? 0;
 }
 
-async function search(pool: Pool, words: string, { skip, limit, type }: ListOptions): Promise<ResourcePage> {
-  const { rows } = await pool.query<ShownResource & { total: number }>(
+/**
+ * Of the first matches, in order; one more than a search looks at tells that there are more. In one value: a thousand
+ * rows cost this process twice as much.
+ */
+async function idsOf(pool: Pool, words: string, type: string | undefined): Promise<readonly string[]> {
+  const { rows } = await pool.query<{ ids: string | null }>(
     `WITH found AS MATERIALIZED (
        SELECT id, created_at FROM resources
-       WHERE ${SEARCHED} @@ to_tsquery('simple', $1) ${type === undefined ? '' : 'AND type = $4'}
+       WHERE ${SEARCHED} @@ to_tsquery('simple', $1) ${type === undefined ? '' : 'AND type = $2'}
        LIMIT ${SEARCH_CAP + 1}
-     ), shown AS (
-       SELECT id FROM found ORDER BY created_at, id OFFSET $2 LIMIT $3
      )
-     SELECT ${SHOWN}, total FROM (SELECT count(*)::int AS total FROM found) AS counted
-     LEFT JOIN (shown JOIN resources USING (id)) ON true
-     ORDER BY resources.created_at, id`,
-    type === undefined ? [words, skip, limit] : [words, skip, limit, type],
+     SELECT string_agg(id::text, ' ' ORDER BY created_at, id) AS ids FROM found`,
+    type === undefined ? [words] : [words, type],
   );
-  const found = rows[0]?.total ?? 0;
-  const resources = rows.filter(({ id }) => id !== null).map(({ total: _total, ...resource }) => resource);
-  return { resources, total: Math.min(found, SEARCH_CAP), capped: found > SEARCH_CAP };
+  return rows[0]?.ids?.split(' ') ?? [];
 }
 
-const TOTAL_LIVES_MS = 1_000;
-const TOTALS_REMEMBERED = 100;
-
-/**
- * Counting 100,000 rows costs as much as ten pages of them, so it happens once a second at most, for all who ask in the
- * meantime; a write of this process ends the second at once.
- */
-function rememberTotals(count: (type: string | undefined) => Promise<number>, now: () => number) {
-  const remembered = new Map<string | undefined, { readonly until: number; readonly total: Promise<number> }>();
-  return {
-    of: (type: string | undefined): Promise<number> => {
-      const known = remembered.get(type);
-      if (known && now() < known.until) return known.total;
-      if (remembered.size >= TOTALS_REMEMBERED) remembered.clear();
-      const total = count(type);
-      remembered.set(type, { until: now() + TOTAL_LIVES_MS, total });
-      total.catch(() => remembered.delete(type));
-      return total;
-    },
-    forget: () => remembered.clear(),
-  };
+async function shownOf(pool: Pool, ids: readonly string[]): Promise<readonly ShownResource[]> {
+  const { rows } = await pool.query<ShownResource>(
+    `SELECT ${SHOWN} FROM resources WHERE id = ANY($1::uuid[]) ORDER BY resources.created_at, id`,
+    [ids],
+  );
+  return rows;
 }

@@ -265,6 +265,71 @@ test('far into the list the order is the same', async () => {
   expect(pages.map(({ id }) => ({ id }))).toEqual(expected);
 });
 
+test('wherever one looks first, a page is the one of its place', async () => {
+  const expected = await sql(`SELECT id FROM resources WHERE type = 'deep' ORDER BY created_at, id`);
+  for (const skip of [250, 280, 290, 110, 120, 299, 300, 700, 260]) {
+    const page = (await ask('GET', `${LIST}?type=deep&skip=${skip}&limit=7`)).json();
+    expect(page.map(({ id }: { id: string }) => ({ id }))).toEqual(expected.slice(skip, skip + 7));
+  }
+});
+
+test('who follows the links misses nothing and reads nothing twice while others write', async () => {
+  const body = { type: 'moving' };
+  for (let n = 0; n < 6; n++) await created(body);
+  const all = (await ask('GET', `${LIST}?type=moving`)).json().map(({ id }: { id: string }) => id);
+  const page = await ask('GET', `${LIST}?type=moving&limit=2`);
+  const [, next = ''] = /<([^>]+)>; rel="next"/.exec(String(page.headers['link'])) ?? [];
+  // the page's own, and the one at which the next begins
+  for (const id of all.slice(0, 3)) await ask('DELETE', LIST + id, { headers: ana });
+  const following = await ask('GET', next);
+  expect(following.json().map(({ id }: { id: string }) => id)).toEqual(all.slice(3, 5));
+});
+
+test.each(['', 'x', '1.x', `-1.${NOBODY}`, `1${'0'.repeat(16)}.${NOBODY}`, `1.${NOBODY}&cursor=1.${NOBODY}`])(
+  'a cursor that no page gave is refused: %s',
+  async cursor => {
+    const response = await ask('GET', `${LIST}?cursor=${cursor}`);
+    expect([response.statusCode, response.json().detail[0].loc]).toEqual([422, ['query', 'cursor']]);
+  },
+);
+
+test.each([0, 1, 8_999_999_999_999_999])('any place is one: %d', async micros => {
+  const response = await ask('GET', `${LIST}?type=deep&limit=1&cursor=${micros}.${NOBODY}`);
+  expect([response.statusCode, response.json().length]).toEqual([200, micros < 2 ? 1 : 0]);
+});
+
+test('neither creating nor searching goes on for ever; reading does', async () => {
+  const environment = { DATABASE_URL: databaseUrl, RATELIMIT_ENABLED: 'true' };
+  const limited = testApp({
+    environment: { ...environment, RATELIMIT_CREATE_MAX: '2', RATELIMIT_SEARCH_MAX: '2' },
+  }).app;
+  const statuses = async (method: 'GET' | 'POST', url: string) => {
+    const answers = [];
+    for (let time = 0; time < 3; time++) answers.push(await limited.inject({ method, url }));
+    return answers.map(({ statusCode, headers }) => [statusCode, 'retry-after' in headers]);
+  };
+  try {
+    expect(await statuses('POST', LIST)).toEqual([
+      [401, false],
+      [401, false],
+      [429, true],
+    ]);
+    expect(await statuses('GET', `${LIST}?q=a&limit=1`)).toEqual([
+      [200, false],
+      [200, false],
+      [429, true],
+    ]);
+    for (const url of [LIST, `${LIST}?q=&limit=1`, `${LIST}?type=a`])
+      expect(await statuses('GET', url)).toEqual([
+        [200, false],
+        [200, false],
+        [200, false],
+      ]);
+  } finally {
+    await limited.close();
+  }
+});
+
 test('past the end there is nothing, and still a total', async () => {
   const response = await ask('GET', `${LIST}?type=deep&skip=2147483647`);
   expect([response.json(), response.headers['x-total-count']]).toEqual([[], '300']);
@@ -288,6 +353,10 @@ test('filters and search are read from their indexes', async () => {
   expect(await explain(`SELECT id FROM resources WHERE type = 'rare' ORDER BY created_at, id LIMIT 20`)).toContain(
     'resources_type_created_at_id_idx',
   );
+  const place = `(timestamptz 'epoch' + 1 * interval '1 microsecond', '${NOBODY}'::uuid)`;
+  expect(
+    await explain(`SELECT id FROM resources WHERE (created_at, id) >= ${place} ORDER BY created_at, id LIMIT 20`),
+  ).toMatch(/resources_created_at_id_idx[\s\S]*Index Cond/);
   expect(await explain(`SELECT id FROM resources WHERE ${SEARCHED} @@ to_tsquery('simple', '''zorro'':*')`)).toContain(
     'resources_search_idx',
   );

@@ -73,6 +73,20 @@ test.each([
   expect([response.statusCode, response.json().detail[0].type]).toEqual([status, type]);
 });
 
+test.each(['skip=1&skip=2', 'limit=1&limit=1', 'q=a&q=b', 'type=a&type=b'])(
+  'a parameter that is given twice is refused, not chosen from: %s',
+  async query => expect((await askDocumented(app, { method: 'GET', url: `${LIST}/?${query}` })).statusCode).toBe(422),
+);
+
+test('a body changes no prototype, and what it says of one is no field', async () => {
+  for (const name of ['__proto__', 'constructor']) {
+    const payload = `{"${name}":{"prototype":{"username":"a"},"username":"a"},"password":"b"}`;
+    const response = await app.inject({ method: 'POST', url: '/api/v1/auth/token', payload, headers: json });
+    expect([response.statusCode, response.json().detail[0].loc]).toEqual([422, ['body', 'username']]);
+    expect(({} as { username?: string }).username).toBeUndefined();
+  }
+});
+
 test('a JSON type without a body is no fault: clients send it with DELETE', async () => {
   const response = await app.inject({ method: 'DELETE', url: `${LIST}/${ID}`, headers: json });
   expect(response.statusCode).toBe(401);
@@ -130,6 +144,13 @@ test.each([
   ['past the end', 50, 25, { first: at(0), prev: at(40), last: at(20) }],
 ])('links from %s', (_case, skip, total, expected) => {
   expect(links(pageLinks({ skip, limit: 10 }, total))).toEqual(expected);
+});
+
+test('the next page begins at a place, not at a number, where it is known', () => {
+  const next = { micros: 1_769_860_800_123_456, id: '0d5c0000-0000-4000-8000-000000000000' };
+  const { next: link, last } = links(pageLinks({ skip: 0, limit: 10 }, 25, next));
+  expect(link).toBe(at(10, '&cursor=1769860800123456.0d5c0000-0000-4000-8000-000000000000'));
+  expect(last).toBe(at(20));
 });
 
 test('links keep the filters, in a form that no header breaks at', () => {

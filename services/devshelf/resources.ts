@@ -4,8 +4,9 @@ import { HttpError } from '../common/http-errors.ts';
 import type { Routes } from '../common/routes.ts';
 import { queryInteger, text } from '../common/schemas.ts';
 import type { PrismaClient, User } from './generated/client.ts';
+import type { Limiter } from './limits.ts';
 import type { JobQueue } from './queue.ts';
-import type { ListOptions, ResourcePage, ResourceQueries, ShownResource } from './resource-queries.ts';
+import type { ListOptions, Place, ResourcePage, ResourceQueries, ShownResource } from './resource-queries.ts';
 
 export type ResourceOptions = {
   readonly prisma: PrismaClient;
@@ -13,6 +14,7 @@ export type ResourceOptions = {
   /** the user who sent the request, or HttpError 401 */
   readonly authenticate: (request: FastifyRequest) => Promise<Pick<User, 'id'>>;
   readonly jobs: JobQueue | undefined;
+  readonly limit: Limiter;
 };
 
 const URL_MAX = 1_024;
@@ -56,10 +58,23 @@ const shown = z
   })
   .meta({ id: 'ResourceRead' });
 
+/** `microseconds.id` of the first resource of a page: what one page's `next` says to the following one. */
+const CURSOR = /^([0-9]{1,15}|[1-8][0-9]{15})[.]([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$/;
+
+const cursor = z
+  .string()
+  .regex(CURSOR, 'must come from the Link of another page')
+  .transform((given): Place => {
+    const [, micros, id = ''] = CURSOR.exec(given) ?? [];
+    return { micros: Number(micros), id };
+  })
+  .meta({ description: 'Where the page begins, from the Link of the page before it; `q` looks past it' });
+
 const listQuery = z.object({
   skip: queryInteger({ min: 0, max: 2_147_483_647, default: 0 }).meta({ description: 'How many to leave out' }),
   limit: queryInteger({ min: 1, max: 100, default: 100 }).meta({ description: 'How many at most' }),
   type: text({ max: 50 }).optional().meta({ description: 'Only of this type' }),
+  cursor: cursor.optional(),
   q: text({ max: 100 }).optional().meta({ description: 'Words, or their beginnings, of title and description' }),
 });
 
@@ -69,11 +84,13 @@ const LIST = '/api/v1/resources/';
 const ONE = '/api/v1/resources/:id';
 const NOT_FOUND = 'Resource not found';
 const NOT_YOURS = 'Only its owner may change a resource';
+const TOO_MANY = 'Too many requests from this address; Retry-After says when to try again';
 const tags = ['resources'];
 
 /** Create, list, read, change and delete. */
 export function serveResources(routes: Routes, options: ResourceOptions): void {
-  const { prisma, queries, jobs, authenticate: guard } = options;
+  const { prisma, queries, jobs, limit, authenticate: guard } = options;
+  const limitSearch = limit('search');
 
   routes.add({
     method: 'POST',
@@ -83,9 +100,11 @@ export function serveResources(routes: Routes, options: ResourceOptions): void {
     guard,
     body: newResource,
     answer: { status: 201, schema: shown },
+    refusals: { 429: TOO_MANY },
+    options: { onRequest: limit('create') },
     handle: async ({ body, caller }) => {
       const { id } = await prisma.resource.create({ data: { ...body, ownerId: caller.id }, select: { id: true } });
-      queries.forgetTotals();
+      queries.forget('added');
       jobs?.add({ name: 'link.check', id });
       return present(await queries.find(id));
     },
@@ -107,6 +126,8 @@ export function serveResources(routes: Routes, options: ResourceOptions): void {
         Link: 'RFC 8288: first, prev, next and last page',
       },
     },
+    refusals: { 429: `With q: ${TOO_MANY}` },
+    options: { onRequest: async (request, reply) => (isSearch(request) ? limitSearch(request, reply) : undefined) },
     handle: async ({ query, reply }) => {
       const asked = { ...query, type: query.type === '' ? undefined : query.type };
       const page = await queries.list(asked);
@@ -140,7 +161,7 @@ export function serveResources(routes: Routes, options: ResourceOptions): void {
       const id = uuid(params.id);
       await assertOwner(prisma, id, caller.id);
       await prisma.resource.updateMany({ where: { id, ownerId: caller.id }, data: given(body) });
-      queries.forgetTotals();
+      queries.forget();
       if (body.url !== undefined) jobs?.add({ name: 'link.check', id });
       return present(await queries.find(id));
     },
@@ -159,10 +180,13 @@ export function serveResources(routes: Routes, options: ResourceOptions): void {
       const id = uuid(params.id);
       await assertOwner(prisma, id, caller.id);
       await prisma.resource.deleteMany({ where: { id, ownerId: caller.id } });
-      queries.forgetTotals();
+      queries.forget();
     },
   });
 }
+
+/** An empty question asks for the list. */
+const isSearch = ({ query }: FastifyRequest): boolean => Boolean((query as { readonly q?: unknown }).q);
 
 function present(resource: ShownResource | undefined): ShownResource {
   if (resource === undefined) throw new HttpError(404, NOT_FOUND);
@@ -191,22 +215,23 @@ const given = <Body extends object>(body: Body) =>
     [Name in keyof Body]: Exclude<Body[Name], undefined>;
   };
 
-function describePage(reply: FastifyReply, asked: ListOptions, { total, capped }: ResourcePage): void {
+function describePage(reply: FastifyReply, asked: ListOptions, { total, capped, next }: ResourcePage): void {
   reply.header('X-Total-Count', total);
   if (capped) reply.header('X-Total-Count-Relation', 'gte');
-  reply.header('Link', pageLinks(asked, total));
+  reply.header('Link', pageLinks(asked, total, next));
 }
 
 /** RFC 8288, relative to the host: behind a proxy only the client knows how it is called. */
-export function pageLinks({ skip, limit, type, q }: ListOptions, total: number): string {
+export function pageLinks({ skip, limit, type, q }: ListOptions, total: number, next?: Place): string {
   const filters = { ...(type !== undefined && { type }), ...(q !== undefined && { q }) };
-  const at = (rel: string, start: number) =>
-    `<${LIST}?${new URLSearchParams({ skip: String(start), limit: String(limit), ...filters })}>; rel="${rel}"`;
+  const at = (rel: string, start: number, more = {}) =>
+    `<${LIST}?${new URLSearchParams({ skip: String(start), limit: String(limit), ...filters, ...more })}>; rel="${rel}"`;
+  const cursor = next && { cursor: `${next.micros}.${next.id}` };
   const last = total === 0 ? 0 : Math.floor((total - 1) / limit) * limit;
   return [
     at('first', 0),
     ...(skip > 0 ? [at('prev', Math.max(0, skip - limit))] : []),
-    ...(skip + limit < total ? [at('next', skip + limit)] : []),
+    ...(next || skip + limit < total ? [at('next', skip + limit, cursor)] : []),
     at('last', last),
   ].join(', ');
 }

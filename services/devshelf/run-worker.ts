@@ -1,11 +1,12 @@
 import fastify, { type FastifyInstance } from 'fastify';
 import { readConfig } from '../common/config.ts';
-import { answersInTime, databaseProbe, openPool } from '../common/database.ts';
+import { databaseProbe, openPool } from '../common/database.ts';
 import { createLogger, type Logger } from '../common/logging.ts';
 import { openObservation } from '../common/observation.ts';
 import { serveReadiness } from '../common/readiness.ts';
-import { logRequests, serverOptions } from '../common/requests.ts';
+import { answerExpectations, answerWithoutHooks, logRequests, serverOptions } from '../common/requests.ts';
 import { serveMetrics } from '../common/scrape.ts';
+import { answerWithHeaders, jsonHeaders } from '../common/security-headers.ts';
 import { serve } from '../common/serve.ts';
 import { closePolitely, newLifecycle } from '../common/shutdown.ts';
 import { workerConfig } from './config.ts';
@@ -13,6 +14,7 @@ import { type Consumer, type ConsumerSettings, openConsumer } from './consumer.t
 import { answerErrors } from './errors.ts';
 import { SWEEP_MS } from './jobs.ts';
 import { linkHandlers, openLinkStore } from './links.ts';
+import { redisProbe } from './redis.ts';
 import { politeVisitor, type Visitor, visit } from './visit.ts';
 
 /** What tests change: whom the worker may visit, and how soon it takes over from another that is gone. */
@@ -39,7 +41,11 @@ export async function runWorker({ visitor = politeVisitor, ...options }: WorkerO
     ...options,
   });
 
-  const app = fastify(serverOptions(logger)) as unknown as FastifyInstance;
+  const headers = jsonHeaders({ hsts: false });
+  const clientErrorHandler = answerWithoutHooks(headers);
+  const app = fastify({ ...serverOptions(logger), clientErrorHandler }) as unknown as FastifyInstance;
+  answerExpectations(app, headers);
+  answerWithHeaders(app, headers, ['/metrics']);
   closePolitely(app, lifecycle);
   logRequests(app);
   answerErrors(app);
@@ -47,7 +53,7 @@ export async function runWorker({ visitor = politeVisitor, ...options }: WorkerO
   app.get('/live', async () => ({ status: 'alive' }));
   serveReadiness(app, lifecycle, {
     database: probe,
-    redis: { answers: answersInTime(() => consumer.redis.ping()), close: async () => undefined },
+    redis: redisProbe(consumer.redis, logger),
   });
   serveMetrics(app, registry, {
     scrapeKeys,
@@ -76,11 +82,18 @@ export async function runWorker({ visitor = politeVisitor, ...options }: WorkerO
   await serve({ app, lifecycle, host: config.HOST, port: config.PORT, times });
 }
 
+/** Between two sweeps that reconnecting asks for: a copy refuses each, and that makes it reconnect. Milliseconds */
+const SWEEP_REST_MS = 1_000;
+
 /** At once and then again and again: no schedule is kept in Redis, so an emptied Redis loses none. */
 function sweepRegularly(consumer: Consumer, logger: Logger): NodeJS.Timeout {
+  let last = Number.NEGATIVE_INFINITY;
   const sweep = () => {
+    last = performance.now();
     consumer.addAll([{ name: 'links.sweep' }]).catch(error => logger.debug({ err: error }, 'no sweep'));
   };
-  consumer.redis.on('ready', sweep);
+  consumer.redis.on('ready', () => {
+    setTimeout(sweep, Math.max(0, last + SWEEP_REST_MS - performance.now())).unref();
+  });
   return setInterval(sweep, SWEEP_MS).unref();
 }

@@ -22,7 +22,7 @@ beforeAll(async () => {
   expect(await migrateCli({ args: ['up'], environment: { DATABASE_URL: databaseUrl, MIGRATIONS_DIR } })).toBe(0);
   const config = readConfig(apiConfig, { DATABASE_URL: databaseUrl });
   database = openDatabase(config, createLogger('test', 'silent'), createRegistry());
-  sessions = openSessions(database.prisma, 14);
+  sessions = openSessions(database.prisma, { idleDays: 14, maxDays: 90 });
 }, 60_000);
 afterAll(async () => {
   await database?.close();

@@ -21,9 +21,16 @@ export type Sessions = {
   endByToken(refreshToken: string, by: Revoker): Promise<boolean>;
   end(sessionId: string, by: Revoker): Promise<void>;
   endAllOf(userId: string, by: Revoker): Promise<void>;
+  endOthersOf(userId: string, sessionId: string, by: Revoker): Promise<void>;
+  /** False when the user has no such session that lasts. */
+  endOneOf(userId: string, sessionId: string, by: Revoker): Promise<boolean>;
+  /** Those that last, the newest first. */
+  listOf(userId: string): Promise<readonly SessionSeen[]>;
   /** Deletes what nobody can use any more; how many. */
   prune(): Promise<number>;
 };
+
+export type SessionSeen = { readonly id: string; readonly createdAt: Date; readonly expiresAt: Date };
 
 export type Begun = { readonly userId: string; readonly sessionId: string; readonly refreshToken: string };
 
@@ -32,7 +39,7 @@ export type Rotation =
   | { readonly outcome: 'reused'; readonly sessionId: string }
   | { readonly outcome: 'refused' };
 
-export type Revoker = 'logout' | 'revoke' | 'reuse';
+export type Revoker = 'logout' | 'revoke' | 'reuse' | 'password';
 
 const SECRET_BYTES = 32;
 // the prefix lets scanners of logs and repositories find what leaked
@@ -44,8 +51,16 @@ const hashOf = (refreshToken: string) => createHash('sha256').update(refreshToke
 
 const PRUNE_BATCH = 500;
 
-export function openSessions(prisma: PrismaClient, lifetimeDays: number): Sessions {
-  const lifetime = Prisma.sql`make_interval(days => ${lifetimeDays}::int)`;
+export type SessionLimits = {
+  /** a session ends when it is not refreshed for so long */
+  readonly idleDays: number;
+  /** and after so long whatever happens: then the password is asked for again */
+  readonly maxDays: number;
+};
+
+export function openSessions(prisma: PrismaClient, { idleDays, maxDays }: SessionLimits): Sessions {
+  const lifetime = Prisma.sql`make_interval(days => ${Math.min(idleDays, maxDays)}::int)`;
+  const longest = Prisma.sql`make_interval(days => ${maxDays}::int)`;
 
   /** One statement, so that one round trip and no transaction of several. */
   const begin = async (userId: string): Promise<Begun> => {
@@ -68,10 +83,12 @@ export function openSessions(prisma: PrismaClient, lifetimeDays: number): Sessio
         FROM sessions AS session, users
         WHERE token.hash = ${hashOf(refreshToken)} AND token.used_at IS NULL
           AND session.id = token.session_id AND session.revoked_at IS NULL AND session.expires_at > now()
+          AND session.created_at + ${longest} > now()
           AND users.id = session.user_id AND users.is_active
         RETURNING token.session_id, session.user_id
       ), renewed AS (
-        UPDATE sessions SET expires_at = now() + ${lifetime} FROM spent WHERE sessions.id = spent.session_id
+        UPDATE sessions SET expires_at = least(now() + ${lifetime}, sessions.created_at + ${longest})
+        FROM spent WHERE sessions.id = spent.session_id
       ), forgotten AS (
         DELETE FROM refresh_tokens AS token USING spent
         WHERE token.session_id = spent.session_id AND token.used_at < now() - ${lifetime}
@@ -135,6 +152,19 @@ export function openSessions(prisma: PrismaClient, lifetimeDays: number): Sessio
     endAllOf: async (userId, by) => {
       await endWhere({ userId }, by);
     },
+    endOthersOf: async (userId, sessionId, by) => {
+      await endWhere({ userId, id: { not: sessionId } }, by);
+    },
+    endOneOf: async (userId, sessionId, by) => {
+      const { count } = await endWhere({ userId, id: sessionId }, by);
+      return count > 0;
+    },
+    listOf: userId =>
+      prisma.session.findMany({
+        where: { userId, revokedAt: null, expiresAt: { gt: new Date() } },
+        select: { id: true, createdAt: true, expiresAt: true },
+        orderBy: [{ createdAt: 'desc' }, { id: 'asc' }],
+      }),
     prune: async () => {
       for (let total = 0; ; ) {
         const count = await pruneSome();

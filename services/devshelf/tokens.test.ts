@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import { decodeJwt, decodeProtectedHeader, SignJWT, UnsecuredJWT } from 'jose';
-import type { Keyring } from '../common/keyring.ts';
+import { type Keyring, usesOf } from '../common/keyring.ts';
 import { accessTokens } from './tokens.ts';
 
 const OLD = 'old-key-of-at-least-thirty-two-bytes';
@@ -36,6 +36,8 @@ test('a ring that changes under way changes who is let in', async () => {
   const recent = await tokens.issue(USER, SESSION);
   source.value = { current: 'k2', keys: { k2: NEW } };
   expect([await tokens.verify(old), await tokens.verify(recent)]).toEqual([undefined, expect.anything()]);
+  // what was refused is no use of the key that it names
+  expect(['k1', 'k2'].map(kid => usesOf(source, kid))).toEqual([1, 1]);
 });
 
 test('a token says who, from whom, for whom, in which session, from when to when; each has an id of its own', async () => {

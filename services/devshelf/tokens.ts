@@ -1,7 +1,7 @@
 import { createSecretKey, type KeyObject, randomUUID } from 'node:crypto';
 import { jwtVerify, SignJWT } from 'jose';
 import * as z from 'zod';
-import type { Keyring, KeyringSource } from '../common/keyring.ts';
+import { countUse, type Keyring, type KeyringSource } from '../common/keyring.ts';
 
 const ISSUER = 'devshelf';
 const AUDIENCE = 'devshelf-api';
@@ -42,40 +42,72 @@ const claims = z
 export function accessTokens(keys: KeyringSource, lifetimeSeconds: number): AccessTokens {
   return {
     lifetimeSeconds,
-    issue: (userId, sessionId) => {
-      const kid = keys.value.current;
-      const key = keyOf(keys.value, kid);
-      if (key === undefined) throw new Error('the keyring has no current key');
-      return new SignJWT({ typ: 'access', sid: sessionId })
-        .setProtectedHeader({ alg: ALGORITHM, kid, typ: 'JWT' })
-        .setIssuer(ISSUER)
-        .setAudience(AUDIENCE)
-        .setSubject(userId)
-        .setJti(randomUUID())
-        .setIssuedAt()
-        .setExpirationTime(`${lifetimeSeconds} s`)
-        .sign(key);
-    },
-    verify: token => claimsOf(token, keys.value),
+    issue: (userId, sessionId) =>
+      signed(keys.value, { typ: 'access', sid: sessionId }, { sub: userId, aud: AUDIENCE, seconds: lifetimeSeconds }),
+    verify: async token => claims.safeParse(await payloadOf(token, keys, AUDIENCE, MAX_AGE_SECONDS)).data,
   };
 }
 
-async function claimsOf(token: string, keyring: Keyring): Promise<AccessClaims | undefined> {
+/** How long a token for a new password is good. Seconds */
+export const RESET_LIFETIME_SECONDS = 10 * 60;
+
+const RESET_AUDIENCE = 'devshelf-reset';
+
+export type ResetClaims = { readonly userId: string; readonly state: string };
+
+/** Tokens for whoever reads a user's mail. `state` is compared by who issued them. */
+export type ResetTokens = {
+  issue(userId: string, state: string): Promise<string>;
+  /** Undefined when the token is not ours, too old or of another kind. */
+  verify(token: string): Promise<ResetClaims | undefined>;
+};
+
+const resetClaims = z
+  .object({ typ: z.literal('reset'), sub: z.guid(), state: z.string().min(1) })
+  .transform(({ sub, state }) => ({ userId: sub, state }));
+
+export const resetTokens = (keys: KeyringSource): ResetTokens => ({
+  issue: (userId, state) =>
+    signed(keys.value, { typ: 'reset', state }, { sub: userId, aud: RESET_AUDIENCE, seconds: RESET_LIFETIME_SECONDS }),
+  verify: async token =>
+    resetClaims.safeParse(await payloadOf(token, keys, RESET_AUDIENCE, RESET_LIFETIME_SECONDS)).data,
+});
+
+type Whose = { readonly sub: string; readonly aud: string; readonly seconds: number };
+
+/** With the keyring's current key, whose id is in the header. */
+function signed(keyring: Keyring, claims: Record<string, string>, { sub, aud, seconds }: Whose): Promise<string> {
+  const kid = keyring.current;
+  const key = keyOf(keyring, kid);
+  if (key === undefined) throw new Error('the keyring has no current key');
+  return new SignJWT(claims)
+    .setProtectedHeader({ alg: ALGORITHM, kid, typ: 'JWT' })
+    .setIssuer(ISSUER)
+    .setAudience(aud)
+    .setSubject(sub)
+    .setJti(randomUUID())
+    .setIssuedAt()
+    .setExpirationTime(`${seconds} s`)
+    .sign(key);
+}
+
+async function payloadOf(token: string, keys: KeyringSource, audience: string, maxTokenAge: number): Promise<unknown> {
   const keyOfHeader = ({ kid }: { kid?: string }) => {
-    const key = kid === undefined ? undefined : keyOf(keyring, kid);
+    const key = kid === undefined ? undefined : keyOf(keys.value, kid);
     if (key === undefined) throw new Error('unknown key id');
     return key;
   };
   try {
-    const { payload } = await jwtVerify(token, keyOfHeader, {
+    const { payload, protectedHeader } = await jwtVerify(token, keyOfHeader, {
       algorithms: [ALGORITHM],
       issuer: ISSUER,
-      audience: AUDIENCE,
+      audience,
       requiredClaims: ['exp', 'iat'],
-      maxTokenAge: MAX_AGE_SECONDS,
+      maxTokenAge,
       clockTolerance: CLOCK_TOLERANCE_SECONDS,
     });
-    return claims.safeParse(payload).data;
+    countUse(keys, protectedHeader.kid ?? '');
+    return payload;
   } catch {
     return undefined;
   }

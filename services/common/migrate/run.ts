@@ -1,183 +1,186 @@
-import { randomUUID } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
-import type { Client } from 'pg';
-import { describe, isConnectionLoss, isLocked, MigrateError } from './errors.ts';
+import { takenBy } from './contract.ts';
+import { MigrateError, withDone } from './errors.ts';
 import type { Migration } from './files.ts';
-import { type Comparison, compare, createHistory, readHistory } from './history.ts';
-import { findContract } from './lint.ts';
-import { statementsOf } from './statements.ts';
-import { nothing, type Result, type Verdict } from './verdict.ts';
-
-const LOCK_RETRIES = 3;
-
-export type RunOptions = {
-  /** how long one migration may wait for a table's lock, milliseconds, before it lets the traffic pass and retries */
-  readonly lockTimeoutMs: number;
-  readonly log: (message: string) => void;
-};
+import { type Comparison, compare, type History } from './history.ts';
+import { type InvalidIndex, indexesMadeBy, readInvalidIndexes, tablesInTheWay } from './indexes.ts';
+import type { Session } from './session.ts';
+import { applyInSteps } from './steps.ts';
+import { transactionFault } from './transactions.ts';
+import { inTransaction, type Run, refuseWhenStopping } from './turns.ts';
+import { nothing, type Result, type Verdict, type Withheld } from './verdict.ts';
 
 /** A verdict before its clock was read. */
 export type Finding = Omit<Verdict, 'ms'>;
 
+type State = Comparison & {
+  /** tables that pending migrations would make, in a database without history */
+  readonly inTheWay: readonly string[];
+  readonly invalid: readonly InvalidIndex[];
+  /** those of the invalid ones that applied migrations of this image made */
+  readonly broken: readonly string[];
+  /** pending ones that take something away and are not agreed to by id */
+  readonly withheld: readonly Withheld[];
+  /** those of them that `up` leaves: none, if it was told to apply all */
+  readonly left: readonly string[];
+};
+
+/** A database to which nothing was ever applied serves nobody: nothing is taken away from anybody. */
+const isUnused = ({ rows }: History): boolean => rows.every(row => row.finished_at === null);
+
+function withheldOf({ contract }: Run, pending: readonly Migration[]): readonly Withheld[] {
+  const agreed = Array.isArray(contract) ? contract : [];
+  return pending.flatMap(migration => {
+    const what = agreed.includes(migration.id) ? undefined : takenBy(migration);
+    return what === undefined ? [] : [{ id: migration.id, what }];
+  });
+}
+
+export async function lookAt(run: Run, recorded: History): Promise<State> {
+  const { history, migrations } = run;
+  const { client } = run.session;
+  const { rows, isEmpty } = recorded;
+  const found = compare(migrations, rows);
+  const waiting = new Set(found.pending);
+  const made = new Set(
+    migrations.filter(migration => !waiting.has(migration)).flatMap(({ sql }) => indexesMadeBy(sql)),
+  );
+  const invalid = await readInvalidIndexes(client);
+  const sql = found.pending.map(migration => migration.sql).join('\n');
+  const withheld = isUnused(recorded) ? [] : withheldOf(run, found.pending);
+  return {
+    ...found,
+    withheld,
+    left: run.contract === 'all' ? [] : withheld.map(({ id }) => id),
+    inTheWay: isEmpty ? await tablesInTheWay(client, history.schema, sql) : [],
+    invalid,
+    broken: invalid.filter(({ name }) => made.has(name)).map(({ qualified }) => qualified),
+  };
+}
+
 /** The worst word wins: what a person must look at comes before what the next run would do. */
-function resultOf(found: Comparison): Result {
+function resultOf(found: State): Result {
   if (found.failed.length > 0) return 'failed';
   if (found.interrupted.length > 0) return 'interrupted';
   if (found.edited.length > 0) return 'edited';
-  return found.pending.length > 0 ? 'pending' : 'up to date';
+  if (found.renamed.length > 0) return 'renamed';
+  if (found.inTheWay.length > 0) return 'baseline needed';
+  if (found.broken.length > 0) return 'invalid index';
+  if (found.pending.length > found.left.length) return 'pending';
+  return found.left.length > 0 ? 'expanded' : 'up to date';
 }
 
-const ADVICE: Partial<Record<Result, string>> = {
-  failed:
-    'A migration failed half-way and its history row says so. Repair the schema by hand, then set rolled_back_at (to run it again) or finished_at (if it is complete) in "_prisma_migrations".',
-  interrupted:
-    'A migration began and did not end. Compare the schema with its file, then set rolled_back_at (to run it again) or finished_at (if it is complete) in "_prisma_migrations".',
-  edited: 'A migration was edited after it was applied. Restore its file and write a new migration instead.',
-};
+const RESOLVE =
+  '`migrate resolve ID --applied` (it is complete) or `migrate resolve ID --rolled-back` (nothing of it is left: it runs again) writes down what you found.';
 
-function findingOf(found: Comparison): Finding {
+const namesOf = (invalid: readonly InvalidIndex[]) => invalid.map(({ qualified }) => qualified).join(', ');
+
+/** What a person must do; what is only worth knowing comes last. */
+function adviceOf(result: Result, found: State): string | undefined {
+  const words: Partial<Record<Result, string>> = {
+    failed: `A migration failed half-way and its history row says so (logs in "_prisma_migrations"). Repair the schema by hand, then ${RESOLVE}`,
+    interrupted: `A migration began and did not end. Compare the schema with its file, then ${RESOLVE}`,
+    edited: 'A migration was edited after it was applied. Restore its file and write a new migration instead.',
+    renamed: `Applied under another name: ${found.renamed.map(({ from, to }) => `${to} is ${from}`).join(', ')}. Give the folder its name back, or say \`migrate resolve ID --applied\` with the new one.`,
+    'baseline needed': `These tables are there and no migration is recorded: ${found.inTheWay.join(', ')}. If they are what the migrations make, \`migrate baseline\` compares and records it; tables of the Python services are taken over with \`migrate baseline --adopt\`.`,
+    'invalid index': `An index that a migration made is invalid: ${found.broken.join(', ')}. Mend it with REINDEX INDEX CONCURRENTLY.`,
+  };
+  // what was withheld comes after what is newer
+  const late = found.pending
+    .filter(each => found.late.includes(each.id) && takenBy(each) === undefined)
+    .map(({ id }) => id);
+  const notes = [
+    words[result],
+    (result === 'failed' || result === 'interrupted') && found.invalid.length > 0
+      ? `Invalid indexes here: ${namesOf(found.invalid)}; DROP INDEX CONCURRENTLY what the migration left.`
+      : undefined,
+    late.length > 0 ? `Older than what is applied: ${late.join(', ')} (merged late?).` : undefined,
+  ].filter(note => note !== undefined);
+  return notes.length > 0 ? notes.join(' ') : undefined;
+}
+
+export function findingOf(found: State): Finding {
+  const { inTheWay: _tables, broken: _broken, left: _left, ...rest } = found;
   const result = resultOf(found);
   return {
     ...nothing,
-    ...found,
+    ...rest,
     pending: found.pending.map(({ id }) => id),
-    contract: findContract(found.pending),
+    renamed: found.renamed.map(({ to }) => to),
+    invalid: found.invalid.map(({ qualified }) => qualified),
     result,
-    message: ADVICE[result],
+    message: adviceOf(result, found),
   };
 }
 
 /** Compares only; writes nothing, not even the history table. */
-export async function status(client: Client, migrations: readonly Migration[]): Promise<Finding> {
-  return findingOf(compare(migrations, await readHistory(client)));
+export async function status(run: Run): Promise<Finding> {
+  return findingOf(await lookAt(run, await run.history.read()));
 }
 
 /**
- * Applies what is pending, oldest first, then looks again: only the database's own word counts.
+ * Applies what is pending and agreed to, oldest first, then looks again: only the database's own word counts.
  * Each migration and its history row are one transaction, so a killed or failed run leaves nothing half done.
- * @throws MigrateError
+ * @throws MigrateError, with what was applied before
  */
-export async function up(client: Client, migrations: readonly Migration[], options: RunOptions): Promise<Finding> {
-  const before = await status(client, migrations);
+export async function up(run: Run): Promise<Finding> {
+  const { session, history, migrations, log } = run;
+  const recorded = await history.read();
+  const state = await lookAt(run, recorded);
+  const before = findingOf(state);
   if (before.result !== 'pending') return before;
-  await createHistory(client);
-  for (const migration of compare(migrations, await readHistory(client)).pending) {
-    options.log(`applying ${migration.id}`);
-    await (migration.inTransaction ? applyInTransaction(client, migration, options) : applyInSteps(client, migration));
-  }
-  return { ...(await status(client, migrations)), applied: before.pending };
-}
-
-/**
- * Undoes applied migrations, newest first: the newest one, or all that are newer than `to`. One transaction each.
- * @throws MigrateError `refused` before any SQL when a down.sql is missing or the history is not clean
- */
-export async function down(
-  client: Client,
-  migrations: readonly Migration[],
-  to: string | undefined,
-  options: RunOptions,
-): Promise<Finding> {
-  const history = await readHistory(client);
-  const before = findingOf(compare(migrations, history));
-  if (before.result !== 'up to date' && before.result !== 'pending') return before;
-  const names = history.map(row => row.migration_name);
-  if (to !== undefined && !names.includes(to)) throw new MigrateError('refused', `${to} is not applied here`);
-  const newestFirst = names.toReversed();
-  const wanted = to === undefined ? newestFirst.slice(0, 1) : newestFirst.slice(0, newestFirst.indexOf(to));
-  const plan = wanted.map(id => ({ id, sql: downOf(migrations, id) }));
-  for (const { id, sql } of plan) {
-    options.log(`reverting ${id}`);
-    await inTransaction(client, id, sql, options, async () => {
-      await client.query(
-        'UPDATE "_prisma_migrations" SET "rolled_back_at" = now() WHERE "migration_name" = $1 AND "rolled_back_at" IS NULL',
-        [id],
-      );
-    });
-  }
-  return { ...(await status(client, migrations)), result: 'reverted', reverted: wanted };
-}
-
-function downOf(migrations: readonly Migration[], id: string): string {
-  const sql = migrations.find(migration => migration.id === id)?.down;
-  if (sql === undefined) throw new MigrateError('refused', `${id} has no down.sql in this image: nothing was undone`);
-  return sql;
-}
-
-function applyInTransaction(client: Client, migration: Migration, options: RunOptions): Promise<void> {
-  return inTransaction(client, migration.id, migration.sql, options, async () => {
-    await client.query(
-      `INSERT INTO "_prisma_migrations" ("id", "checksum", "migration_name", "started_at", "finished_at", "applied_steps_count")
-       VALUES ($1, $2, $3, now(), clock_timestamp(), 1)`,
-      [randomUUID(), migration.checksum, migration.id],
-    );
+  const wanted = migrations.filter(({ id }) => before.pending.includes(id) && !state.left.includes(id));
+  refuse(wanted.map(transactionFault));
+  await refuseReadOnly(session);
+  await history.create();
+  const takes = (migration: Migration) => !isUnused(recorded) && takenBy(migration) !== undefined;
+  const done: Migration[] = [];
+  const found = () => ({
+    applied: idsOf(done),
+    contracted: idsOf(done.filter(takes)),
+    irreversible: idsOf(done.filter(({ down }) => down === undefined)),
+    withheld: before.withheld.filter(({ id }) => state.left.includes(id)),
   });
-}
-
-/** Waits for locks in short turns, so that the queue behind ours, which is the users' traffic, never stands long. */
-async function inTransaction(
-  client: Client,
-  id: string,
-  sql: string,
-  options: RunOptions,
-  record: () => Promise<void>,
-): Promise<void> {
-  for (let attempt = 0; ; attempt += 1) {
-    try {
-      await client.query('BEGIN');
-      await client.query("SELECT set_config('lock_timeout', $1, true)", [`${options.lockTimeoutMs}ms`]);
-      await client.query(sql);
-      await record();
-      await client.query('COMMIT');
-      return;
-    } catch (error) {
-      if (isConnectionLoss(error)) throw error;
-      await client.query('ROLLBACK');
-      await retryOrStop(error, attempt, id, sql, options);
-    }
+  for (const migration of wanted) {
+    log(`applying ${migration.id}${before.late.includes(migration.id) ? ', older than what is applied' : ''}`);
+    await apply(run, migration).catch(error => {
+      throw withDone(error, { ...found(), ahead: before.ahead }, needed(found().withheld));
+    });
+    done.push(migration);
+    run.keep(found());
   }
+  await session.reset();
+  const after = await status(run);
+  const late = before.late.filter(id => idsOf(wanted).includes(id));
+  return { ...after, ...found(), late, message: after.message ?? lateMessage(before, late) };
 }
 
-async function retryOrStop(
-  error: unknown,
-  attempt: number,
-  id: string,
-  sql: string,
-  options: RunOptions,
-): Promise<void> {
-  if (!isLocked(error))
-    throw new MigrateError('failed', `${id}: ${describe(error, sql)}`, { cause: error, failed: [id] });
-  if (attempt >= LOCK_RETRIES) throw new MigrateError('locked', `${id}: ${describe(error, sql)}`, { cause: error });
-  options.log(`${id} waits for a lock, retry ${attempt + 1} of ${LOCK_RETRIES}`);
-  await sleep(options.lockTimeoutMs * (0.1 + Math.random() * 0.2));
+/** What failed may need what was left out, as after a rename. */
+const needed = (withheld: readonly Withheld[]): string =>
+  withheld.length > 0 ? `; withheld: ${withheld.map(({ id, what }) => `${id} (${what})`).join(', ')}` : '';
+
+const idsOf = (migrations: readonly Migration[]): readonly string[] => migrations.map(({ id }) => id);
+
+const lateMessage = (before: Finding, late: readonly string[]) => (late.length > 0 ? before.message : undefined);
+
+async function apply(run: Run, migration: Migration): Promise<void> {
+  refuseWhenStopping(run, migration.id);
+  await run.session.reset();
+  await (migration.inTransaction
+    ? inTransaction(run, migration.id, migration.sql, () => run.history.recordApplied(migration, 1))
+    : applyInSteps(run, migration));
 }
 
-/** Statement by statement with a row that says so: what was cut off here shows as interrupted, what failed as failed. */
-async function applyInSteps(client: Client, migration: Migration): Promise<void> {
-  const row = randomUUID();
-  await client.query('INSERT INTO "_prisma_migrations" ("id", "checksum", "migration_name") VALUES ($1, $2, $3)', [
-    row,
-    migration.checksum,
-    migration.id,
-  ]);
-  let steps = 0;
-  for (const { sql, at } of statementsOf(migration.sql)) {
-    try {
-      await client.query(sql);
-      steps += 1;
-    } catch (error) {
-      if (isConnectionLoss(error)) throw error;
-      const message = `${migration.id}: ${describe(error, migration.sql, at)}`;
-      await client.query('UPDATE "_prisma_migrations" SET "logs" = $2, "applied_steps_count" = $3 WHERE "id" = $1', [
-        row,
-        message,
-        steps,
-      ]);
-      throw new MigrateError('failed', message, { cause: error, failed: [migration.id] });
-    }
-  }
-  await client.query(
-    'UPDATE "_prisma_migrations" SET "finished_at" = now(), "applied_steps_count" = $2 WHERE "id" = $1',
-    [row, steps],
+/** @throws MigrateError `misused` for the first of these faults */
+export function refuse(faults: readonly (string | undefined)[]): void {
+  const fault = faults.find(found => found !== undefined);
+  if (fault !== undefined) throw new MigrateError('misused', fault);
+}
+
+/** @throws MigrateError `readonly` on a standby, or where the server or the role is set so */
+export async function refuseReadOnly({ client }: Session): Promise<void> {
+  const { rows } = await client.query<{ standby: boolean; setting: string }>(
+    "SELECT pg_is_in_recovery() AS standby, current_setting('transaction_read_only') AS setting",
   );
+  if (rows[0]?.standby) throw new MigrateError('readonly', 'the database is a standby: it takes no writes');
+  if (rows[0]?.setting === 'on') throw new MigrateError('readonly', 'the database is read-only: it takes no writes');
 }

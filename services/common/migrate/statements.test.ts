@@ -25,6 +25,19 @@ test.each([
   ["SELECT '/*'; SELECT '*/'", ["SELECT '/*'", "SELECT '*/'"]],
   ['SELECT 1; /* never; ends', ['SELECT 1']],
   ["SELECT 'never; ends", ["SELECT 'never; ends"]],
+  [
+    'CREATE RULE r AS ON INSERT TO t DO (SELECT 1; SELECT 2); SELECT 3',
+    ['CREATE RULE r AS ON INSERT TO t DO (SELECT 1; SELECT 2)', 'SELECT 3'],
+  ],
+  [
+    'create function f() returns int begin atomic select 1; select case when true then 2 end; end; SELECT 3',
+    ['create function f() returns int begin atomic select 1; select case when true then 2 end; end', 'SELECT 3'],
+  ],
+  [
+    'CREATE OR REPLACE PROCEDURE p() BEGIN ATOMIC INSERT INTO t VALUES (1); END; SELECT 2',
+    ['CREATE OR REPLACE PROCEDURE p() BEGIN ATOMIC INSERT INTO t VALUES (1); END', 'SELECT 2'],
+  ],
+  ['BEGIN; SELECT 1; END; SELECT 2', ['BEGIN', 'SELECT 1', 'END', 'SELECT 2']],
 ])('%j', (file, statements) => {
   expect(split(file)).toEqual(statements);
 });
@@ -32,8 +45,8 @@ test.each([
 test('a statement knows where it begins', () => {
   const file = '-- first\nSELECT 1;\nSELECT 2;\n';
   expect(statementsOf(file)).toEqual([
-    { sql: '-- first\nSELECT 1', at: 0 },
-    { sql: '\nSELECT 2', at: 18 },
+    { sql: '-- first\nSELECT 1', at: 0, words: ['SELECT'] },
+    { sql: '\nSELECT 2', at: 18, words: ['SELECT'] },
   ]);
 });
 
@@ -45,7 +58,7 @@ test('whatever stands in quotes and comments, as many statements as were written
     noise.map(text => `$q$${text}$q$`),
     noise.map(text => `--${text.replaceAll('\n', '')}\n`),
     noise.map(text => `/*${text.replaceAll('*', '').replaceAll('/', '')}*/`),
-    fc.constantFrom(' x$1$ ', ' 1 ', ' ( '),
+    fc.constantFrom(' x$1$ ', ' 1 ', ' (;) '),
   );
   const statement = fc.array(part).map(parts => `SELECT ${parts.join('')}`);
   fc.assert(

@@ -6,8 +6,8 @@ import { freePort, stopProcess, temporaryFolder, unprivileged, until } from './p
 
 const PGBOUNCER = '/usr/sbin/pgbouncer';
 
-/** A real PgBouncer in front of one database, without passwords, in the given pool mode. */
-export async function startPgBouncer(databaseUrl: string, mode: string) {
+/** A real PgBouncer in front of one database, without passwords, in the given pool mode; `settings` are more lines. */
+export async function startPgBouncer(databaseUrl: string, mode: string, settings = '') {
   if (!existsSync(PGBOUNCER)) throw new Error('PgBouncer is not here: apt-get install pgbouncer');
   const { hostname, port: databasePort, pathname } = new URL(databaseUrl);
   const user = unprivileged('postgres');
@@ -24,6 +24,7 @@ listen_port = ${port}
 unix_socket_dir =
 auth_type = any
 pool_mode = ${mode}
+${settings}
 `,
   );
   const url = `postgresql://postgres@127.0.0.1:${port}${pathname}`;

@@ -25,16 +25,17 @@ const months = (text: string) =>
 
 test('without dates the last six months are drawn, empty ones too', () => {
   const text = body();
-  expect(months(text)).toEqual(['jun 26', 'jul 26', 'ago 26', 'sep 26', 'oct 26', 'nov 26']);
-  expect(text).toContain('45 pedidos en 6 meses');
-  expect(text).toContain('0 ingresos y 33 egresos en 6 meses');
+  expect(months(text)).toEqual(['jun 26', 'jul 26', 'ago 26', 'sep 26', 'oct 26', 'nov 26*']);
+  expect(text).toContain('45 pedidos en 6 meses; * en curso');
+  expect(text).toContain('0 entradas y 33 salidas en 6 meses; * en curso');
+  expect(text).toContain('noviembre de 2026, en curso');
 });
 
 test.each([
-  ['from a day on', { startDate: '2026-10-15' }, ['oct 26', 'nov 26']],
+  ['from a day on', { startDate: '2026-10-15' }, ['oct 26', 'nov 26*']],
   ['up to a day', { endDate: '2026-03-31' }, ['oct 25', 'nov 25', 'dic 25', 'ene 26', 'feb 26', 'mar 26']],
   ['between two days', { startDate: '2025-12-31', endDate: '2026-01-01' }, ['dic 25', 'ene 26']],
-  ['into the future', { startDate: '2026-11-01', endDate: '2027-05-01' }, ['nov 26']],
+  ['into the future', { startDate: '2026-11-01', endDate: '2027-05-01' }, ['nov 26*']],
 ])('months %s', (_case, filters, wanted) => {
   const trends = {
     pedidos_mensuales: wanted.length > 0 ? [{ mes: '2026-11', pedidos: 1, proveedores_activos: 1 }] : [],
@@ -44,6 +45,10 @@ test.each([
   expect(
     months(body({ filters, trends: { ...trends, pedidos_mensuales: [...trends.pedidos_mensuales, ...all] } })),
   ).toEqual(wanted);
+});
+
+test('months that are over are not marked', () => {
+  expect(body({ filters: { endDate: '2026-03-31' } })).not.toContain('en curso');
 });
 
 test('a decade is cut to what a chart has room for', () => {

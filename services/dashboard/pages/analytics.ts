@@ -1,7 +1,7 @@
 import type { Filters, ProviderFigures, TopProduct, Trends } from '../figures.ts';
 import { addDays } from '../periods.ts';
 import { type Chart, chartCard, sum, totals } from './chart.ts';
-import { count, day, monthLabel, monthsUpTo, number } from './format.ts';
+import { count, day, type Label, monthLabel, monthsUpTo, number, UNFINISHED_NOTE, unfinished } from './format.ts';
 import { type Html, html } from './html.ts';
 import { address, downloads, type Parameters } from './links.ts';
 import { movementsChart } from './movements.ts';
@@ -133,16 +133,25 @@ function monthsOf({ filters, today }: AnalyticsFigures): string[] {
   return monthsUpTo(last, MAX_TREND_MONTHS).filter(month => month >= startDate.slice(0, 7));
 }
 
+/** The month of today is not over. */
+const isCurrent = (month: string, today: string): boolean => month === today.slice(0, 7);
+
+const labelOf = (month: string, today: string): Label =>
+  isCurrent(month, today) ? unfinished(monthLabel(month)) : monthLabel(month);
+
+const noteOf = (figures: AnalyticsFigures): string =>
+  monthsOf(figures).some(month => isCurrent(month, figures.today)) ? `; ${UNFINISHED_NOTE}` : '';
+
 function ordersChart(figures: AnalyticsFigures): Chart {
   const points = monthsOf(figures).map(month => {
     const { pedidos = 0, proveedores_activos = 0 } =
       figures.trends.pedidos_mensuales.find(({ mes }) => mes === month) ?? {};
-    return { label: monthLabel(month), values: [pedidos, proveedores_activos] };
+    return { label: labelOf(month, figures.today), values: [pedidos, proveedores_activos] };
   });
   return {
     id: 'pedidos-mensuales',
     title: 'Pedidos por mes',
-    summary: `${totals([sum(points.map(({ values }) => values[0] ?? 0)), 'pedido', 'pedidos'])} en ${monthsCounted(points)}`,
+    summary: `${totals([sum(points.map(({ values }) => values[0] ?? 0)), 'pedido', 'pedidos'])} en ${monthsCounted(points)}${noteOf(figures)}`,
     kind: 'columns',
     category: 'Mes',
     series: ['Pedidos', 'Proveedores con pedidos'],
@@ -158,12 +167,12 @@ function monthlyMovements(figures: AnalyticsFigures): Chart {
     title: 'Movimientos por mes',
     category: 'Mes',
     periods: monthsOf(figures).map(month => ({
-      label: monthLabel(month),
+      label: labelOf(month, figures.today),
       rows: figures.trends.movimientos_mensuales.filter(({ mes }) => mes === month),
     })),
     empty: 'No hubo movimientos en estos meses.',
   });
-  return { ...chart, summary: `${chart.summary} en ${monthsCounted(chart.points)}` };
+  return { ...chart, summary: `${chart.summary} en ${monthsCounted(chart.points)}${noteOf(figures)}` };
 }
 
 /** Fewer than the filters allow where a chart has no room for more. */

@@ -22,3 +22,25 @@ export const notFoundPage = (): string =>
         <p><a class="button main" href="/">Ir al resumen</a></p>
       </section>`,
   });
+
+/** There is more to do than can be done at this moment. */
+export const busyPage = (): string =>
+  renderPage({
+    title: 'Hay mucha gente a la vez',
+    body: html`
+      <section class="card failure" role="alert">
+        <p>El sistema está ocupado y prefirió no hacerte esperar. Probá de nuevo en unos segundos.</p>
+        <p><a class="button main" href="">Reintentar</a></p>
+      </section>`,
+  });
+
+/** `seconds`: until the limit's window ends. */
+export const tooManyPage = (seconds: string): string =>
+  renderPage({
+    title: 'Demasiadas visitas seguidas',
+    body: html`
+      <section class="card failure" role="alert">
+        <p>Se pidió esta página muchas veces en poco tiempo. En ${seconds} segundos se puede volver a ver.</p>
+        <p><a class="button main" href="">Reintentar</a></p>
+      </section>`,
+  });

@@ -28,6 +28,12 @@ export const count = (value: number, one: string, many: string): string =>
 /** A point on an axis: `short` under it, `long` where there is room. */
 export type Label = { readonly short: string; readonly long: string };
 
+/** Of the week or month that is not over: it looks smaller than it will be. */
+export const unfinished = ({ short, long }: Label): Label => ({ short: `${short}*`, long: `${long}, en curso` });
+
+/** For the sentence under a chart whose last column is such a one. */
+export const UNFINISHED_NOTE = '* en curso';
+
 const utc = (day: string) => new Date(`${day}T00:00:00Z`);
 
 /** "2026-11-22" → "22/11/2026" */

@@ -39,7 +39,7 @@ test('the tile of the top provider names it with its orders', () => {
 
 test('activity has every one of the seven days, and both vocabularies count', () => {
   const text = home();
-  expect(text).toContain('7 ingresos y 4 egresos');
+  expect(text).toContain('7 entradas y 4 salidas');
   expect(row(text, 'domingo 22/11/2026')).toEqual(['7', '0']);
   expect(row(text, 'viernes 20/11/2026')).toEqual(['0', '4']);
   expect(row(text, 'lunes 16/11/2026')).toEqual(['0', '0']);
@@ -47,7 +47,9 @@ test('activity has every one of the seven days, and both vocabularies count', ()
 
 test('eight weeks, those without orders too', () => {
   const text = home();
-  expect(row(text, 'semana del 16/11/2026')).toEqual(['14', '140']);
+  expect(row(text, 'semana del 16/11/2026, en curso')).toEqual(['14', '140']);
+  expect(text).toContain('en 8 semanas; * en curso');
+  expect(text.match(/en curso<\/th>/g)).toHaveLength(1);
   expect(row(text, 'semana del 28/09/2026')).toEqual(['0', '0']);
   expect(text.match(/semana del/g)).toHaveLength(8);
 });
@@ -91,6 +93,8 @@ test('an empty market says so, card by card', () => {
   const text = home({}, emptyMarket);
   expect(text.match(/class="empty"/g)).toHaveLength(5);
   expect(text).toContain('>Ninguno</dd>');
+  expect(text).toContain('Primero van los proveedores');
+  expect(home()).not.toContain('Primero van los proveedores');
   expect(text).not.toContain('data-kind');
 });
 

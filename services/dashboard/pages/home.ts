@@ -1,6 +1,16 @@
 import type { DayMovements, ProviderFigures, ProviderStock, StockAlert, Summary, WeekSales } from '../figures.ts';
 import { type Chart, chartCard, sum, totals } from './chart.ts';
-import { count, dayLabel, daysUpTo, number, weekLabel, weeksUpTo } from './format.ts';
+import {
+  count,
+  dayLabel,
+  daysUpTo,
+  number,
+  UNFINISHED_NOTE,
+  unfinished,
+  weekLabel,
+  weekOf,
+  weeksUpTo,
+} from './format.ts';
 import { type Html, html } from './html.ts';
 import { movementsChart } from './movements.ts';
 
@@ -26,7 +36,7 @@ export type HomeFigures = {
 /** What the market's owner wants to know in the morning: how much, is anything missing, what moved. */
 export function homeBody(figures: HomeFigures): Html {
   return html`
-      ${tiles(figures.summary)}
+      ${isEmpty(figures.summary) && beginning}${tiles(figures.summary)}
       <div class="cards">${chartCard(activityChart(figures), 'wide')}${alertsCard(figures.alerts)}${[
         salesChart(figures),
         topProvidersChart(figures.providers),
@@ -34,6 +44,14 @@ export function homeBody(figures: HomeFigures): Html {
       ].map(chart => chartCard(chart, 'third'))}
       </div>`;
 }
+
+const isEmpty = ({ total_proveedores, total_pedidos, total_movimientos }: Summary): boolean =>
+  total_proveedores + total_pedidos + total_movimientos === 0;
+
+const beginning = html`<section class="card" aria-labelledby="comienzo">
+        <header><h2 id="comienzo">Todavía no hay nada cargado</h2></header>
+        <p>Este tablero muestra lo que se carga en el sistema del mercado. Primero van los proveedores, después sus productos, y con el primer pedido o movimiento de stock aparecen acá los números, en menos de un minuto.</p>
+      </section>`;
 
 function tiles(summary: Summary): Html {
   const tile = (label: string, value: number) => html`
@@ -67,13 +85,14 @@ function activityChart({ activity, today }: HomeFigures): Chart {
 function salesChart({ sales, today }: HomeFigures): Chart {
   const points = weeksUpTo(today, SALES_WEEKS).map(week => {
     const { pedidos = 0, productos = 0 } = sales.find(({ semana }) => semana === week) ?? {};
-    return { label: weekLabel(week), values: [pedidos, productos] };
+    const label = week === weekOf(today) ? unfinished(weekLabel(week)) : weekLabel(week);
+    return { label, values: [pedidos, productos] };
   });
   const total = (index: number) => sum(points.map(({ values }) => values[index] ?? 0));
   return {
     id: 'semanas',
     title: 'Pedidos por semana',
-    summary: `${totals([total(0), 'pedido', 'pedidos'], [total(1), 'unidad', 'unidades'])} en 8 semanas`,
+    summary: `${totals([total(0), 'pedido', 'pedidos'], [total(1), 'unidad', 'unidades'])} en 8 semanas; ${UNFINISHED_NOTE}`,
     kind: 'columns',
     category: 'Semana',
     series: ['Pedidos', 'Unidades'],

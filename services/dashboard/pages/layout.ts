@@ -46,7 +46,8 @@ export function renderPage({ path, title, readAt, body }: Page): string {
     </header>
     <main id="main" tabindex="-1">
       <div class="title"><h1>${title}</h1>${
-        readAt && html`<p>Datos del <time datetime="${readAt.toISOString()}">${moment(readAt)}</time> h</p>`
+        readAt &&
+        html`<p>Datos del <time datetime="${readAt.toISOString()}">${moment(readAt)}</time> h<span class="live">. Se actualizan solos cada minuto.</span></p>`
       }</div>${body}
     </main>
   </body>

@@ -19,9 +19,9 @@ export function movementsChart({ periods, ...chart }: MovementsOptions): Chart {
   const total = (index: number) => sum(points.map(({ values }) => values[index] ?? 0));
   return {
     ...chart,
-    summary: totals([total(0), 'ingreso', 'ingresos'], [total(1), 'egreso', 'egresos']),
+    summary: totals([total(0), 'entrada', 'entradas'], [total(1), 'salida', 'salidas']),
     kind: 'columns',
-    series: ['Ingresos', 'Egresos'],
+    series: ['Entradas', 'Salidas'],
     drawn: 2,
     points,
   };

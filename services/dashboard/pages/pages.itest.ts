@@ -155,9 +155,11 @@ test.each(PAGES)('%s: no complaint, no other host, nothing moves while it loads'
 test('the key is in no page and in no file of the pages', async () => {
   await visit(DESKTOP, async ({ page }) => {
     const bodies: string[] = [];
-    page.on('response', async response => bodies.push(await response.text()));
+    // a body that the browser has thrown away with its page is none
+    page.on('response', async response => bodies.push(await response.text().catch(() => '')));
     for (const path of PAGES) await page.goto(served.origin + path, { waitUntil: 'networkidle' });
     expect(bodies.length).toBeGreaterThan(PAGES.length);
+    expect(await page.evaluate('[localStorage.length, sessionStorage.length, document.cookie]')).toEqual([0, 0, '']);
     for (const secret of [API_KEY, SCRAPE_TOKEN]) expect(bodies.join()).not.toContain(secret);
   });
 });
@@ -202,7 +204,7 @@ test('a pointer over a bar reads its figures; a wider window gets a wider chart'
     const figure = page.locator('figure').first();
     await figure.locator('.u-over').hover();
     const hint = figure.locator('.hint');
-    expect(await hint.textContent()).toMatch(/^\p{L}+ \d\d\/\d\d\/\d{4}Ingresos: [\d.]+Egresos: [\d.]+$/u);
+    expect(await hint.textContent()).toMatch(/^\p{L}+ \d\d\/\d\d\/\d{4}Entradas: [\d.]+Salidas: [\d.]+$/u);
     const width = async () => (await figure.locator('canvas').boundingBox())?.width ?? 0;
     const before = await width();
     await page.setViewportSize({ width: 1_060, height: 900 });
@@ -225,6 +227,88 @@ test('charts take the colours of a scheme that changes, and of paper', async () 
     await page.evaluate(`dispatchEvent(new Event('beforeprint'))`);
     expect(await page.evaluate(`getComputedStyle(document.documentElement).getPropertyValue('--card')`)).toBe('#fff');
     await expectDrawn();
+  });
+});
+
+test('on paper no chart is cut, the legend keeps its colours and nothing scrolls', async () => {
+  await visit(DESKTOP, async ({ page }) => {
+    for (const path of ['/', '/analytics']) {
+      await page.goto(served.origin + path);
+      await page.locator('.drawn canvas').first().waitFor();
+      await page.emulateMedia({ media: 'print' });
+      await page.setViewportSize({ width: 703, height: 1_000 }); // A4 less its margins
+      for (const card of await page.locator('.card:has(canvas)').all()) {
+        const [outer, inner] = [await card.boundingBox(), await card.locator('canvas').boundingBox()];
+        if (outer === null || inner === null) throw new Error('a chart is not printed');
+        // shrunk further, nobody could read the names
+        const drawn = await card.locator('canvas').getAttribute('width');
+        expect(inner.width / Number(drawn)).toBeGreaterThan(0.65);
+        expect(inner.x + inner.width).toBeLessThanOrEqual(outer.x + outer.width);
+        expect(inner.y + inner.height).toBeLessThanOrEqual(outer.y + outer.height);
+      }
+      const styles = `[...document.querySelectorAll('.legend li')].map(item => getComputedStyle(item, '::before').printColorAdjust)`;
+      expect(new Set(await page.evaluate<string[]>(styles))).toEqual(new Set(['exact']));
+      const titles = `[...document.querySelectorAll('.card > :has(~ .scroll)')].map(title => getComputedStyle(title).breakAfter)`;
+      expect(new Set(await page.evaluate<string[]>(titles))).toEqual(new Set(['avoid']));
+      expect(
+        await page.evaluate(
+          `[...document.querySelectorAll('.scroll')].some(box => getComputedStyle(box).overflowX !== 'visible')`,
+        ),
+      ).toBe(false);
+      await page.emulateMedia({ media: 'screen' });
+      await page.setViewportSize(DESKTOP.viewport);
+    }
+  });
+});
+
+test('the page brings its figures up to date by itself, and disturbs nobody', async () => {
+  const url = await postgres.createDatabase('alive');
+  await prepareMarket(url, 200);
+  const alive = await serveDashboard(url, { DASHBOARD_CACHE_SECONDS: '0' });
+  try {
+    await visit(DESKTOP, async ({ page, complaints }) => {
+      await page.clock.install();
+      await page.goto(alive.origin, { waitUntil: 'networkidle' });
+      expect(await page.locator('.title p').textContent()).toMatch(/ h\. Se actualizan solos cada minuto\.$/);
+      const figure = page.locator('figure').first();
+      await figure.locator('summary').focus();
+      await page.keyboard.press('Enter');
+      const place = () => page.evaluate<[string, number]>('[document.activeElement.textContent.trim(), scrollY]');
+      const before = await place();
+      await query(
+        url,
+        `INSERT INTO facturas_ocr (archivo, estado) SELECT 'x.pdf', 'procesado' FROM generate_series(1, 4711)`,
+      );
+      await page.clock.fastForward(61_000);
+      await page.locator('.tiles > div', { hasText: 'Facturas procesadas' }).locator('dd', { hasText: '4.' }).waitFor();
+      expect(await place()).toEqual(before);
+      expect(await figure.locator('table').isVisible()).toBe(true);
+      expect(await page.locator('.drawn canvas').count()).toBe(await page.locator('figure').count());
+      expect((await page.locator('.title p').textContent())?.match(/solos/g)).toHaveLength(1);
+
+      await page.goto(`${alive.origin}/analytics`, { waitUntil: 'networkidle' });
+      await page.locator('input[name="start_date"]').fill('2026-01-02');
+      const asked: string[] = [];
+      page.on('request', request => asked.push(request.url()));
+      await page.clock.fastForward(61_000);
+      await page.evaluate('new Promise(resolve => requestAnimationFrame(resolve))').catch(() => undefined);
+      expect(await page.locator('input[name="start_date"]').inputValue()).toBe('2026-01-02');
+      expect(asked).toEqual([]);
+      expect(complaints).toEqual([]);
+    });
+  } finally {
+    await alive.app.close();
+  }
+}, 120_000);
+
+test('on a phone the providers’ table needs no scrolling', async () => {
+  await visit(PHONE, async ({ page }) => {
+    await page.goto(`${served.origin}/providers`);
+    expect(
+      await page.evaluate(
+        `(({ scrollWidth, clientWidth }) => scrollWidth - clientWidth)(document.querySelector('.scroll'))`,
+      ),
+    ).toBe(0);
   });
 });
 

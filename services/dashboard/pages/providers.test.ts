@@ -12,13 +12,13 @@ test.each([
   ['total_productos', ['Arcor', 'Ánimo'], 'Unidades'],
   ['codigo; DROP TABLE', ['Arcor', 'Ánimo'], 'Pedidos'],
 ])('asked for the order %s', (asked, wanted, column) => {
-  const text = providersBody(market.providers, providerOrder(asked)).text;
+  const text = providersBody(market.providers, providerOrder(asked), 1_234).text;
   expect(names(text)).toEqual(wanted);
   expect(text.match(/aria-sort="(a|de)scending"><a [^>]*>([^<]*)/)?.[2]?.trim()).toBe(column);
 });
 
 test('figures, their part and the totals', () => {
-  const text = providersBody(market.providers, 'total_pedidos').text;
+  const text = providersBody(market.providers, 'total_pedidos', 1_234).text;
   const cells = (label: string) =>
     [...(text.split('<tr>').find(row => row.includes(label)) ?? '').matchAll(/<td[^>]*>([^<]*)</g)].map(
       ([, cell]) => cell,
@@ -28,7 +28,16 @@ test('figures, their part and the totals', () => {
 });
 
 test('without providers there is nothing to download or to order', () => {
-  const text = providersBody([], 'nombre').text;
+  const text = providersBody([], 'nombre', 0).text;
   expect(text).toContain('Todavía no hay proveedores activos.');
   expect(text).not.toMatch(/<table|\.csv/);
+});
+
+test.each([
+  [1_234, undefined],
+  [1_235, '1 pedido más es de proveedores que ya no están activos.'],
+  [1_258, '24 pedidos más son de proveedores que ya no están activos.'],
+])('of %i orders in all, those of others are told', (orders, wanted) => {
+  const { text } = providersBody(market.providers, 'total_pedidos', orders);
+  expect(/<p class="note">([^<]*)</.exec(text)?.[1]).toBe(wanted);
 });

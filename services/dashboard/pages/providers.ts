@@ -32,7 +32,9 @@ const DEFAULT_ORDER: ProviderOrder = 'total_pedidos';
 export const providerOrder = (asked: unknown): ProviderOrder =>
   COLUMNS.find(({ key }) => key === asked)?.key ?? DEFAULT_ORDER;
 
-export function providersBody(providers: readonly ProviderFigures[], order: ProviderOrder): Html {
+/** `ordersOfAll` counts those of providers that are not active any more as well, as the summary does. */
+export function providersBody(providers: readonly ProviderFigures[], order: ProviderOrder, ordersOfAll: number): Html {
+  const others = ordersOfAll - sum(providers.map(({ total_pedidos }) => total_pedidos));
   return html`
       <section class="card" aria-label="Proveedores activos">${
         providers.length === 0
@@ -42,6 +44,10 @@ export function providersBody(providers: readonly ProviderFigures[], order: Prov
           <p>${count(providers.length, 'proveedor activo', 'proveedores activos')}. El título de una columna ordena por ella.</p>
           ${downloads([{ file: 'providers.csv', name: 'Descargar CSV' }])}
         </header>${table(providers.toSorted(COMPARE[order]), order)}`
+      }${
+        others > 0 &&
+        html`
+        <p class="note">${count(others, 'pedido más es', 'pedidos más son')} de proveedores que ya no están activos.</p>`
       }
       </section>`;
 }

@@ -1,6 +1,7 @@
 import { brotliDecompressSync, gunzipSync } from 'node:zlib';
 import { afterEach, expect, test } from '@jest/globals';
 import fastify, { type FastifyInstance } from 'fastify';
+import { answerErrors } from '../errors.ts';
 import type { Figures } from '../figures.ts';
 import { servePages } from './routes.ts';
 import { figuresOf, market } from './testing.ts';
@@ -12,6 +13,7 @@ const NOW = new Date('2026-11-22T15:00:00Z');
 
 function serve(change: Partial<Figures> = {}, now = () => NOW): FastifyInstance {
   app = fastify();
+  answerErrors(app, { excuse: () => undefined });
   servePages(app, { figures: { ...figuresOf(market), ...change }, now });
   return app;
 }

@@ -1,11 +1,10 @@
-import type { FastifyInstance, FastifyReply, FastifyRequest, RouteShorthandOptions } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Figures } from '../figures.ts';
 import { marketDay } from '../periods.ts';
 import * as analytics from './analytics.ts';
 import { serveAssets } from './assets.ts';
 import { type Document, sendDocument } from './document.ts';
 import { serveDownloads } from './downloads.ts';
-import { failurePage } from './failure.ts';
 import * as home from './home.ts';
 import { keepPages } from './kept.ts';
 import { type Page, renderPage } from './layout.ts';
@@ -30,7 +29,7 @@ export function servePages(app: FastifyInstance, { figures, now = () => new Date
     return kept(`${today} ${key}`, seen, () => renderPage({ ...page(today), readAt }));
   };
 
-  app.get('/', forPeople, async (request, reply) => {
+  app.get('/', async (request, reply) => {
     const seen = await Promise.all([
       figures.summary(),
       figures.providers(),
@@ -48,18 +47,19 @@ export function servePages(app: FastifyInstance, { figures, now = () => new Date
     return send(request, reply, document);
   });
 
-  app.get<Asked>('/providers', forPeople, async (request, reply) => {
+  app.get<Asked>('/providers', async (request, reply) => {
     const order = providerOrder(request.query['orden']);
-    const providers = await figures.providers();
-    const document = show(`/providers ${order}`, [providers], () => ({
+    const seen = await Promise.all([figures.providers(), figures.summary()]);
+    const [providers, summary] = seen;
+    const document = show(`/providers ${order}`, seen, () => ({
       path: '/providers',
       title: 'Proveedores',
-      body: providersBody(providers, order),
+      body: providersBody(providers, order, summary.total_pedidos),
     }));
     return send(request, reply, document);
   });
 
-  app.get<Asked>('/analytics', forPeople, async (request, reply) => {
+  app.get<Asked>('/analytics', async (request, reply) => {
     const { filters, ignored, asked } = readAnalyticsQuery(request.query);
     const page = analytics.tablePage(asked, await figures.countTopProducts(filters));
     const offset = (page.current - 1) * analytics.PAGE_ROWS;
@@ -78,19 +78,9 @@ export function servePages(app: FastifyInstance, { figures, now = () => new Date
     return send(request, reply, document);
   });
 
-  serveDownloads(app, figures, forPeople);
+  serveDownloads(app, figures);
   serveAssets(app);
 }
-
-/** A person reads a page, whatever went wrong; the error is counted and logged as everywhere. */
-const forPeople: RouteShorthandOptions = {
-  errorHandler: (error, request, reply) => {
-    if (error.statusCode !== undefined && error.statusCode < 500) throw error;
-    request.log.error({ err: error }, 'a page failed');
-    reply.code(500).header('Cache-Control', 'no-store').type('text/html; charset=utf-8');
-    reply.send(failurePage(request.id));
-  },
-};
 
 /** Kept by browsers, but asked for again each time: 304 while nothing changed. */
 function send(request: FastifyRequest, reply: FastifyReply, document: Document) {

@@ -120,8 +120,7 @@ function ranking(plot: HTMLElement, drawing: Drawing): Shape {
         ticks: { show: false },
         size: (chart, names) => Math.min(room(chart), widest(chart, names ?? []) + LABEL_GAP + 2),
         splits: () => drawing.labels.map((_, index) => index),
-        values: (chart, splits) =>
-          splits.map(index => shortened(chart, drawing.labels[index]?.short ?? '', room(chart) - LABEL_GAP - 2)),
+        values: (chart, splits) => namesIn(chart, drawing, room(chart) - LABEL_GAP - 2, splits),
       },
       { show: false, side: 2 },
     ],
@@ -180,9 +179,30 @@ function widest(chart: uPlot, texts: readonly string[]): number {
   return Math.ceil(width);
 }
 
-function shortened(chart: uPlot, text: string, room: number): string {
-  if (widest(chart, [text]) <= room) return text;
+type Fit = (text: string) => boolean;
+
+/** Names as long as there is room; those that would look the same are shortened in their middle. */
+function namesIn(chart: uPlot, { labels }: Drawing, room: number, splits: readonly number[]): string[] {
+  const names = splits.map(index => labels[index]?.short ?? '');
+  const fits: Fit = text => widest(chart, [text]) <= room;
+  const short = names.map(name => shortened(name, fits));
+  return short.map((name, index) =>
+    short.indexOf(name) === short.lastIndexOf(name) ? name : withEnd(names[index] ?? '', fits),
+  );
+}
+
+function shortened(text: string, fits: Fit): string {
+  if (fits(text)) return text;
   let kept = text;
-  while (kept.length > 1 && widest(chart, [`${kept}…`]) > room) kept = kept.slice(0, -1);
+  while (kept.length > 1 && !fits(`${kept}…`)) kept = kept.slice(0, -1);
   return `${kept.trimEnd()}…`;
+}
+
+/** The end of a name is what tells it from another with the same beginning. */
+function withEnd(text: string, fits: Fit): string {
+  if (fits(text)) return text;
+  let half = Math.floor(text.length / 2);
+  const cut = () => `${text.slice(0, half).trimEnd()}…${text.slice(-half).trimStart()}`;
+  while (half > 1 && !fits(cut())) half -= 1;
+  return cut();
 }

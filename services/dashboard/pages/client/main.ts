@@ -1,15 +1,24 @@
 import type uPlot from 'uplot';
 import { drawChart } from './chart.ts';
+import { refreshRegularly } from './refresh.ts';
 import { readDrawing } from './table.ts';
 
-const charts: uPlot[] = [];
+let charts: uPlot[] = [];
 
-for (const figure of document.querySelectorAll<HTMLElement>('figure[data-kind]')) {
-  const plot = figure.querySelector<HTMLElement>('.plot');
-  if (plot === null) continue;
-  charts.push(drawChart(plot, readDrawing(figure)));
-  plot.classList.add('drawn');
+function draw(): void {
+  for (const chart of charts) chart.destroy();
+  charts = [];
+  for (const figure of document.querySelectorAll<HTMLElement>('figure[data-kind]')) {
+    const plot = figure.querySelector<HTMLElement>('.plot');
+    if (plot === null) continue;
+    charts.push(drawChart(plot, readDrawing(figure)));
+    plot.classList.add('drawn');
+  }
 }
+
+draw();
+// a page that tells of an error has no figures
+if (document.querySelector('.title time') !== null) refreshRegularly(draw);
 
 const redraw = () => {
   for (const chart of charts) chart.redraw();
@@ -25,6 +34,7 @@ const onPaper = (printing: boolean) => {
 addEventListener('beforeprint', () => onPaper(true));
 addEventListener('afterprint', () => onPaper(false));
 
-// a page that takes long says that it is on its way; a page that comes back from the history does not
-for (const form of document.forms) form.addEventListener('submit', () => document.body.classList.add('loading'));
+// a page that takes long says that it is on its way, whichever form it came from; one that comes back from the history
+// does not
+addEventListener('submit', () => document.body.classList.add('loading'), { capture: true });
 addEventListener('pageshow', () => document.body.classList.remove('loading'));

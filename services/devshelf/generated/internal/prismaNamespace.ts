@@ -758,6 +758,7 @@ export type TransactionIsolationLevel = (typeof TransactionIsolationLevel)[keyof
 export const UserScalarFieldEnum = {
   id: 'id',
   username: 'username',
+  usernameKey: 'usernameKey',
   email: 'email',
   hashedPassword: 'hashedPassword',
   isActive: 'isActive',

@@ -397,10 +397,6 @@ export type NullableDateTimeFieldUpdateOperationsInput = {
   set?: Date | string | null
 }
 
-export type NullableStringFieldUpdateOperationsInput = {
-  set?: string | null
-}
-
 export type SessionCreateNestedOneWithoutTokensInput = {
   create?: Prisma.XOR<Prisma.SessionCreateWithoutTokensInput, Prisma.SessionUncheckedCreateWithoutTokensInput>
   connectOrCreate?: Prisma.SessionCreateOrConnectWithoutTokensInput
