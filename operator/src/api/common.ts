@@ -1,6 +1,17 @@
 // What both kinds have in common. Defaults live here and nowhere else; rules that need two fields are CEL.
 import * as z from 'zod';
-import { type CelRule, foreignObject, mapList, objectName, quantity, rules, seconds, stringMap } from './kubernetes.ts';
+import { exposure, exposureRules } from './exposure.ts';
+import {
+  type CelRule,
+  foreignObject,
+  mapList,
+  namespaceList,
+  objectName,
+  quantity,
+  rules,
+  seconds,
+  stringMap,
+} from './kubernetes.ts';
 import { rotatingKey } from './rotation.ts';
 
 export const GROUP = 'apps.devshelf.dev';
@@ -23,6 +34,53 @@ export const RESERVED_ENV = [
 /** Pod labels that Services and selectors rely on; `podTemplate.labels` may not name them. */
 const RESERVED_LABELS = ['app.kubernetes.io/name', 'app.kubernetes.io/instance', 'pod-template-hash'] as const;
 const RESERVED_LABEL_PREFIX = 'devshelf.dev/';
+
+/** Pod annotations by which runtimes loosen what `securityContext` asks for; `podTemplate.annotations` may not name them. */
+const WEAKENING_PREFIXES = [
+  'container.apparmor.security.beta.kubernetes.io/',
+  'container.seccomp.security.alpha.kubernetes.io/',
+  'seccomp.security.alpha.kubernetes.io/',
+  'security.alpha.kubernetes.io/',
+  'io.kubernetes.cri',
+  'io.containerd.',
+  'io.katacontainers.',
+  'dev.gvisor.',
+] as const;
+
+/** Whether a pod annotation may loosen the sandbox. Stored resources may have one from before it was refused. */
+export const isWeakening = (annotation: string): boolean =>
+  WEAKENING_PREFIXES.some(prefix => annotation.startsWith(prefix));
+
+/**
+ * Request headers that decide where a message ends, belong to one connection only, or speak for somebody else: the next
+ * request on the same connection would be read wrongly, or asked as another user through the API server's proxy.
+ */
+const FORBIDDEN_HEADERS = [
+  'connection',
+  'content-length',
+  'expect',
+  'host',
+  'http2-settings',
+  'keep-alive',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+] as const;
+const FORBIDDEN_HEADER_PREFIXES = ['impersonate-', 'proxy-', 'x-remote-'] as const;
+/** With these the operator shows its own token to /metrics. */
+const TOKEN_HEADERS = ['authorization', 'x-scrape-token'] as const;
+
+/** Whether a smoke test may send it; the same as the rules of the schema, for what was stored before them. */
+export function maySend(header: string, path: string): boolean {
+  const name = header.toLowerCase();
+  const has = (list: readonly string[]) => list.includes(name);
+  return !(
+    has(FORBIDDEN_HEADERS) ||
+    FORBIDDEN_HEADER_PREFIXES.some(prefix => name.startsWith(prefix)) ||
+    (path.startsWith('/metrics') && has(TOKEN_HEADERS))
+  );
+}
 
 const celList = (values: readonly string[]) => `[${values.map(value => `'${value}'`).join(', ')}]`;
 
@@ -60,6 +118,10 @@ const IMAGE_RULES: readonly CelRule[] = [
     messageExpression: "'image \"' + self + '\" names neither tag nor digest; add an explicit one, for example :1.4.0'",
   },
   {
+    rule: "self.matches('^.{1,255}(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@sha256:[a-f0-9]{64})?$') && !self.matches(':[A-Za-z0-9_][A-Za-z0-9_.-]{128,}(@|$)')",
+    message: 'image is longer than a registry takes: at most 255 characters before the tag, and 128 in the tag',
+  },
+  {
     rule: "!self.endsWith(':latest')",
     message: 'image must not be :latest, a rollback could not tell two builds apart; name a version or a digest',
     messageExpression:
@@ -86,6 +148,10 @@ const imagePullSecrets = z
 
 const autoscaling = z
   .object({
+    provider: z
+      .enum(['HPA', 'KEDA'])
+      .default('HPA')
+      .describe('HPA: a HorizontalPodAutoscaler is kept, by CPU use. KEDA: a ScaledObject, by requests too.'),
     minReplicas: z.int().min(1).max(1000).default(2).describe('Fewest pods.'),
     maxReplicas: z.int().min(1).max(1000).describe('Most pods.'),
     targetCPUUtilizationPercentage: z
@@ -94,15 +160,32 @@ const autoscaling = z
       .max(1000)
       .default(70)
       .describe('Average CPU use, in percent of the requested CPU, that the autoscaler aims at.'),
+    requestsPerSecondPerReplica: z
+      .int()
+      .min(1)
+      .max(100_000)
+      .optional()
+      .describe(
+        'Requests a second, of users and answered, that one pod is to have; KEDA asks the operator’s --prometheus-url.',
+      ),
     scaleDownStabilizationSeconds: seconds(0, 3600)
       .default(300)
       .describe('How long the load must have been lower before pods are taken away.'),
   })
   .meta(
-    rules('Lets a HorizontalPodAutoscaler choose the number of pods by CPU use; `replicas` is then ignored.', {
-      rule: 'self.minReplicas <= self.maxReplicas',
-      message: 'minReplicas must not be greater than maxReplicas; lower the one or raise the other',
-    }),
+    rules(
+      'Lets an autoscaler choose the number of pods by their load; `replicas` is then ignored.',
+      {
+        rule: 'self.minReplicas <= self.maxReplicas',
+        message: 'minReplicas must not be greater than maxReplicas; lower the one or raise the other',
+      },
+      {
+        rule: "!has(self.requestsPerSecondPerReplica) || self.provider == 'KEDA'",
+        message:
+          'requestsPerSecondPerReplica needs provider KEDA: a HorizontalPodAutoscaler of ours reads CPU use only',
+        fieldPath: '.requestsPerSecondPerReplica',
+      },
+    ),
   );
 
 const keySelector = (what: string) =>
@@ -204,6 +287,57 @@ const resources = (requests: Record<string, string>, limits: Record<string, stri
 /** CPU and memory of a container that serves requests or works through the queue. */
 export const containerResources = () => resources({ cpu: '100m', memory: '128Mi' }, { memory: '512Mi' });
 
+/** Names a folder below prisma/migrations: any that a list with commas can hold. */
+const migrationName = () =>
+  z
+    .string()
+    .min(1)
+    .max(255)
+    .regex(/^[^,/\s]+( +[^,/\s]+)*$/);
+
+const backup = z
+  .object({
+    cronJob: objectName()
+      .optional()
+      .describe(
+        'A CronJob of this namespace, from whose template a Job is made, as kubectl create job --from does. It may be suspended.',
+      ),
+    cnpgCluster: objectName()
+      .optional()
+      .describe('A Cluster of CloudNativePG in this namespace, of which a Backup (postgresql.cnpg.io/v1) is made.'),
+    progressDeadlineSeconds: seconds(60, 604_800)
+      .default(21_600)
+      .describe(
+        'A backup of which the cluster tells nothing new for this long (a pod that starts or ends, another phase) counts as failed. Longer than the longest dump takes.',
+      ),
+  })
+  .meta(
+    rules('What is run before something is taken away. If it fails, nothing is. Without it nothing is backed up.', {
+      rule: 'has(self.cronJob) != has(self.cnpgCluster)',
+      message: 'a backup needs exactly one of cronJob and cnpgCluster',
+    }),
+  );
+
+const contract = z
+  .object({
+    allow: z
+      .array(migrationName())
+      .max(32)
+      .default([])
+      .describe(
+        'Migrations that may take something away, by name: condition Migrated names those that wait. It agrees to exactly these; left where it is, it agrees to no later one.',
+      ),
+    when: z
+      .enum(['AfterBake', 'BeforeRollout'])
+      .default('AfterBake')
+      .describe(
+        'AfterBake: what takes something away is applied when the release is stable and nobody is left to go back. BeforeRollout: with the rest, before the release starts, for a change that cannot wait; from then on it is taken back only if the earlier release was seen to work without what is gone.',
+      ),
+    backup: backup.optional(),
+  })
+  .prefault({})
+  .describe('Migrations that take something away: a column, a table, a constraint that the earlier release lives on.');
+
 const migrations = z
   .object({
     policy: z
@@ -218,6 +352,21 @@ const migrations = z
       .max(32)
       .default(['migrate', 'up'])
       .describe('Arguments given to the image to bring the schema up to date.'),
+    contract,
+    downOnRollback: z
+      .enum(['Never', 'IfSafe'])
+      .default('Never')
+      .describe(
+        'Never: after a rollback the schema stays as it is, expanded: both releases live with it. IfSafe: what the rejected release’s own Job applied is undone once no pod of it is left, if no row and no value would be lost by that.',
+      ),
+    verifyCommand: z
+      .array(z.string().min(1).max(1024))
+      .min(1)
+      .max(32)
+      .optional()
+      .describe(
+        'Arguments given to the image after a command that is not ours, to ask the database whether its schema is there: exit code 0 means yes. For example [alembic, current, --check-heads].',
+      ),
     backoffLimit: z
       .int()
       .min(0)
@@ -247,13 +396,36 @@ const smokeTest = z
         }),
       ),
     expectedStatus: z.int().min(100).max(599).default(200).describe('Status that means the test has passed.'),
-    headers: z
-      .record(z.string(), z.string().max(4096))
+    headers: stringMap(4096)
       .optional()
-      .describe('Request headers. They are readable by whoever may read this resource: no secrets.'),
+      .meta(
+        rules(
+          'Request headers. They are readable by whoever may read this resource: no secrets.',
+          {
+            rule: `self.all(name, !(name.lowerAscii() in ${celList(FORBIDDEN_HEADERS)}) && ${FORBIDDEN_HEADER_PREFIXES.map(prefix => `!name.lowerAscii().startsWith('${prefix}')`).join(' && ')})`,
+            message: `headers must not be ${FORBIDDEN_HEADERS.join(', ')} or begin with ${FORBIDDEN_HEADER_PREFIXES.join(', ')}: they belong to the connection, or speak for somebody else; leave them out`,
+          },
+          {
+            rule: "self.all(name, name.matches('^[A-Za-z0-9!#$%&*+.^_|~-]+$'))",
+            message: 'headers must have names of HTTP: letters, digits and !#$%&*+.^_|~-',
+          },
+        ),
+      ),
     timeoutSeconds: seconds(1, 60).default(5).describe('The answer must be complete within this time.'),
+    authenticate: z
+      .enum(['ApiKey', 'None'])
+      .default('None')
+      .describe(
+        'ApiKey: the operator shows the current API key, which it keeps, as X-API-Key (DashboardDeployment only). None: what headers say is all.',
+      ),
   })
-  .describe('One GET request.');
+  .meta(
+    rules('One GET request.', {
+      rule: `!has(self.headers) || !self.path.startsWith('/metrics') || self.headers.all(name, !(name.lowerAscii() in ${celList(TOKEN_HEADERS)}))`,
+      message: `headers must not be ${TOKEN_HEADERS.join(' or ')} for /metrics, the operator shows its own token there; leave them out`,
+      fieldPath: '.headers',
+    }),
+  );
 
 /** A ratio is a string: CRDs have no portable floating point numbers. */
 const ratio = (description: string) =>
@@ -269,6 +441,31 @@ const ratio = (description: string) =>
       }),
     );
 
+const latency = z
+  .object({
+    policy: z
+      .enum(['Rollback', 'Observe', 'Disabled'])
+      .default('Observe')
+      .describe(
+        'Rollback: a candidate that is slower than allowed, and than the pods beside it, is treated as one that fails. Observe: it is only said. Disabled: durations are not read.',
+      ),
+    thresholdSeconds: z
+      .string()
+      .max(16)
+      .default('0.5')
+      .meta(
+        rules('A request that takes longer is slow. An edge of the histogram http_request_duration_seconds.', {
+          rule: "self.matches('^[0-9]{1,4}(\\\\.[0-9]{1,6})?$') && double(self) > 0.0",
+          message: 'must be a number of seconds above 0, written as a string, for example "0.5"',
+          messageExpression:
+            '\'"\' + self + \'" must be a number of seconds above 0, written as a string, for example "0.5"\'',
+        }),
+      ),
+    maxSlowRatio: ratio('Share of slow requests up to which a release is never called slow.').default('0.05'),
+  })
+  .prefault({})
+  .describe('Slow answers of the candidate, judged as 5xx are, while stable pods serve beside it; not in the bake.');
+
 const analysis = z
   .object({
     policy: z
@@ -280,7 +477,9 @@ const analysis = z
     maxServerErrorRatio: ratio(
       'Share of 5xx among the requests of a release up to which it is never rolled back; above it, it is, as soon as the evidence allows.',
     ).default('0.05'),
-    minimumSeconds: seconds(0, 86_400).default(30).describe('A release is not found Good before this time.'),
+    minimumSeconds: seconds(0, 86_400)
+      .default(30)
+      .describe('A release is not found Good before it was seen to serve, ready and readable, for this long.'),
     minimumRequests: z
       .int()
       .min(0)
@@ -289,10 +488,12 @@ const analysis = z
       .describe('A release is not found Good before the candidate has answered this many requests.'),
     timeoutSeconds: seconds(10, 86_400)
       .default(600)
-      .describe('Without a verdict by then the traffic is insufficient and onInsufficientTraffic applies.'),
+      .describe(
+        'Without a verdict after serving for this long the traffic is insufficient and onInsufficientTraffic applies.',
+      ),
     blindAfterSeconds: seconds(3, 3600)
       .default(15)
-      .describe('Without a reading from the candidate for this long onBlind applies.'),
+      .describe('Without a reading from a candidate that is ready for this long onBlind applies.'),
     onInsufficientTraffic: z
       .enum(['Hold', 'Promote'])
       .default('Hold')
@@ -301,9 +502,36 @@ const analysis = z
       .enum(['Hold', 'Promote', 'Rollback'])
       .default('Hold')
       .describe('What happens when the candidate’s metrics cannot be read.'),
+    prometheus: z
+      .enum(['Fallback', 'Never'])
+      .default('Fallback')
+      .describe(
+        'Fallback: while the candidate’s metrics cannot be read, the operator asks the Prometheus of its flag --prometheus-url what that has read of them. Without that flag, and with Never, it asks nobody.',
+      ),
+    latency,
   })
   .prefault({})
   .describe('How the answers of the new pods to users’ requests are judged against those of the pods beside them.');
+
+const rehearsal = z
+  .object({
+    replay: z
+      .enum(['Managed', 'Disabled'])
+      .default('Managed')
+      .describe(
+        'Managed: what users asked of the stable pods of late is asked of a pod of the new release, and of a stable one, before any user meets it. An image without /recent-requests is rehearsed without. Disabled: it is not.',
+      ),
+    maxRequests: z.int().min(1).max(1000).default(120).describe('At most so many requests are replayed, to each pod.'),
+    maxSeconds: seconds(1, 120).default(10).describe('At most for so long.'),
+    onDifference: z
+      .enum(['Report', 'Reject'])
+      .default('Report')
+      .describe(
+        'What an answer of another kind means, such as 404 where the stable pod says 200, again and again. Report: it is said. Reject: the release is rejected.',
+      ),
+  })
+  .prefault({})
+  .describe('What a pod of a new release is asked before any user meets it, beside probes’ paths and smokeTests.');
 
 const rollout = z
   .object({
@@ -317,7 +545,23 @@ const rollout = z
     bakeSeconds: seconds(0, 86_400)
       .default(1800)
       .describe('How long a promoted release is still watched and taken back if it turns bad.'),
-    revisionHistoryLimit: z.int().min(1).max(100).default(5).describe('Releases that are remembered.'),
+    revisionHistoryLimit: z
+      .int()
+      .min(1)
+      .max(100)
+      .default(5)
+      .describe(
+        'Releases that served and are remembered, besides the one that serves; of others the three newest are.',
+      ),
+    incidents: z
+      .object({
+        limit: z.int().min(1).max(100).default(20).describe('The newest so many are kept.'),
+        days: z.int().min(1).max(3_650).default(90).describe('None older than this is kept.'),
+      })
+      .prefault({})
+      .describe(
+        'Records of releases that were taken back, refused or held, and of outages that lasted: how many are kept, and for how long. They leave while no release is on its way.',
+      ),
     retryToken: z
       .string()
       .max(253)
@@ -328,6 +572,7 @@ const rollout = z
       .max(20)
       .default([])
       .describe('Requests that a pod of the new release must pass before any user meets it.'),
+    rehearsal,
     analysis,
   })
   .prefault({})
@@ -407,7 +652,14 @@ const podTemplate = z
           message: `labels must not be ${RESERVED_LABELS.join(', ')} or begin with ${RESERVED_LABEL_PREFIX}, the operator sets these; choose other ones`,
         }),
       ),
-    annotations: stringMap(65_536).optional().describe('Further annotations of the pods.'),
+    annotations: stringMap(65_536)
+      .optional()
+      .meta(
+        rules('Further annotations of the pods.', {
+          rule: `self.all(name, ${WEAKENING_PREFIXES.map(prefix => `!name.startsWith('${prefix}')`).join(' && ')})`,
+          message: `annotations must not begin with ${WEAKENING_PREFIXES.join(', ')}: runtimes loosen the pods’ sandbox by them; leave them out`,
+        }),
+      ),
     nodeSelector: stringMap(63).optional().describe('Labels that a node must have.'),
     tolerations: z.array(toleration).max(64).optional().describe('Taints that the pods tolerate.'),
     affinity: foreignObject().optional().describe('Affinity, as in a pod.'),
@@ -431,14 +683,57 @@ const service = z
   .prefault({})
   .describe('The Service in front of the pods.');
 
+const objective = z
+  .object({
+    availability: z
+      .string()
+      .max(16)
+      .default('0.995')
+      .meta(
+        rules('Share of answers that are no 5xx. Alerts tell when errors use up what it leaves too fast.', {
+          rule: "self.matches('^0\\\\.[0-9]{1,12}$') && double(self) >= 0.95 && double(self) <= 0.9999",
+          message: 'availability must be a number from 0.95 to 0.9999, written as a string, for example "0.995"',
+          messageExpression:
+            '\'availability "\' + self + \'" must be a number from 0.95 to 0.9999, written as a string, for example "0.995"\'',
+        }),
+      ),
+    latencySeconds: z
+      .enum(['0.05', '0.1', '0.25', '0.5', '1', '2.5'])
+      .optional()
+      .describe('Time within which 95 % of the answers are to come; without it no alert about slowness is made.'),
+  })
+  .prefault({})
+  .describe('What the service promises; the alerts of its PrometheusRule come from it.');
+
 const monitoring = z
   .object({
     serviceMonitor: z
       .enum(['Managed', 'Disabled'])
       .default('Managed')
-      .describe('Managed: a ServiceMonitor is kept where its API exists; condition Monitored says when it does not.'),
-    labels: stringMap(63).optional().describe('Labels by which Prometheus selects the ServiceMonitor.'),
-    interval: z.string().max(16).regex(DURATION).default('30s').describe('How often Prometheus reads the metrics.'),
+      .describe(
+        'Managed: a ServiceMonitor, and for workers a PodMonitor, are kept where their API exists; condition Monitored says when it does not.',
+      ),
+    prometheusRule: z
+      .enum(['Managed', 'Disabled'])
+      .default('Managed')
+      .describe('Managed: a PrometheusRule with the alerts about this resource is kept where its API exists.'),
+    labels: stringMap(63)
+      .optional()
+      .describe('Labels by which Prometheus selects the ServiceMonitor, PodMonitor and PrometheusRule.'),
+    interval: z
+      .string()
+      .max(16)
+      .regex(DURATION)
+      .default('30s')
+      .meta(
+        rules('How often Prometheus reads the metrics; at most 2m, as the alerts look at windows of 5 minutes.', {
+          rule: "duration(self) <= duration('2m')",
+          message:
+            'interval must be at most 2m: the alerts look at windows of 5 minutes, and need two readings in each',
+        }),
+      ),
+    objective,
+    from: namespaceList(['monitoring']).describe('Namespaces of Prometheus’ pods: networkPolicy Strict lets them in.'),
   })
   .prefault({})
   .describe('How Prometheus finds the pods.');
@@ -473,12 +768,13 @@ export const commonSpec = z.object({
   resources: containerResources().describe('CPU and memory of a serving pod.'),
   podTemplate,
   service,
+  exposure,
   monitoring,
   networkPolicy: z
-    .enum(['Managed', 'Disabled'])
+    .enum(['Managed', 'Strict', 'Disabled'])
     .default('Managed')
     .describe(
-      'Managed: a NetworkPolicy lets in requests to the service port and the operator’s reading of the metrics only.',
+      'Managed: a NetworkPolicy lets in requests to the service port only, from anywhere. Strict: and only from this namespace, exposure.from, monitoring.from and the operator’s.',
     ),
   disruption,
   scrapeToken: rotatingKey('The token with which Prometheus reads the metrics.'),
@@ -513,6 +809,13 @@ export const commonSpecRules: readonly CelRule[] = [
     fieldPath: '.autoscaling',
     message: 'autoscaling needs resources.requests.cpu: the target is a percentage of the requested CPU',
   },
+  {
+    rule: "!has(self.migrations.verifyCommand) || self.migrations.command[0] != 'migrate'",
+    fieldPath: '.migrations.verifyCommand',
+    message:
+      'verifyCommand is for commands that give no verdict of their own; migrate does: leave verifyCommand out, or set command',
+  },
+  ...exposureRules,
 ];
 
 export type AppSpec = z.output<typeof commonSpec>;

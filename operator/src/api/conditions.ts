@@ -8,12 +8,16 @@ export const CONDITION_TYPES = [
   'Available',
   'Reconciling',
   'Stalled',
+  'ChildrenApplied',
   'DependenciesReady',
   'Migrated',
   'AnalysisPassed',
   'KeysCurrent',
   'Monitored',
   'AutoscalingActive',
+  'SchemaReverted',
+  'SoleOperator',
+  'Exposed',
 ] as const;
 
 export type ConditionType = (typeof CONDITION_TYPES)[number];

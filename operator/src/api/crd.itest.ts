@@ -1,5 +1,6 @@
 // The definitions against a real API server: what it accepts, fills in, refuses, and with which words.
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { until } from '../../../services/common/testing/processes.ts';
 import { type ApiServer, startApiServer } from '../../../test-e2e/cluster/apiserver.ts';
 import { API_VERSION, GROUP, VERSION } from './common.ts';
 import { crdName, resourceSchema } from './crd.ts';
@@ -110,9 +111,12 @@ describe.each(KINDS)('$kind', definition => {
   });
 
   test('kubectl explain tells what a field is for', async () => {
-    const told = await api.kubectl('explain', `${definition.shortName}.spec.rollout.analysis.maxServerErrorRatio`);
-    expect(told).toContain('Share of 5xx among the requests of a release');
-  });
+    const field = `${definition.shortName}.spec.rollout.analysis.maxServerErrorRatio`;
+    // the API server tells of a new kind some time after it serves it
+    const explained = () => api.kubectl('explain', field).catch(String);
+    await until('the kind to be told of', async () => !(await explained()).includes("doesn't have a resource type"));
+    expect(await explained()).toContain('Share of 5xx among the requests of a release');
+  }, 30_000);
 
   test('kubectl scale and an autoscaler see replicas and selector', async () => {
     await create(definition, 'scaled', definition.smallestSpec);
@@ -167,6 +171,18 @@ describe.each(KINDS)('$kind', definition => {
       'no tag',
       { image: 'registry.example:5000/app' },
       'image "registry.example:5000/app" names neither tag nor digest; add an explicit one, for example :1.4.0',
+    ],
+    [
+      'spec.image',
+      'a tag that is too long',
+      { image: `app:${'a'.repeat(129)}` },
+      'image is longer than a registry takes',
+    ],
+    [
+      'spec.image',
+      'a name that is too long',
+      { image: `${'a/'.repeat(128)}b:1` },
+      'image is longer than a registry takes',
     ],
     ['spec.image', 'not an image', { image: 'Not An Image:1' }, 'image "Not An Image:1" is not an image reference'],
     [
@@ -230,6 +246,18 @@ describe.each(KINDS)('$kind', definition => {
       ratio('5%'),
       '"5%" must be a number greater than 0 and less than 1, written as a string, for example "0.05" for 5 %',
     ],
+    [
+      'spec.migrations.contract.backup',
+      'two sources of a backup',
+      { migrations: { contract: { backup: { cronJob: 'nightly', cnpgCluster: 'db' } } } },
+      'a backup needs exactly one of cronJob and cnpgCluster',
+    ],
+    [
+      'spec.migrations.contract.backup',
+      'no source of a backup',
+      { migrations: { contract: { backup: { progressDeadlineSeconds: 60 } } } },
+      'a backup needs exactly one of cronJob and cnpgCluster',
+    ],
     ['spec.rollout.analysis.maxServerErrorRatio', 'zero', ratio('0.0'), '"0.0" must be a number greater than 0'],
     [
       'spec.rollout.analysis.maxServerErrorRatio',
@@ -238,6 +266,18 @@ describe.each(KINDS)('$kind', definition => {
       '"1" must be a number greater than 0 and less than 1',
     ],
     ['spec.rollout.analysis.maxServerErrorRatio', 'a number', ratio(0.05), 'must be of type string'],
+    [
+      'spec.rollout.analysis.latency.maxSlowRatio',
+      'a percentage',
+      { rollout: { analysis: { latency: { maxSlowRatio: '5%' } } } },
+      '"5%" must be a number greater than 0 and less than 1',
+    ],
+    [
+      'spec.rollout.analysis.latency.thresholdSeconds',
+      'a unit',
+      { rollout: { analysis: { latency: { thresholdSeconds: '500ms' } } } },
+      '"500ms" must be a number of seconds above 0, written as a string, for example "0.5"',
+    ],
     [
       'spec.probes.startup.path',
       'a relative path',
@@ -263,10 +303,48 @@ describe.each(KINDS)('$kind', definition => {
       'preStopSleepSeconds must be less than terminationGracePeriodSeconds',
     ],
     [
+      'spec.podTemplate.annotations',
+      'a sandbox that is loosened',
+      { podTemplate: { annotations: { 'container.apparmor.security.beta.kubernetes.io/app': 'unconfined' } } },
+      'runtimes loosen the pods’ sandbox by them',
+    ],
+    ...['Content-Length', 'transfer-encoding', 'Host', 'Connection', 'Impersonate-User', 'Proxy-Authorization'].map(
+      (name): [string, string, object, string] => [
+        'spec.rollout.smokeTests.headers',
+        `the header ${name}`,
+        { rollout: { smokeTests: [{ path: '/', headers: { [name]: '1' } }] } },
+        'they belong to the connection, or speak for somebody else',
+      ],
+    ),
+    [
+      'spec.rollout.smokeTests.headers',
+      'a header that is none',
+      { rollout: { smokeTests: [{ path: '/', headers: { 'a b': '1' } }] } },
+      'headers must have names of HTTP',
+    ],
+    [
+      'spec.rollout.smokeTests.headers',
+      'another token for /metrics',
+      { rollout: { smokeTests: [{ path: '/metrics', headers: { Authorization: 'Bearer x' } }] } },
+      'the operator shows its own token there',
+    ],
+    [
       'spec.podTemplate.labels',
       'a label of ours',
       { podTemplate: { labels: { 'devshelf.dev/role': 'x' } } },
       'the operator sets these; choose other ones',
+    ],
+    [
+      'spec.monitoring.interval',
+      'an interval beyond the alerts',
+      { monitoring: { interval: '2m1s' } },
+      'interval must be at most 2m',
+    ],
+    [
+      'spec.monitoring.objective.availability',
+      'an objective that no alert can tell',
+      { monitoring: { objective: { availability: '0.9' } } },
+      'availability "0.9" must be a number from 0.95 to 0.9999',
     ],
     [
       '',
@@ -296,6 +374,113 @@ describe.each(KINDS)('$kind', definition => {
       'Duplicate value: {"name":"A"}',
     ],
   ];
+
+  refused.push([
+    'spec.migrations.verifyCommand',
+    'a command that asks after one that says itself what it did',
+    { migrations: { verifyCommand: ['alembic', 'current', '--check-heads'] } },
+    'migrate does: leave verifyCommand out, or set command',
+  ]);
+
+  const hosts = ['shop.example'];
+  const parentRefs = [{ name: 'public', sectionName: 'https' }];
+  const trustedProxies = ['10.244.0.0/16'];
+  const exposed = (field: string, wrong: string, exposure: object, words: string): (typeof refused)[number] => [
+    `spec.exposure.${field}`,
+    wrong,
+    { exposure },
+    words,
+  ];
+  refused.push(
+    exposed('hosts', 'no host', { type: 'Ingress' }, 'exposure needs hosts'),
+    exposed('hosts', 'a wildcard', { type: 'Ingress', hosts: ['*.shop.example'] }, 'should match'),
+    exposed('gateway', 'a Gateway without parents', { type: 'Gateway', hosts }, 'needs gateway.parentRefs'),
+    exposed('ingress', 'an Ingress’ class for nothing', { hosts, ingress: { className: 'x' } }, 'ingress is for type'),
+    exposed(
+      'tls',
+      'TLS at a Gateway',
+      { type: 'Gateway', hosts, gateway: { parentRefs }, tls: { secretName: 'x' } },
+      'at its own listener',
+    ),
+    exposed('tls', 'TLS from nowhere', { type: 'Ingress', hosts, tls: {} }, 'tls needs issuer, secretName or both'),
+    exposed(
+      'forceHTTPS',
+      'no proxy to be believed',
+      { type: 'Ingress', hosts, tls: { secretName: 'x' }, forceHTTPS: true },
+      'forceHTTPS needs trustedProxies',
+    ),
+    exposed(
+      'gateway',
+      'a redirect onto itself',
+      { type: 'Gateway', hosts, trustedProxies, forceHTTPS: true, gateway: { parentRefs, httpSection: 'https' } },
+      'forceHTTPS needs gateway.httpSection',
+    ),
+    exposed('trustedProxies', 'the whole world', { trustedProxies: ['0.0.0.0/0'] }, 'should match'),
+  );
+
+  refused.push(
+    [
+      'spec.exposure.from',
+      'a policy that shuts the router out',
+      { networkPolicy: 'Strict', exposure: { type: 'Ingress', hosts } },
+      'name the namespace of its pods in exposure.from',
+    ],
+    [
+      'spec.networkPolicy',
+      'a policy about what has no namespace',
+      { networkPolicy: 'Strict', service: { type: 'NodePort' } },
+      'Strict needs service.type ClusterIP',
+    ],
+    [
+      'spec.autoscaling.requestsPerSecondPerReplica',
+      'requests without KEDA',
+      { autoscaling: { maxReplicas: 9, requestsPerSecondPerReplica: 20 } },
+      'requestsPerSecondPerReplica needs provider KEDA',
+    ],
+  );
+  if (definition.kind === 'DevShelfDeployment')
+    refused.push(
+      [
+        'spec.worker.autoscaling',
+        'more workers than at most',
+        { worker: { autoscaling: { minReplicas: 3, maxReplicas: 2, waitingJobsPerReplica: 9 } } },
+        'minReplicas must not be greater than maxReplicas',
+      ],
+      [
+        'spec.worker.autoscaling.minReplicas',
+        'no worker at all',
+        { worker: { autoscaling: { minReplicas: 0, maxReplicas: 2, waitingJobsPerReplica: 9 } } },
+        'should be greater than or equal to 1',
+      ],
+    );
+
+  test('strict and exposed is accepted', async () => {
+    const exposure = { type: 'Ingress', hosts, from: ['edge'] };
+    await accepted({ ...good, networkPolicy: 'Strict', exposure, monitoring: { from: ['observability'] } });
+  });
+
+  test.each([
+    ['an Ingress', { type: 'Ingress', hosts, tls: { issuer: { name: 'x' } }, trustedProxies, forceHTTPS: true }],
+    [
+      'a Gateway',
+      { type: 'Gateway', hosts, trustedProxies, forceHTTPS: true, gateway: { parentRefs, httpSection: 'http' } },
+    ],
+  ])('exposed by %s', async (_case, exposure) => {
+    await accepted({ ...good, exposure });
+  });
+
+  const authenticates = { rollout: { smokeTests: [{ path: '/', authenticate: 'ApiKey' }] } };
+  if (definition.kind === 'DevShelfDeployment')
+    refused.push([
+      'spec.rollout.smokeTests',
+      'a key that it does not have',
+      authenticates,
+      'authenticate must be None: DevShelf has no API key; leave it out',
+    ]);
+  else
+    test('a smoke test that shows the API key is accepted', async () => {
+      await accepted({ ...good, ...authenticates });
+    });
 
   const keys = ['scrapeToken', definition.kind === 'DashboardDeployment' ? 'apiKey' : 'signingKey'];
   const rotates = (key: string, rotation: object) => ({ [key]: { rotation } });

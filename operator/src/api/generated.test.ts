@@ -8,7 +8,9 @@ import { fields } from './reference.ts';
 
 const ROOT = new URL('../../..', import.meta.url).pathname;
 
-test.each([...generatedFiles()])('%s is what the schema says', (path, text) => {
+const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string };
+
+test.each([...generatedFiles(version)])('%s is what the schema says', (path, text) => {
   expect(readFileSync(join(ROOT, path), 'utf8')).toBe(text);
 });
 

@@ -40,6 +40,20 @@ export const objectName = () =>
     .max(253)
     .regex(/^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/);
 
+/** Names of namespaces, each once. */
+export const namespaceList = (defaults: readonly string[]) =>
+  z
+    .array(
+      z
+        .string()
+        .min(1)
+        .max(63)
+        .regex(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/),
+    )
+    .max(32)
+    .default([...defaults])
+    .meta({ 'x-kubernetes-list-type': 'set' });
+
 /** Seconds, counted in whole ones. */
 export const seconds = (min: number, max: number) => z.int().min(min).max(max);
 

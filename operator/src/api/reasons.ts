@@ -7,9 +7,17 @@ export const REASONS = {
   Paused: 'spec.paused is true: nothing new begins.',
   Deleting: 'The resource is being deleted.',
   InvalidSpec: 'The stored object does not fit the schema of this operator version.',
+  Adopted: 'Children that an earlier resource of this name left behind were taken over.',
+  StrictNeedsDirect: 'networkPolicy Strict would shut out the operator, which asks pods through the API server.',
   NotOwned: 'An object with the name of a child belongs to someone else and is left alone.',
   ApiError: 'The API server refused a write.',
   PodsUnavailable: 'No ready pod serves.',
+  WorkerUnavailable: 'No worker runs: jobs wait.',
+  ImagesDiffer: 'Pods of one release run different images: its tag was pushed again.',
+  TemplateRestored:
+    'Somebody else wrote to the pod template of the Deployment, or brought an old one back; it was put right.',
+  ConfigurationRestored: 'A copy of a ConfigMap that a release in use refers to was deleted; it is made again.',
+  RecordNotUnderstood: 'A later version of the operator wrote the record of the rollout; nothing is touched.',
   MinimumPodsAvailable: 'Enough pods serve.',
 
   // dependencies
@@ -46,6 +54,19 @@ export const REASONS = {
   ExitCodeOnly: 'A foreign migration command: only its exit code is known.',
   MigrationInterrupted: 'A migration began and neither ended nor failed.',
   MigrationEdited: 'A migration that was applied before has been changed since.',
+  DatabaseRefused: 'The database refuses the migration: its password, or how it is connected to.',
+  ContractWithheld: 'A migration that takes something away waits: for agreement, or for the end of the bake.',
+  Contracting: 'A migration that takes something away is being applied.',
+  Contracted: 'A migration that took something away was applied.',
+  ContractFailed: 'A migration that takes something away failed; the release serves on.',
+  ContractNotAgreed: 'Another resource uses the same database and has not agreed to what is to be taken away.',
+  BackingUp: 'The database is backed up before something is taken away.',
+  BackupFailed: 'The backup before a contract failed: nothing was taken away.',
+  BehindContract: 'This release does not know of a migration that took something away since.',
+  SchemaReverting: 'What a rejected release did to the schema is being undone.',
+  SchemaReverted: 'What a rejected release did to the schema was undone; nothing was lost.',
+  SchemaKept: 'What a rejected release did to the schema stays; the message says why.',
+  Verified: 'A second command asked the database, and its schema is there.',
 
   // rehearsal
   RehearsalRunning: 'A pod of the release is tried where no user meets it.',
@@ -58,6 +79,9 @@ export const REASONS = {
   CandidateFailed: 'The candidate crashed or did not get ready in time.',
   ProgressDeadlineExceeded: 'The release did not get ready within progressDeadlineSeconds.',
   WaitingForRollback: 'The earlier candidate leaves before the newest begins.',
+  RejectedByHand: 'A person took the release back.',
+  RequestRefused: 'What a person asked for was not done; the message says why, and what can be done.',
+  ScaledToZero: 'No pod is wanted: nobody is served, and a trial stands still.',
   Analysing: 'The candidate answers users and is judged.',
   AnalysisPassed: 'The candidate was found Good.',
   AnalysisDisabled: 'spec.rollout.analysis.policy is Disabled.',
@@ -65,12 +89,18 @@ export const REASONS = {
   Blind: 'The candidate’s metrics cannot be read.',
   DependencyDegraded: 'Stable and new pods fail alike: the release is not to blame.',
   Regression: 'The release answers too many requests with 5xx, or its pods crash.',
+  Overloaded: 'There is too much to do for the pods, and the release is not to blame.',
+  OverloadRegression: 'The release turns requests away for overload, with no more to do than the pods beside it bear.',
+  SlowRegression: 'The release answers too many requests too late, and the pods beside it do not.',
   Held: 'The release is bad and the policy says to wait for a person.',
   Promoting: 'The release replaces the stable pods.',
   Baking: 'The release serves everybody and is still watched.',
   Released: 'The release is the new stable.',
   ReleaseForgotten: 'The ControllerRevision of a release that runs was removed; it is made again from what runs.',
+  RollbackFenced: 'The release is bad, and the one before it was not seen to work without what a migration took away.',
   RollingBack: 'The stable release is coming back.',
+  RollbackComplete: 'The release that was taken back is gone, and the stable one serves.',
+  RollbackIncomplete: 'The stable release does not come back by itself.',
   RolledBack: 'The release was taken back; the stable one serves.',
   ReleaseRejected: 'This release was rejected before and is not tried again by itself.',
   FirstReleaseFailed: 'The first release is bad and there is none to go back to.',
@@ -78,10 +108,35 @@ export const REASONS = {
 
   // around
   Monitored: 'Prometheus is told about the pods.',
-  MonitoringDisabled: 'spec.monitoring.serviceMonitor is Disabled.',
-  ServiceMonitorAPIMissing: 'The cluster has no ServiceMonitor API.',
-  AutoscalerActive: 'The HorizontalPodAutoscaler works.',
-  AutoscalerNotReady: 'The HorizontalPodAutoscaler cannot read what it needs.',
+  MonitoringDisabled: 'spec.monitoring.serviceMonitor and prometheusRule are Disabled.',
+  ServiceMonitorAPIMissing: 'The cluster has no ServiceMonitor or PodMonitor API.',
+  PrometheusRuleAPIMissing: 'The cluster has no PrometheusRule API.',
+  MonitorRejected: 'A Prometheus does not take the ServiceMonitor or PodMonitor.',
+  NotScraped: 'No Prometheus read the pods while their release baked.',
+  AutoscalerActive: 'The autoscaler works.',
+  AutoscalerNotReady: 'The autoscaler cannot read what it needs.',
+  AutoscalerFallback: 'KEDA cannot ask Prometheus: the pods that run stay.',
+  AutoscalerChanging: 'One autoscaler is on its way out; the other is made when it is gone.',
+  AutoscalerAPIMissing: 'The cluster has no ScaledObject API, or it may not be seen.',
+  PrometheusUnknown: 'The operator was not told where Prometheus is, so nothing scales by requests or jobs.',
+  OtherOperator: 'Another operator watches this namespace, too; it stands back.',
+  NotificationFailed: 'A message about a record is not delivered.',
+
+  // exposure
+  Exposed: 'The load balancer says that it serves every host.',
+  ExposureAPIMissing: 'The cluster has no Ingress or HTTPRoute API, or it may not be seen.',
+  RouteRejected: 'A Gateway refuses the route.',
+  RouteUnanswered: 'No controller has said a word about the route as it is now.',
+  LoadBalancerPending: 'The Ingress has no address yet.',
+  CertificatePending: 'The Secret with the certificate is not there.',
+  CertificateExpires: 'The certificate expires within two weeks.',
+  HostsFollow: 'A host waits for the release that knows it.',
+  HostsDisjoint: 'The new release knows none of the hosts by which users come.',
 } as const satisfies Record<string, string>;
 
 export type Reason = keyof typeof REASONS;
+
+/** A release stays where it is, and a person is waited for. */
+export const HELD_REASONS = ['Held', 'InsufficientTraffic', 'Blind'] as const satisfies readonly Reason[];
+
+export const isHeldReason = (reason: string | undefined): boolean => HELD_REASONS.some(known => known === reason);

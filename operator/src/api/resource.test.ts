@@ -26,3 +26,31 @@ test('a resource that does not fit says which field', () => {
 test('a resource of another kind does not fit', () => {
   expect(parseResource({ apiVersion: API_VERSION, kind: 'Pod', metadata, spec: {} })).toMatchObject({ ok: false });
 });
+
+test.each<[string, unknown, object]>([
+  [
+    'a key of a newer version',
+    {
+      phase: 'Released',
+      keys: [
+        { name: 'webhook', secret: 's', state: 'Idle' },
+        { name: 'api', secret: 'k', state: 'Idle' },
+      ],
+    },
+    { phase: 'Released', keys: [{ name: 'api', secret: 'k', state: 'Idle' }] },
+  ],
+  [
+    'a condition with a status of its own',
+    { observedGeneration: 3, conditions: [{ type: 'Ready', status: 'Perhaps' }] },
+    { observedGeneration: 3, conditions: [] },
+  ],
+  ['a field of another type', { replicas: 'two', readyReplicas: 1 }, { observedGeneration: -1, readyReplicas: 1 }],
+  ['no object', 'gone', { observedGeneration: -1 }],
+  ['null', null, { observedGeneration: -1 }],
+])('a status that this version cannot read stops nothing, the rest of it is read: %s', (_case, status, expected) => {
+  const spec = { image: 'a:1', database: { urlSecretRef: { name: 'db' } } };
+  const parsed = parseResource({ apiVersion: API_VERSION, kind: 'DashboardDeployment', metadata, spec, status });
+  if (!parsed.ok) throw new Error(parsed.why);
+  expect(parsed.resource.status).toMatchObject(expected);
+  expect(parsed.resource.status.replicas).toBeUndefined();
+});

@@ -3,7 +3,7 @@ import * as z from 'zod';
 import { API_VERSION } from './common.ts';
 import { dashboardSpec } from './dashboard.ts';
 import { devshelfSpec } from './devshelf.ts';
-import { appStatus } from './status.ts';
+import { appStatus, readStatus } from './status.ts';
 
 const metadata = z.object({
   name: z.string(),
@@ -46,10 +46,12 @@ export type ParsedResource = { ok: true; resource: AppResource } | { ok: false; 
 
 /**
  * Reads one of our resources as the API server gives it, defaults filled in.
- * An object stored under an older schema may no longer fit: then `why` names the fields, for people.
+ * An object stored under an older schema may no longer fit: then `why` names the fields, for people. Of a status that
+ * does not fit the rest is read.
  */
 export function parseResource(value: unknown): ParsedResource {
-  const parsed = appResource.safeParse(value);
+  const { status, ...rest } = (value ?? {}) as { status?: unknown };
+  const parsed = appResource.safeParse({ ...rest, status: readStatus(status) });
   if (parsed.success) return { ok: true, resource: parsed.data };
   return { ok: false, why: parsed.error.issues.map(issue => `${issue.path.join('.')}: ${issue.message}`).join('; ') };
 }

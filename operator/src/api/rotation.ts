@@ -35,6 +35,11 @@ const rotation = (minOverlap: number) =>
       overlapSeconds: seconds(minOverlap, 2_592_000)
         .default(86_400)
         .describe('How long the old key is accepted after the new one was given out.'),
+      forceAfterOverlaps: z.int().min(1).max(100).optional().meta({
+        description:
+          'A key that callers still use when the overlap is over is held until they use the new one, or until a person forces it; with this number it leaves by itself after so many overlaps. 1: by the clock alone.',
+        format: 'int32',
+      }),
       suspend: z.boolean().default(false).describe('No rotation begins by the clock while it is true.'),
     })
     .meta(
@@ -91,12 +96,24 @@ export interface RotationRecord {
   readonly previousUntil?: string;
   /** RFC 3339, when the last rotation ended. */
   readonly lastRotationTime?: string;
+  /** RFC 3339, when the rotation that is under way, or the last one, began: the clock counts from there. */
+  readonly begunAt?: string;
+  /** SHA-256 of the keys that were written, by id: what comes from elsewhere is told from them. */
+  readonly digests?: Readonly<Record<string, string>>;
+  /** What was revoked, newest last, so that it stays so: not more than the last 20. */
+  readonly revoked?: readonly { readonly id: string; readonly digest: string }[];
 }
+
+/** Ids count up; one that was never a number, or is too long to be one of ours, is left alone. */
+export const idAfter = (ids: readonly (string | undefined)[]): string =>
+  String(1 + Math.max(0, ...ids.filter(id => id !== undefined && /^\d{1,9}$/.test(id)).map(Number)));
 
 /** The annotation's text. Keys in a fixed order, so that equal records are equal text. */
 export function formatRotation(record: RotationRecord): string {
   const { state, current, from, to, mode, request, since, previousUntil, lastRotationTime } = record;
-  return JSON.stringify({ state, current, from, to, mode, request, since, previousUntil, lastRotationTime });
+  const { begunAt, digests, revoked } = record;
+  const known = { state, current, from, to, mode, request, since, previousUntil, lastRotationTime };
+  return JSON.stringify({ ...known, begunAt, digests, revoked });
 }
 
 /** Undefined when the annotation is absent or is not one that this operator wrote. */

@@ -1,6 +1,7 @@
 // The status: a projection of what the cluster holds. It may be deleted and comes back.
 import * as z from 'zod';
 import { mapList } from './kubernetes.ts';
+import { GATES } from './rollout.ts';
 import { KEY_NAMES, ROTATION_STATES } from './rotation.ts';
 
 const time = (description: string) => z.string().meta({ description, format: 'date-time' });
@@ -33,7 +34,12 @@ const release = (description: string) =>
 
 const counters = (description: string) =>
   z
-    .object({ requests: count('Requests answered.'), errors: count('Of these, with 5xx.') })
+    .object({
+      requests: count('Requests answered.'),
+      errors: count('Of these, with 5xx.'),
+      shed: count('Of the 5xx, those that the pods themselves call overload; absent without any.').optional(),
+      slow: count('Of these, without 5xx and later than analysis.latency.thresholdSeconds.').optional(),
+    })
     .optional()
     .describe(description);
 
@@ -43,7 +49,30 @@ const incident = z.object({
   failedImage: z.string().describe('Image that was taken back.'),
   restoredImage: z.string().optional().describe('Image that serves again.'),
   evidence: z.string().describe('What was seen, with figures.'),
-  runbookURL: z.string().optional().describe('What to do now.'),
+  runbookURL: z
+    .string()
+    .optional()
+    .describe('What to do now; absent where the operator was not told where its pages are (--docs-url).'),
+  record: z.string().optional().describe('ControllerRevision that holds all that is known of it.'),
+});
+
+const request = z.object({
+  name: z.enum(GATES).describe('The annotation that asked: devshelf.dev/promote, hold or reject.'),
+  request: z.string().describe('Its text; the same text is never answered twice.'),
+  result: z.enum(['Done', 'Refused']).describe('Whether what was asked for was done.'),
+  at: time('When it was answered.'),
+  message: z.string().describe('What was done, or why not and what can be done.'),
+});
+
+const stage = z.object({
+  name: z
+    .string()
+    .describe(
+      'Installing, Dependencies, Keys, Migration, Rehearsal, Candidate, Analysis, Promoting, Baking, RollingBack or Settled.',
+    ),
+  since: time('Since when.').optional(),
+  deadline: time('When it ends, or is given up, at the latest; absent where nothing limits it.').optional(),
+  waitsFor: z.string().optional().describe('What it waits for, without figures.'),
 });
 
 const key = z.object({
@@ -59,68 +88,140 @@ const key = z.object({
   previousUntil: time('Until then the key before this one is accepted.').optional(),
   lastRotationTime: time('When the last rotation ended.').optional(),
   nextRotationTime: time('When the next one begins by the clock.').optional(),
+  currentKeyDigest: z
+    .string()
+    .optional()
+    .describe('SHA-256 of the key that callers are to use: a keyring that is lost comes back with that one, or anew.'),
+  revoked: z
+    .array(z.object({ id: z.string().describe('Its id.'), digest: z.string().describe('Its SHA-256.') }))
+    .max(10)
+    .optional()
+    .describe('Keys that were revoked, newest last, and stay so: also where a keyring comes back from a backup.'),
+  previousUses: count('Requests with the old key since callers were given the new one.').optional(),
+  previousUsePerMinute: count('Of these, in the last minute.').optional(),
+  previousUsedAt: time('When the old key was last seen in use.').optional(),
+  previousCounters: count('How the pods’ counters of the old key stood then, summed.').optional(),
 });
 
-export const appStatus = z
-  .object({
-    observedGeneration: z
-      .int()
-      .default(-1)
-      .meta({ description: 'Generation of the spec that this status speaks of; -1: none yet.', format: 'int64' }),
-    phase: z.string().optional().describe('The stage that is under way, for people.'),
-    replicas: z.int().optional().meta({ description: 'Serving pods that exist.', format: 'int32' }),
-    readyReplicas: z.int().optional().meta({ description: 'Serving pods that are ready.', format: 'int32' }),
-    updatedReplicas: z.int().optional().meta({ description: 'Serving pods of the newest release.', format: 'int32' }),
-    selector: z
-      .string()
-      .optional()
-      .describe('Selects the serving pods; read by autoscalers through the scale subresource.'),
-    currentImage: z.string().optional().describe('Image of the release that serves users.'),
-    url: z.string().optional().describe('Where the service is reached inside the cluster.'),
-    rollout: z
-      .object({
-        stable: release('The release that serves, and that a rollback goes back to.'),
-        candidate: release('The release that is being tried.'),
-        rejected: release('The last release that was refused. It is not tried again by itself.'),
-      })
-      .optional()
-      .describe('Which release is where.'),
-    analysis: z
-      .object({
-        verdict: z.string().describe('Good, Bad, DependencyDegraded, Insufficient or Blind.'),
-        release: z.string().optional().describe('Hash of the release that was judged.'),
-        candidate: counters('What the new pods answered.'),
-        baseline: counters('What the stable pods beside them answered in the same time.'),
-        decidedAt: time('When the verdict was made.').optional(),
-      })
-      .optional()
-      .describe('The last verdict and its figures.'),
-    migration: z
-      .object({
-        id: z.string().describe('Hash of what the Job does.'),
-        jobName: z.string().optional().describe('The Job.'),
-        result: z.string().optional().describe('Its verdict.'),
-        applied: z.array(z.string()).optional().describe('Migrations that it applied.'),
-        finishedAt: time('When it ended.').optional(),
-      })
-      .optional()
-      .describe('The last migration.'),
-    keys: z
-      .array(key)
-      .optional()
-      .meta({ description: 'The keys and how far their rotation is.', ...mapList('name') }),
-    incidents: z
-      .array(incident)
-      .max(10)
-      .optional()
-      .describe('The last ten releases that were taken back, newest first.'),
-    conditions: z
-      .array(condition)
-      .optional()
-      .meta({ description: 'What is true now.', ...mapList('type') }),
-  })
-  .prefault({})
-  .describe('What the operator saw. Never edited by people.');
+const parts = z.object({
+  observedGeneration: z
+    .int()
+    .default(-1)
+    .meta({ description: 'Generation of the spec that this status speaks of; -1: none yet.', format: 'int64' }),
+  phase: z.string().optional().describe('The stage that is under way, for people.'),
+  stage: stage.optional().describe('The stage that is under way, since when, and what it waits for.'),
+  replicas: z.int().optional().meta({ description: 'Serving pods that exist.', format: 'int32' }),
+  readyReplicas: z.int().optional().meta({ description: 'Serving pods that are ready.', format: 'int32' }),
+  updatedReplicas: z.int().optional().meta({ description: 'Serving pods of the newest release.', format: 'int32' }),
+  selector: z
+    .string()
+    .optional()
+    .describe('Selects the serving pods; read by autoscalers through the scale subresource.'),
+  currentImage: z.string().optional().describe('Image of the release that serves users.'),
+  url: z.string().optional().describe('Where the service is reached inside the cluster.'),
+  publicURLs: z
+    .array(z.string())
+    .optional()
+    .describe('Where the service is reached from outside, while condition Exposed is True.'),
+  rollout: z
+    .object({
+      stable: release('The release that serves, and that a rollback goes back to.'),
+      candidate: release('The release that is being tried.'),
+      rejected: release('The last release that was refused. It is not tried again by itself.'),
+      record: z
+        .string()
+        .optional()
+        .describe(
+          'The newest record of the rollout. One that comes back from the Deployment’s history is known by it.',
+        ),
+    })
+    .optional()
+    .describe('Which release is where.'),
+  analysis: z
+    .object({
+      verdict: z.string().describe('Pending, Good, Bad, DependencyDegraded, Overloaded, Insufficient or Blind.'),
+      release: z.string().optional().describe('Hash of the release that is or was judged.'),
+      mode: z
+        .enum(['canary', 'bake'])
+        .optional()
+        .describe('Beside pods of the stable release, or alone while it serves everybody.'),
+      startedAt: time('When the trial began.').optional(),
+      candidate: counters('What the new pods answered.'),
+      baseline: counters('What the stable pods beside them answered in the same time.'),
+      evidence: z
+        .object({
+          badPercent: z.int().min(0).max(100).describe('How much of the proof that it is bad is there; 100: proven.'),
+          goodPercent: z.int().min(0).max(100).describe('The same for good.'),
+        })
+        .optional()
+        .describe('ln(e-value) as a share of ln(1/alpha).'),
+      waitsFor: z.string().optional().describe('While Pending: what it waits for.'),
+      decidesBy: time('When it is decided at the latest, one way or another.').optional(),
+      decidedAt: time('When the verdict was made.').optional(),
+      readAt: time('When these figures were read.').optional(),
+    })
+    .optional()
+    .describe('The trial that is under way, or the last one, and its figures.'),
+  migration: z
+    .object({
+      id: z.string().describe('Hash of what the Job does.'),
+      jobName: z.string().optional().describe('The Job.'),
+      result: z.string().optional().describe('Its verdict.'),
+      applied: z.array(z.string()).optional().describe('Migrations that it applied.'),
+      withheld: z
+        .array(
+          z.object({
+            id: z.string().describe('Its name.'),
+            what: z.string().describe('What it takes away.'),
+          }),
+        )
+        .optional()
+        .describe('Migrations that take something away and wait.'),
+      contracted: z.array(z.string()).optional().describe('Migrations that took something away.'),
+      irreversible: z.array(z.string()).optional().describe('Applied ones that cannot be undone.'),
+      backup: z.string().optional().describe('The Job that made the backup before something was taken away.'),
+      finishedAt: time('When it ended.').optional(),
+    })
+    .optional()
+    .describe('The last migration.'),
+  keys: z
+    .array(key)
+    .optional()
+    .meta({ description: 'The keys and how far their rotation is.', ...mapList('name') }),
+  requests: z
+    .array(request)
+    .optional()
+    .meta({ description: 'The last request of each kind by a person, and its answer.', ...mapList('name') }),
+  incidents: z.array(incident).max(10).optional().describe('The last ten releases that were taken back, newest first.'),
+  conditions: z
+    .array(condition)
+    .optional()
+    .meta({ description: 'What is true now.', ...mapList('type') }),
+});
+
+export const appStatus = parts.prefault({}).describe('What the operator saw. Never edited by people.');
+
+/**
+ * A stored status as far as this version can read it: a newer operator, or somebody else, may have written what it does
+ * not know. It is only what was seen last, so what is left out is found anew, and never stops anything.
+ */
+export function readStatus(value: unknown): AppStatus {
+  const whole = appStatus.safeParse(value);
+  if (whole.success) return whole.data;
+  const given: Readonly<Record<string, unknown>> = typeof value === 'object' && value !== null ? { ...value } : {};
+  const readable = Object.entries(parts.shape).flatMap(([name, part]) => {
+    const field = readPart(part, given[name]);
+    return field === undefined ? [] : [[name, field]];
+  });
+  return appStatus.parse(Object.fromEntries(readable));
+}
+
+/** Of a list, the items that can be read. */
+function readPart(part: z.ZodType, value: unknown): unknown {
+  const items = Array.isArray(value) ? value.filter(item => part.safeParse([item]).success) : value;
+  const read = part.safeParse(items);
+  return read.success ? read.data : undefined;
+}
 
 export type AppStatus = z.output<typeof appStatus>;
 export type StatusCondition = z.output<typeof condition>;

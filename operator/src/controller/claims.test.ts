@@ -35,3 +35,15 @@ test('one whose effect is never seen does not hold for ever', async () => {
   nowMs = 10_000;
   expect(await claims.whileHolding('db', 'b', async () => () => true)).toBe(true);
 });
+
+test('one that fails late takes nothing from the one after it', async () => {
+  let nowMs = 0;
+  const claims = new Claims(() => nowMs);
+  const { promise, reject } = Promise.withResolvers<() => boolean>();
+  const late = claims.whileHolding('db', 'a', () => promise);
+  nowMs = 10_000;
+  expect(await claims.whileHolding('db', 'b', async () => () => false)).toBe(true);
+  reject(new Error('refused'));
+  await expect(late).rejects.toThrow('refused');
+  expect(await claims.whileHolding('db', 'c', async () => () => true)).toBe(false);
+});

@@ -20,14 +20,15 @@ export class Claims {
 
   /** Whether `holder` has it now. `act` is done only then; it tells how to see that its effect is visible to all. */
   async whileHolding(what: string, holder: string, act: () => Promise<() => boolean>): Promise<boolean> {
+    for (const [past, claim] of this.#claims) if (!this.#holds(claim)) this.#claims.delete(past);
     const held = this.#claims.get(what);
-    if (held && held.holder !== holder && this.#holds(held)) return false;
+    if (held && held.holder !== holder) return false;
     const claim: Claim = { holder, sinceMs: this.#nowMs(), isOver: () => false };
     this.#claims.set(what, claim);
     try {
       claim.isOver = await act();
     } catch (error) {
-      this.#claims.delete(what);
+      if (this.#claims.get(what) === claim) this.#claims.delete(what);
       throw error;
     }
     return true;

@@ -8,12 +8,14 @@ import {
   type Seen,
   startFaultProxy,
 } from '../../../test-e2e/integration/faults.ts';
+import type { RolloutRecord } from '../api/rollout.ts';
 import { jobs } from '../kube/resource.ts';
 import { createTransport } from '../kube/transport.ts';
+import { ANNOTATIONS } from '../objects/names.ts';
 import { Ledger } from './testing/ledger.ts';
 import { type LittleCluster, startLittleCluster } from './testing/little-cluster.ts';
 import { Scene } from './testing/scene.ts';
-import { image, pause, until } from './testing/shop.ts';
+import { image, pause, QUICK, type Shop, until } from './testing/shop.ts';
 
 const BUILD_MS = 15 * 60_000; // the first time the programs are built
 const TEST_MS = 90_000;
@@ -69,6 +71,9 @@ async function story(between: () => Promise<void> | void = () => {}): Promise<vo
   await shop.settles('2', 'ReleaseRejected', ARRIVE_MS);
   expect(jobLedger.of(shop.namespace)).toHaveLength(3);
 }
+
+const recordOf = async (shop: Shop): Promise<RolloutRecord> =>
+  JSON.parse((await shop.deployment())?.metadata.annotations?.[ANNOTATIONS.rollout] ?? '{}') as RolloutRecord;
 
 const isStatusWrite: Matches = ({ method, path }) => method === 'PATCH' && path.endsWith('/shop/status');
 const isDeploymentWrite: Matches = ({ method, path }) => method === 'PATCH' && path.endsWith('/deployments/shop');
@@ -135,6 +140,35 @@ test(
 );
 
 test(
+  'the watch of Deployments says nothing any more: what crashes is taken back all the same, and stays out',
+  async () => {
+    const { shop } = scene;
+    await scene.settled('1');
+    const isDeploymentWatch: Matches = request => isWatch(request) && request.path.endsWith('/deployments');
+    await shop.patch({ image: image('2'), rollout: { ...QUICK, bakeSeconds: 600 } });
+    await until(async () => (await recordOf(shop)).phase === 'Baking', 'it does not bake');
+    await shop.controllersRest();
+    await scene.quiet();
+    proxy.inject(isDeploymentWatch, { fault: 'stall', afterBytes: 0 }, { times: Number.POSITIVE_INFINITY });
+    proxy.resetAll();
+    cluster.kubelet.behave(shop.namespace, image('2'), { serving: 'crashes' });
+    await until(
+      async () => (await recordOf(shop)).phase === 'RollingBackAll',
+      async () => `not taken back: ${JSON.stringify(await recordOf(shop))}`,
+    );
+    const back = await recordOf(shop);
+    await pause(11_000); // by then what it wrote is no longer waited for, and it believes in the bake again
+    await scene.nudge();
+    await pause(1_500);
+    expect(await recordOf(shop)).toEqual(back);
+    proxy.clear();
+    proxy.resetAll();
+    await shop.settles('1', 'ReleaseRejected', ARRIVE_MS);
+  },
+  TEST_MS,
+);
+
+test(
   'history that is gone: every kind is listed anew and nothing is done twice',
   async () => {
     await story(() => {
@@ -161,6 +195,28 @@ test(
     proxy.clear();
     await scene.nudge();
     await shop.settles('1', 'AsExpected', ARRIVE_MS);
+  },
+  TEST_MS,
+);
+
+test(
+  'a rollback that somebody forbids is tried every two seconds: once it is allowed, users wait no longer',
+  async () => {
+    const { shop } = scene;
+    await shop.create('1');
+    await shop.settles('1', 'AsExpected', ARRIVE_MS);
+    const isRollback: Matches = request => isDeploymentWrite(request) && request.body.includes('RollingBack');
+    const refused = proxy.inject(
+      isRollback,
+      { fault: 'status', status: 403, reason: 'Forbidden', message: 'change freeze' },
+      { times: Number.POSITIVE_INFINITY },
+    );
+    await shop.release('3');
+    await shop.says('ApiError', 'Ready', ARRIVE_MS);
+    const before = refused();
+    await until(async () => refused() >= before + 2, 'it is not tried again', 6_000);
+    proxy.clear();
+    await shop.settles('1', 'ReleaseRejected', 6_000);
   },
   TEST_MS,
 );

@@ -1,66 +1,223 @@
 // Reads everything that one pass needs into one value. In the steady state it asks the API server nothing.
-import type { AppResource } from '../api/resource.ts';
+import type { Apis } from '../api/optional-apis.ts';
+import { type AppResource, parseResource } from '../api/resource.ts';
 import { ApiError } from '../kube/errors.ts';
-import { needsProofs } from '../lifecycle/key-requests.ts';
+import { isReadingDue, needsCallers, needsProofs, needsUses } from '../lifecycle/keys/draining.ts';
+import { remembered } from '../lifecycle/release/remembered.ts';
+import { needsBackups } from '../lifecycle/schema/backup.ts';
+import { goneBy } from '../lifecycle/schema/result.ts';
 import {
+  type DatabaseSharer,
   type DeploymentView,
+  type DoorView,
+  type JobView,
   type Judgement,
   type KeyView,
   type MissingReference,
+  type Orphan,
   type Reading,
   type Revision,
+  type ScaledObjectView,
   type Snapshot,
   START_GRACE_MS,
   type Wanted,
+  type WorkloadView,
 } from '../lifecycle/snapshot.ts';
 import { componentName } from '../objects/app.ts';
+import { type Database, type Digest, lacking, type Seed, wantedOf } from '../objects/contents.ts';
+import { tlsSecretOf } from '../objects/exposure.ts';
 import { keyringsOf } from '../objects/keyring.ts';
-import { COMPONENTS, LABELS, names } from '../objects/names.ts';
-import { contentKey, type Reference, referencesOf } from '../objects/references.ts';
-import { releaseOf } from '../objects/release.ts';
+import { ANNOTATIONS, COMPONENTS, isServing, LABELS, MANAGED_BY, names } from '../objects/names.ts';
+import { contentKey, referencesOf } from '../objects/references.ts';
+import { SEED } from '../objects/release-seed.ts';
 import { parseRevision } from '../objects/revision.ts';
-import { contentHash, type Digest, type Digests } from './digests.ts';
+import type { Digests } from './digests.ts';
+import type { Answer, Asking, Question } from './inquiries.ts';
 import type { Keys } from './keys.ts';
-import { jobView, type Kept, type KeptJob, type KeptPod, type KeptRevision } from './views.ts';
-import { labelled, type Stores } from './world.ts';
+import {
+  jobView,
+  type Kept,
+  type KeptDeployment,
+  type KeptDoor,
+  type KeptJob,
+  type KeptPod,
+  type KeptRevision,
+} from './views.ts';
+import { type KeptApp, type KeptMigration, labelled, type Stores } from './world.ts';
 
 export interface Sources {
   readonly stores: Stores;
   readonly digests: Digests;
   readonly now: number;
   readonly judgement: Judgement | undefined;
-  readonly serviceMonitorAvailable: boolean;
-  readonly keys: Pick<Keys, 'content' | 'proofs'>;
+  readonly apis: Apis;
+  readonly keys: Pick<Keys, 'content' | 'proofs' | 'askedPods' | 'knownUses' | 'readUses' | 'callers'>;
+  readonly asking: Asking;
+  /** Of every watched namespace. */
+  readonly migrationsOf: (database: string) => readonly KeptMigration[];
+  readonly servingFrom: (database: string) => readonly KeptApp[];
+  readonly backupsOf: (app: AppResource) => Promise<Reading<JobView[]>>;
+  readonly otherOperator?: string;
+  /** Where Prometheus is asked. */
+  readonly prometheusUrl?: string;
+  readonly isContested?: true;
 }
+
+/** Key of a Secret of type kubernetes.io/tls. */
+const TLS_CERTIFICATE = 'tls.crt';
+/** Who holds a rotation is looked for again after this long. */
+const CALLERS_MS = 300_000;
 
 /** Never throws for what the cluster lacks: that is a value of the snapshot. */
 export async function gather(app: AppResource, sources: Sources): Promise<Snapshot> {
-  const { stores, now, judgement, serviceMonitorAvailable } = sources;
+  const { stores, now, judgement, apis, otherOperator, isContested } = sources;
   const { name, namespace } = app.metadata;
   const pods = stores.pods
     .byIndex('instance', labelled(namespace, name))
     .filter(pod => isOurs(app, pod.metadata.labels));
   const jobs = stores.jobs.byIndex('instance', labelled(namespace, name)).filter(job => isOwned(app, job));
-  const { missing, wanted } = await references(app, sources);
+  const revisions = revisionsOf(app, stores);
+  const writers = stores.apps[app.kind].get(namespace, name)?.writers;
+  const { missing, wanted, database, lacksSeed } = await references(app, sources, revisions);
   const deployment = deploymentOf(app, stores);
-  const autoscaler = stores.autoscalers.get(namespace, names.autoscaler(name));
-  const busy = wanted.known ? busyWith(app, sources, wanted.value.databaseIdentity) : undefined;
+  const candidate = workloadOf(app, stores, names.candidate(name));
+  const worker = workloadOf(app, stores, names.worker(name));
+  const backups = needsBackups({ app, revisions }) ? await sources.backupsOf(app) : undefined;
   return {
     now,
     app,
+    ...(writers && { writers }),
     missing,
     wanted,
+    orphans: orphansOf(app, stores),
     keys: await withFacts(app, keysOf(app, stores), sources),
-    revisions: revisionsOf(app, stores),
+    revisions,
+    ...incidentsOf(app, stores),
+    ...(lacksSeed && { lacksSeed }),
     ...(deployment && { deployment }),
-    pods: pods.filter(({ component }) => component === COMPONENTS.server).map(({ view }) => view),
+    ...(liveOf(app, stores, names.deployment(name))?.record === 'later' && { isLaterRecord: true }),
+    ...(candidate && { candidate }),
+    ...(worker && { worker }),
+    pods: pods.filter(({ component }) => isServing(component)).map(({ view }) => view),
+    workers: pods.filter(({ component }) => component === COMPONENTS.worker).map(({ view }) => view),
     rehearsals: pods.filter(({ component }) => component === COMPONENTS.rehearsal).map(({ view }) => view),
-    jobs: jobs.map(job => jobView(job, newest(pods.filter(pod => ownedBy(pod.metadata.ownerReferences, job))))),
-    ...(busy !== undefined && { databaseBusyWith: busy }),
+    configMaps: stores.configMaps
+      .byIndex('instance', labelled(namespace, name))
+      .filter(copy => isOwned(app, copy) && !copy.metadata.deleting)
+      .map(({ metadata }) => metadata.name),
+    jobs: [
+      ...jobs.map(job => jobView(job, newest(pods.filter(pod => ownedBy(pod.metadata.ownerReferences, job))))),
+      ...(backups?.known ? backups.value : []),
+    ],
+    ...(backups?.known === false && { backupsUnread: backups.why }),
+    ...(database !== undefined && onDatabase(app, sources, database)),
     ...(judgement && { judgement }),
-    ...(autoscaler && { autoscaler: { active: autoscaler.active, message: autoscaler.message } }),
-    serviceMonitorAvailable,
+    ...scaling(app, sources),
+    ...(await outside(app, sources)),
+    apis,
+    ...(otherOperator !== undefined && { otherOperator }),
+    ...(isContested && { isContested }),
   };
+}
+
+/** Who else works on its database, or serves from it. */
+function onDatabase(app: AppResource, sources: Sources, database: Database): Partial<Snapshot> {
+  const busy = busyWith(app, sources, database);
+  const sharers = sharersOf(app, sources, database);
+  return {
+    ...(busy !== undefined && { databaseBusyWith: busy }),
+    ...(sharers.length > 0 && { databaseSharedWith: sharers }),
+  };
+}
+
+function scaling(app: AppResource, { stores, prometheusUrl }: Sources): Partial<Snapshot> {
+  const { name, namespace } = app.metadata;
+  const autoscaler = stores.autoscalers.get(namespace, names.autoscaler(name));
+  const scaled = scaledObjectOf(app, stores, names.scaledObject(name), names.kedaAutoscaler(name));
+  const workerScaled = scaledObjectOf(app, stores, names.workerScaledObject(name), names.workerKedaAutoscaler(name));
+  return {
+    ...(autoscaler && { autoscaler: { active: autoscaler.active, message: autoscaler.message } }),
+    ...(scaled && { scaledObject: scaled }),
+    ...(workerScaled && { workerScaledObject: workerScaled }),
+    ...(prometheusUrl !== undefined && { prometheusUrl }),
+  };
+}
+
+/** What others see of it: monitors, and the door with its certificate. */
+async function outside(app: AppResource, sources: Sources): Promise<Partial<Snapshot>> {
+  const refused = refusedMonitor(app, sources.stores);
+  const door = doorOf(app, sources.stores);
+  const certificate = await certificateOf(app, sources);
+  return {
+    ...(refused && { monitorRefused: refused }),
+    ...(door && { door }),
+    ...(certificate && { certificate }),
+  };
+}
+
+function refusedMonitor(app: AppResource, stores: Stores): Snapshot['monitorRefused'] {
+  const { name, namespace } = app.metadata;
+  const monitors = [
+    stores.serviceMonitors.get(namespace, names.serviceMonitor(name)),
+    stores.podMonitors.get(namespace, names.podMonitor(name)),
+  ];
+  const [first] = monitors.flatMap((monitor, index) =>
+    monitor?.refused && isOwned(app, monitor)
+      ? [
+          {
+            kind: index === 0 ? 'ServiceMonitor' : 'PodMonitor',
+            name: monitor.metadata.name,
+            ...monitor.refused,
+          } as const,
+        ]
+      : [],
+  );
+  return first;
+}
+
+/** KEDA gives its HorizontalPodAutoscaler the labels of the ScaledObject: it is watched with ours. */
+function scaledObjectOf(
+  { metadata: { namespace } }: AppResource,
+  stores: Stores,
+  name: string,
+  autoscaler: string,
+): ScaledObjectView | undefined {
+  const kept = stores.scaledObjects.get(namespace, name);
+  if (!kept) return undefined;
+  const { ready, fallsBack, message } = kept;
+  const theirs = stores.autoscalers.get(namespace, autoscaler);
+  return { ready, fallsBack, message, ...(theirs && !theirs.active && { trouble: theirs.message }) };
+}
+
+async function certificateOf(app: AppResource, { stores, digests }: Sources): Promise<Snapshot['certificate']> {
+  const secret = tlsSecretOf(app);
+  if (secret === undefined) return undefined;
+  const { namespace } = app.metadata;
+  if (!stores.secrets.get(namespace, secret)) return { secret, isThere: false };
+  const expiresAt = await expiryOf(secret, namespace, digests);
+  return { secret, isThere: true, ...(expiresAt !== undefined && { expiresAt }) };
+}
+
+/** What cannot be read is not known: no release waits for a certificate. */
+async function expiryOf(name: string, namespace: string, digests: Digests): Promise<number | undefined> {
+  try {
+    return (await digests.of({ kind: 'Secret', name }, namespace))?.expiries.get(TLS_CERTIFICATE);
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+    return undefined;
+  }
+}
+
+export function doorOf(app: AppResource, stores: Stores): DoorView | undefined {
+  const { name, namespace } = app.metadata;
+  const { type } = app.spec.exposure;
+  if (type === 'None') return undefined;
+  const ours = (kept: KeptDoor | undefined) => (kept && isOwned(app, kept) ? kept.view : undefined);
+  if (type === 'Ingress') return ours(stores.ingresses.get(namespace, names.ingress(name)));
+  const route = ours(stores.httpRoutes.get(namespace, names.httpRoute(name)));
+  const redirect = ours(stores.httpRoutes.get(namespace, names.redirectRoute(name)));
+  // they are on different listeners, so each answer says of which it is
+  return route && { ...route, parents: [...route.parents, ...(redirect?.parents ?? [])] };
 }
 
 const ownedBy = (owners: readonly { uid: string }[], job: KeptJob): boolean =>
@@ -80,47 +237,52 @@ const isOurs = (app: AppResource, labels: Readonly<Record<string, string>>): boo
 
 async function references(
   app: AppResource,
-  { digests, now }: Sources,
-): Promise<{ missing: MissingReference[]; wanted: Reading<Wanted> }> {
+  { digests, now, stores }: Sources,
+  revisions: readonly Revision[],
+): Promise<{ missing: MissingReference[]; wanted: Reading<Wanted>; database?: Database; lacksSeed?: true }> {
   const found = new Map<string, Digest>();
   const missing: MissingReference[] = [];
+  let seed: SeedHere;
   try {
     for (const reference of referencesOf(app)) {
       const digest = await digests.of(reference, app.metadata.namespace);
       if (digest) found.set(contentKey(reference), digest);
       missing.push(...lacking(reference, digest));
     }
+    seed = await seedOf(app, digests, stores);
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
     return { missing, wanted: { known: false, why: error.message } };
   }
-  const { name, key } = app.spec.database.urlSecretRef;
-  const database = found.get(contentKey({ kind: 'Secret', name }))?.databases.get(key);
-  if (missing.length === 0 && database === undefined) missing.push(notAUrl(name, key));
-  if (missing.length > 0 || database === undefined)
-    return { missing, wanted: { known: false, why: 'a reference is missing' } };
-  const contents = Object.fromEntries(contentsOf(app, found));
-  const release = releaseOf(app, contents, database);
-  return { missing, wanted: { known: true, readAt: now, value: { release, databaseIdentity: database } } };
+  const { lacks, ...known } = seed;
+  const hashes = revisions.map(({ release }) => release.hash);
+  const read = wantedOf(app, found, known, hashes);
+  const { missing: faulty, database, isBare } = read;
+  return {
+    missing: [...faulty],
+    wanted: read.wanted.known ? { ...read.wanted, readAt: now } : read.wanted,
+    ...(database && { database }),
+    ...(faulty.length === 0 && !isBare && lacks),
+  };
 }
 
-const contentsOf = (app: AppResource, found: ReadonlyMap<string, Digest>): [string, string][] =>
-  referencesOf(app).flatMap(reference => {
-    const digest = found.get(contentKey(reference));
-    return digest ? [[contentKey(reference), contentHash(reference, digest)]] : [];
-  });
+type SeedHere = Seed & { readonly lacks?: LacksSeed };
+type LacksSeed = { readonly lacksSeed: true };
 
-function lacking({ kind, name, keys }: Reference, digest: Digest | undefined): MissingReference[] {
-  if (!digest) return [{ reason: `${kind}Missing`, message: `${kind} ${name} does not exist` }];
-  return keys
-    .filter(key => !digest.hashes.has(key))
-    .map(key => ({ reason: `${kind}KeyMissing`, message: `${kind} ${name} has no key ${key}` }));
+/** Never another one's: what an earlier resource left is collected, and the hashes would change with it. */
+async function seedOf(app: AppResource, digests: Digests, stores: Stores): Promise<SeedHere> {
+  const name = names.releaseSeed(app.metadata.name);
+  const kept = stores.secrets.get(app.metadata.namespace, name);
+  const copy = stores.secrets.get(app.metadata.namespace, names.releaseSeedCopy(app.metadata.name));
+  if (!kept) return { known: false, why: `Secret ${name} is being made`, lacks: { lacksSeed: true } };
+  if (!isOwned(app, kept)) {
+    const what = isLeaving(app, kept) ? 'of an earlier resource is being removed' : 'is not ours: delete or rename it';
+    return { known: false, why: `Secret ${name} ${what}` };
+  }
+  const value = (await digests.of({ kind: 'Secret', name }, app.metadata.namespace))?.hashes.get(SEED);
+  if (value !== undefined) return { known: true, value, ...(!copy && { lacks: { lacksSeed: true } }) };
+  return { known: false, why: `Secret ${name} has no key ${SEED}: delete it, and another one is made` };
 }
-
-const notAUrl = (name: string, key: string): MissingReference => ({
-  reason: 'InvalidDatabaseURL',
-  message: `key ${key} of Secret ${name} is not a PostgreSQL URL; write postgresql://user:password@host:5432/database`,
-});
 
 function keysOf(app: AppResource, stores: Stores): KeyView[] {
   const secret = (name: string) => stores.secrets.get(app.metadata.namespace, name);
@@ -133,8 +295,14 @@ function keysOf(app: AppResource, stores: Stores): KeyView[] {
       ...(both[0] && { createdAt: both[0].createdAt }),
       ...(both[0]?.rotation && { record: both[0].rotation }),
       keyringPresent: both[0] !== undefined,
+      versions: {
+        keyring: both[0]?.metadata.resourceVersion,
+        client: (both[1] || undefined)?.metadata.resourceVersion,
+      },
       ...(client && { client: client.secret }),
       clientPresent: client === undefined || both[1] !== undefined,
+      ...(client && both[1]?.writer !== undefined && { clientWriter: both[1].writer }),
+      ...(client && both[1]?.putBack && { putBack: both[1].putBack }),
       ...(foreign && { foreign: { name: foreign.metadata.name, isLeaving: isLeaving(app, foreign) } }),
     };
   });
@@ -144,28 +312,132 @@ function keysOf(app: AppResource, stores: Stores): KeyView[] {
 async function withFacts(
   app: AppResource,
   keys: readonly KeyView[],
-  { now, keys: source }: Sources,
+  { now, keys: source, stores, asking }: Sources,
 ): Promise<KeyView[]> {
+  const withUses = (key: KeyView): KeyView => {
+    if (!needsUses(app, key)) return key;
+    const uses = source.knownUses(app, key);
+    if (isReadingDue(app, { ...key, ...(uses && { uses }) }, now)) {
+      // the same question until it is answered, however long that takes
+      found(asking, {
+        topic: `uses of the ${key.name} key`,
+        about: JSON.stringify([key.record, uses?.readAt]),
+        find: signal => source.readUses(app, key, now, signal),
+      });
+    }
+    const used = { ...key, ...(uses && { uses }) };
+    if (!needsCallers(app, used, now)) return used;
+    const callers = found(asking, {
+      topic: `callers with the old ${key.name} key`,
+      about: JSON.stringify([key.record, Math.floor(now / CALLERS_MS)]),
+      find: signal => source.callers(app, used, signal),
+    });
+    return { ...used, ...(callers?.value && { callers: callers.value }) };
+  };
+  const version = (name = '') => stores.secrets.get(app.metadata.namespace, name)?.metadata.resourceVersion;
   return Promise.all(
     keys.map(async key => {
       if (key.foreign || !key.keyringPresent) return key;
       const content = await source.content(app, key);
-      if (!content.known || !content.value || !needsProofs(app, key, now)) return { ...key, content };
-      const proofs = await source.proofs(app, key);
-      return { ...key, content, ...(proofs && { proofs }) };
+      if (!content.known || !content.value) return { ...key, content };
+      const used = withUses(key);
+      if (!needsProofs(app, used, now)) return { ...used, content };
+      const { name, keyring, client, record } = used;
+      const proofs = found(asking, {
+        topic: `proof of the ${name} key`,
+        about: JSON.stringify([version(keyring), version(client), record, source.askedPods(app)]),
+        find: signal => source.proofs(app, key, signal),
+        once: true,
+      });
+      return { ...used, content, ...(proofs?.value && { proofs: proofs.value }) };
     }),
   );
 }
+
+/** What the API server does not answer is unknown, and asked anew: no pass fails for it. */
+function found<T>(asking: Asking, question: Question<T>): Answer<T> | undefined {
+  try {
+    return asking.ask(question);
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+    return undefined;
+  }
+}
+
+/** Ours by their labels, and nobody's by their owners. Looked for only where a person asks for it. */
+function orphansOf(app: AppResource, stores: Stores): Orphan[] {
+  if (app.metadata.annotations[ANNOTATIONS.adopt] !== 'true') return [];
+  const { name, namespace } = app.metadata;
+  const named = Object.entries(stores.children).flatMap(([kind, { store }]) =>
+    [name, names.worker(name), names.candidate(name), names.redirectRoute(name)].map(child => ({
+      kind,
+      kept: store.get(namespace, child),
+    })),
+  );
+  const secrets = keyringsOf(app)
+    .flatMap(({ secret, client }) => [secret, ...(client ? [client.secret] : [])])
+    .concat(names.releaseSeed(name), names.releaseSeedCopy(name))
+    .map(secret => ({ kind: 'Secret', kept: stores.secrets.get(namespace, secret) }));
+  const at = labelled(namespace, name);
+  const indexed = [
+    ...stores.revisions.byIndex('instance', at).map(kept => ({ kind: 'ControllerRevision', kept })),
+    ...stores.jobs.byIndex('instance', at).map(kept => ({ kind: 'Job', kept })),
+    ...stores.configMaps.byIndex('instance', at).map(kept => ({ kind: 'ConfigMap', kept })),
+  ];
+  return [...named, ...secrets, ...indexed].flatMap(({ kind, kept }: { kind: string; kept: Kept | undefined }) =>
+    kept && isOrphan(app, kept) ? [{ kind, name: kept.metadata.name, uid: kept.metadata.uid }] : [],
+  );
+}
+
+const isOrphan = (app: AppResource, { metadata: { labels, ownerReferences, deleting } }: Kept): boolean =>
+  !deleting &&
+  isOurs(app, labels) &&
+  labels[LABELS.instance] === app.metadata.name &&
+  labels[LABELS.managedBy] === MANAGED_BY &&
+  !ownerReferences.some(({ controller }) => controller);
 
 /** It belonged to an earlier resource of this name, and is being collected. */
 const isLeaving = ({ kind, metadata: { name } }: AppResource, { metadata }: Kept): boolean =>
   metadata.ownerReferences.some(owner => owner.kind === kind && owner.name === name);
 
+const liveOf = (app: AppResource, stores: Stores, name: string): KeptDeployment | undefined => {
+  const live = stores.deployments.get(app.metadata.namespace, name);
+  return live && isOwned(app, live) ? live : undefined;
+};
+
 function deploymentOf(app: AppResource, stores: Stores): DeploymentView | undefined {
-  const live = stores.deployments.get(app.metadata.namespace, names.deployment(app.metadata.name));
-  if (!live?.record || live.metadata.deleting || !isOwned(app, live)) return undefined;
-  return { record: live.record, observed: live.observed, wantedReplicas: live.replicas, ...live.status };
+  const live = liveOf(app, stores, names.deployment(app.metadata.name));
+  if (!live?.record || live.record === 'later' || live.metadata.deleting) return undefined;
+  return {
+    ...workload(live),
+    record: live.record,
+    foreign: live.foreign,
+    ...(live.refusals && { refusals: live.refusals }),
+  };
 }
+
+function workloadOf(app: AppResource, stores: Stores, name: string): WorkloadView | undefined {
+  const live = liveOf(app, stores, name);
+  return live && workload(live);
+}
+
+const workload = ({
+  metadata,
+  observed,
+  replicas,
+  status,
+  progressedAt,
+  refused,
+  paused,
+}: KeptDeployment): WorkloadView => ({
+  name: metadata.name,
+  observed,
+  wantedReplicas: replicas,
+  ...status,
+  ...(progressedAt !== undefined && { progressedAt }),
+  ...(refused !== undefined && { refused }),
+  ...(paused && { paused }),
+});
 
 function revisionsOf(app: AppResource, stores: Stores): Revision[] {
   return stores.revisions
@@ -175,62 +447,75 @@ function revisionsOf(app: AppResource, stores: Stores): Revision[] {
     .sort((a, b) => a.number - b.number);
 }
 
-/** An annotation that somebody made unreadable counts as absent: what it said is found out anew. */
+function incidentsOf(app: AppResource, stores: Stores): Pick<Snapshot, 'incidents' | 'standing'> {
+  const all = stores.revisions
+    .byIndex('instance', labelled(app.metadata.namespace, app.metadata.name))
+    .flatMap(kept => (kept.incident && isOwned(app, kept) ? [kept.incident] : []))
+    .sort((a, b) => (a.at < b.at ? -1 : 1));
+  return { incidents: all.filter(({ kind }) => !kind), standing: all.filter(({ kind }) => kind) };
+}
+
 function revisionOf(kept: KeptRevision): Revision | undefined {
   const { metadata, annotations, revision, data, createdAt } = kept;
   const parsed = parseRevision({ metadata: { name: metadata.name, annotations }, revision, data: JSON.parse(data) });
-  if (!parsed) return undefined;
-  const { name, number, release, notes } = parsed;
-  const migration = json<Revision['migration']>(notes.migration);
-  const rehearsal = json<Revision['rehearsal']>(notes.rehearsal);
-  return {
-    name,
-    number,
-    release,
-    verdict: json<Revision['verdict']>(notes.verdict) ?? {
-      verdict: 'pending',
-      reason: 'Progressing',
-      message: '',
-      at: createdAt,
-    },
-    ...(notes.retryToken !== undefined && { retryToken: notes.retryToken }),
-    ...(migration && { migration }),
-    ...(rehearsal && { rehearsal }),
-  };
+  return parsed && remembered(parsed, createdAt);
 }
 
-function json<T>(text: string | undefined): T | undefined {
-  if (text === undefined) return undefined;
-  try {
-    return JSON.parse(text) as T;
-  } catch {
-    return undefined;
-  }
+/**
+ * Other resources of this namespace that serve from the same database. Those of other namespaces are neither asked nor
+ * named: whoever writes a host into a Secret there could hold this one up.
+ */
+export function sharersOf(
+  app: AppResource,
+  { servingFrom, stores }: Pick<Sources, 'servingFrom' | 'stores'>,
+  database: Database,
+): DatabaseSharer[] {
+  const { namespace, uid } = app.metadata;
+  return servingFrom(database.identity)
+    .filter(({ metadata }) => metadata.uid !== uid && metadata.namespace === namespace)
+    .map(({ text, metadata }) => {
+      const read = parseResource(JSON.parse(text));
+      if (!read.ok) return { name: metadata.name, allow: [], isAtRest: false, contracts: [] };
+      const other = read.resource;
+      const revisions = revisionsOf(other, stores);
+      return {
+        name: metadata.name,
+        allow: other.spec.migrations.contract.allow,
+        isAtRest: isAtRest(other, stores, revisions),
+        contracts: contractsIn(revisions, database),
+      };
+    });
 }
+
+function isAtRest(other: AppResource, stores: Stores, revisions: readonly Revision[]): boolean {
+  const record = deploymentOf(other, stores)?.record;
+  const serving = revisions.find(({ release }) => release.hash === record?.release);
+  return record?.phase === 'Settled' && serving?.release.image === other.spec.image;
+}
+
+/** What was taken from this database by order of these, and what they remember of releases that are past. */
+const contractsIn = (revisions: readonly Revision[], { identity }: Database): DatabaseSharer['contracts'] =>
+  revisions.filter(({ migration }) => migration?.database === identity).flatMap(goneBy);
 
 /**
  * An image that cannot be pulled holds up nobody but its own release. Should it start after all, the runner's lock in
  * the database lets one of the two wait.
  */
-const neverStarts = (job: KeptJob, stores: Stores, now: number): boolean =>
-  now - job.createdAt > START_GRACE_MS && !podsOf(job, stores).some(({ started }) => started);
+const neverStarts = ({ job, pods }: KeptMigration, now: number): boolean =>
+  now - job.createdAt > START_GRACE_MS &&
+  !job.begun &&
+  !pods.some(({ started, metadata }) => started && ownedBy(metadata.ownerReferences, job));
 
-const podsOf = (job: KeptJob, stores: Stores) =>
-  stores.pods
-    .byIndex('instance', labelled(job.metadata.namespace, job.metadata.labels[LABELS.instance] ?? ''))
-    .filter(pod => ownedBy(pod.metadata.ownerReferences, job));
-
-/** A migration Job of another resource that has the same database in hand. */
-function busyWith(app: AppResource, { stores, now }: Sources, database: string): string | undefined {
+/**
+ * A migration Job of another resource of this namespace that has the same database in hand. What other namespaces do
+ * is not asked: whose name a Secret there has, nobody can tell, so anybody could keep this one waiting. Two that really
+ * share a database take turns by the runner's lock in it.
+ */
+function busyWith(app: AppResource, { migrationsOf, now }: Sources, database: Database): string | undefined {
   const { namespace, name } = app.metadata;
-  const other = stores.jobs
-    .list()
-    .filter(job => job.database === database && job.end === undefined && !neverStarts(job, stores, now))
-    .find(
-      job =>
-        job.metadata.namespace !== namespace ||
-        job.metadata.labels[LABELS.instance] !== name ||
-        !isOurs(app, job.metadata.labels),
-    );
-  return other && `${other.metadata.namespace}/${other.metadata.name}`;
+  const isOther = ({ metadata }: KeptJob): boolean =>
+    metadata.namespace === namespace && (metadata.labels[LABELS.instance] !== name || !isOurs(app, metadata.labels));
+  return migrationsOf(database.identity)
+    .filter(({ job }) => isOther(job) && job.end === undefined)
+    .find(migration => !neverStarts(migration, now))?.job.metadata.name;
 }

@@ -3,18 +3,24 @@
 import { randomBytes as bogusBytes } from 'node:crypto';
 import type { AppResource } from '../api/resource.ts';
 import { formatRotation, type KeyName, type RotationRecord } from '../api/rotation.ts';
+import { addReadings, type Remembered, type UseMemory, type UseReading, usesOfPod } from '../evidence/key-uses.ts';
 import { keysOfPod } from '../evidence/keys.ts';
 import type { Answer, Ask } from '../evidence/smoke.ts';
+import { whyNoAnswer } from '../evidence/smoke.ts';
 import { get } from '../kube/apply.ts';
 import { ApiError, isNotFound } from '../kube/errors.ts';
 import { type KubeObject, pathOf, pods, type Resource, secrets } from '../kube/resource.ts';
 import type { Store } from '../kube/store.ts';
 import type { Transport } from '../kube/transport.ts';
-import type { Action } from '../lifecycle/decision.ts';
-import type { KeyAnswer, KeyProof, KeyringContent, KeyView, Reading } from '../lifecycle/snapshot.ts';
+import type { Action, DecidedOn } from '../lifecycle/decision.ts';
+import { writtenDigest } from '../lifecycle/keys/key-requests.ts';
+import type { KeyAnswer, KeyProof, KeyringContent, KeyUses, KeyView, Reading } from '../lifecycle/snapshot.ts';
 import { componentName } from '../objects/app.ts';
 import {
   changedKeyring,
+  clientDigests,
+  digestOfKey,
+  digestsOf,
   type KeyringFiles,
   keyIdOf,
   keyringData,
@@ -24,7 +30,8 @@ import {
   parseKeyring,
   parseRevoked,
 } from '../objects/keyring.ts';
-import { ANNOTATIONS, COMPONENTS, FIELD_MANAGER, LABELS, names } from '../objects/names.ts';
+import { ANNOTATIONS, FIELD_MANAGER, isServing, LABELS, names } from '../objects/names.ts';
+import { type CallingPod, callersOf } from './key-callers.ts';
 import type { OwnWrites } from './own-writes.ts';
 import type { KeptPod, KeptSecret } from './views.ts';
 import { keyOfApp, labelled } from './world.ts';
@@ -50,6 +57,8 @@ interface Read {
 }
 
 const PROOF_TIMEOUT_MS = 2_000;
+/** Pods whose counters are read at a time, of one resource. */
+const USES_AT_ONCE = 16;
 
 export class Keys {
   readonly #options: KeysOptions;
@@ -61,10 +70,18 @@ export class Keys {
     this.#options = options;
   }
 
-  /** Reads only what changed since. Never throws for what the API server answers. */
+  /** Of the old keys that drain now: what the pods' counters said until now. */
+  readonly #uses = new Map<string, UseMemory>();
+
+  /**
+   * From what the watch shows of the two Secrets, where nobody else wrote in them and no rotation is under way; otherwise
+   * reads what changed since. Never throws for what the API server answers.
+   */
   async content(app: AppResource, place: Place): Promise<Content> {
     const ring = this.#kept(app, place.keyring);
     const given = this.#kept(app, place.client);
+    const shown = ring && contentShown(ring, given, keyringOf(app, place.keyring)?.client?.key);
+    if (shown) return { known: true, readAt: Date.now(), value: shown };
     const known = ring && this.#known.get(ring);
     if (known && known.given === given) return known.content;
     try {
@@ -86,42 +103,102 @@ export class Keys {
     return name === undefined ? undefined : this.#options.stores.secrets.get(metadata.namespace, name);
   }
 
+  /** The uids of the pods that `proofs` asks. */
+  askedPods(app: AppResource): readonly string[] {
+    return this.#serving(app).map(({ view }) => view.uid);
+  }
+
   /** Asks every serving pod. Undefined when it is not known what to ask. */
-  async proofs(app: AppResource, place: KeyView): Promise<readonly KeyProof[] | undefined> {
+  async proofs(app: AppResource, place: KeyView, signal: AbortSignal): Promise<readonly KeyProof[] | undefined> {
     const { record } = place;
     const read = await this.#read(app, place);
     const fresh = read?.files?.keyring.keys[record?.to ?? ''];
     if (!read?.files || !record || fresh === undefined) return undefined;
     const { keyring, revoked } = read.files;
     const from = record.from ?? '';
-    const old = keyring.keys[from] ?? (record.state === 'Revoking' ? revoked[from] : undefined);
+    // while callers' uses of the old key are counted it is not shown by us
+    const shown = record.state === 'Draining' ? undefined : keyring.keys[from];
+    const old = shown ?? (record.state === 'Revoking' ? revoked[from] : undefined);
     const serving = this.#serving(app);
     if (place.name === 'signing')
-      return this.#kidsOf(app, serving, record, old !== undefined || record.state === 'Revoking');
-    return Promise.all(serving.map(({ view }) => this.#proof(app, view, place.name, { fresh, old })));
+      return this.#kidsOf(app, serving, record, {
+        asksForOld: old !== undefined || record.state === 'Revoking',
+        signal,
+      });
+    return Promise.all(serving.map(({ view }) => this.#proof(app, view, place.name, { fresh, old, signal })));
+  }
+
+  /** What was read last; undefined before the first reading by this process. */
+  knownUses(app: AppResource, key: KeyView): KeyUses | undefined {
+    return this.#uses.get(usesAt(app, key))?.uses;
+  }
+
+  /** The old key has left. */
+  #forgetUses({ kind, metadata: { namespace, name } }: AppResource, key: KeyName | undefined): void {
+    const ofKey = `${kind}/${namespace}/${name}/${key}/`;
+    for (const known of this.#uses.keys()) if (known.startsWith(ofKey)) this.#uses.delete(known);
+  }
+
+  /** Reads every serving pod's counter of the old key. Epoch milliseconds. */
+  async readUses(app: AppResource, key: KeyView, now: number, signal: AbortSignal): Promise<KeyUses> {
+    const { namespace, name } = app.metadata;
+    const token = await get(this.#options.transport, secrets, { namespace, name: names.scrapeToken(name) });
+    const text = Buffer.from(token?.data?.['token'] ?? '', 'base64').toString();
+    const waiting = [...this.#serving(app)];
+    const readings: UseReading[] = [];
+    const lane = async (): Promise<void> => {
+      for (let pod = waiting.shift(); pod; pod = waiting.shift()) {
+        const { name: podName, uid, createdAt } = pod.view;
+        const said = await this.#metrics(app, podName, text, signal);
+        const count = 'why' in said ? undefined : usesOfPod(said.text, key.name, key.record?.from ?? '');
+        readings.push({ uid, createdAt, count });
+      }
+    };
+    await Promise.all(Array.from({ length: USES_AT_ONCE }, lane));
+    const at = usesAt(app, key);
+    const since = Date.parse(key.record?.since ?? '');
+    const memory = addReadings(this.#uses.get(at), readings, { since, now, remembered: rememberedUses(app, key) });
+    this.#uses.set(at, memory);
+    return memory.uses;
+  }
+
+  /** Pods of the namespace that took the old key when they started. At most 500 are looked at; none, if none can be. */
+  async callers(app: AppResource, { client, record }: KeyView, signal: AbortSignal): Promise<readonly string[]> {
+    const asked = this.#options.transport.request<{ items: CallingPod[] }>({
+      method: 'GET',
+      path: pathOf(pods, { namespace: app.metadata.namespace }),
+      query: { limit: '500' },
+      signal,
+    });
+    // who it is, is help for people: no pass fails for it
+    const { items } = await asked.catch(() => ({ items: [] }));
+    return callersOf(items, client ?? '', Date.parse(record?.since ?? ''));
   }
 
   #serving({ kind, metadata: { namespace, name } }: AppResource): readonly KeptPod[] {
     return this.#options.stores.pods
       .byIndex('instance', labelled(namespace, name))
-      .filter(pod => pod.component === COMPONENTS.server && pod.metadata.labels[LABELS.name] === componentName(kind));
+      .filter(pod => isServing(pod.component) && pod.metadata.labels[LABELS.name] === componentName(kind));
   }
 
   /** One patch of keyring and record; nothing when the Secret is no longer what was decided on. */
-  async rotate(app: AppResource, { keyring, change, record }: ActionOf<'rotateKey'>): Promise<void> {
-    const read = await this.#asDecidedOn(app, keyring);
+  async rotate(app: AppResource, { keyring, change, record, decidedOn }: ActionOf<'rotateKey'>): Promise<void> {
+    const read = await this.#asDecidedOn(app, keyring, decidedOn);
     if (!read) return;
     const { current, from = current, to = current } = record;
     if (change !== 'add' && change !== 'restore' && read.files.keyring.keys[to] === undefined) return;
     const mint = () => newKey(to, this.#options.randomBytes(32));
-    const files = change && changedKeyring(change, read.files, { from, to, current }, read.held, mint);
+    const held = isWritten(app, this.#kept(app, keyring), keyring, read.held) ? read.held : undefined;
+    const files = change && changedKeyring(change, read.files, { from, to, current }, held, mint);
+    const digests = digestsOf((files ?? read.files).keyring);
     await this.#patch(app, secrets, keyring, {
       metadata: {
         resourceVersion: read.resourceVersion,
-        annotations: { [ANNOTATIONS.rotation]: formatRotation(record) },
+        annotations: { [ANNOTATIONS.rotation]: formatRotation({ ...record, digests }) },
       },
       ...(files && { data: keyringData(files) }),
     });
+    if (change === 'finish') this.#forgetUses(app, placeOf(app, keyring)?.name);
     // nobody looks at the pods at rest: they are told here, and if that fails their kubelets come around by themselves
     if (files && change === 'restore' && record.state === 'Idle') {
       const behind = this.#serving(app).map(({ view }) => view.name);
@@ -131,24 +208,34 @@ export class Keys {
 
   /** The key comes from the keyring: what clients get is what pods were seen to accept. */
   async handOver(app: AppResource, action: ActionOf<'handOverKey'>): Promise<void> {
-    const { keyring, client, keyId, previousUntil } = action;
-    const read = await this.#asDecidedOn(app, keyring);
+    const { keyring, client, keyId, previousUntil, putBack, decidedOn } = action;
+    const read = await this.#asDecidedOn(app, keyring, decidedOn);
     const key = read?.files.keyring.keys[keyId];
     const field = keyringOf(app, keyring)?.client?.key;
     if (key === undefined || field === undefined) return;
     const encode = (text: string) => Buffer.from(text).toString('base64');
     await this.#patch(app, secrets, client, {
-      metadata: { resourceVersion: read?.clientVersion },
+      metadata: {
+        resourceVersion: read?.clientVersion,
+        annotations: {
+          [ANNOTATIONS.digests]: clientDigests({ [field]: key }),
+          ...(putBack && { [ANNOTATIONS.putBack]: JSON.stringify(putBack) }),
+        },
+      },
       data: { [field]: encode(key), [PREVIOUS_UNTIL]: encode(previousUntil) },
     });
   }
 
-  /** Undefined when the keyring has changed since the pass looked: the next one decides on what is there then. */
-  async #asDecidedOn(app: AppResource, keyring: string): Promise<(Read & { files: KeyringFiles }) | undefined> {
+  /** Undefined when one of the Secrets has changed since the pass looked: the next one decides on what is there then. */
+  async #asDecidedOn(
+    app: AppResource,
+    keyring: string,
+    decidedOn: DecidedOn | undefined,
+  ): Promise<(Read & { files: KeyringFiles }) | undefined> {
     const place = placeOf(app, keyring);
     const read = place && (await this.#read(app, place));
-    if (!read?.files || this.#kept(app, keyring)?.metadata.resourceVersion !== read.resourceVersion) return undefined;
-    return { ...read, files: read.files };
+    if (!read?.files || decidedOn?.keyring !== read.resourceVersion) return undefined;
+    return decidedOn.client === read.clientVersion ? { ...read, files: read.files } : undefined;
   }
 
   async sync(app: AppResource, { pods: behind, keys }: ActionOf<'syncPods'>): Promise<void> {
@@ -195,7 +282,7 @@ export class Keys {
     app: AppResource,
     { name, uid }: { name: string; uid: string },
     kind: KeyName,
-    { fresh, old }: { fresh: string; old: string | undefined },
+    { fresh, old, signal }: { fresh: string; old: string | undefined; signal: AbortSignal },
   ): Promise<KeyProof> {
     const faults = new Set<string>();
     const put = async (key: string | undefined): Promise<KeyAnswer> => {
@@ -205,12 +292,13 @@ export class Keys {
           path: '/metrics',
           headers,
           timeoutMs: PROOF_TIMEOUT_MS,
+          signal,
         });
         if (status === 200) return 'accepted';
         if (status === 401 || status === 403) return 'refused';
         faults.add(`/metrics answered ${status}`);
       } catch (error) {
-        faults.add(error instanceof Error ? error.message : String(error));
+        faults.add(whyNoAnswer(error));
       }
       return 'unclear';
     };
@@ -229,14 +317,14 @@ export class Keys {
     app: AppResource,
     serving: readonly KeptPod[],
     { from = '', to = '' }: RotationRecord,
-    asksForOld: boolean,
+    { asksForOld, signal }: { asksForOld: boolean; signal: AbortSignal },
   ): Promise<readonly KeyProof[]> {
     const { namespace, name } = app.metadata;
     const token = await get(this.#options.transport, secrets, { namespace, name: names.scrapeToken(name) });
     const text = Buffer.from(token?.data?.['token'] ?? '', 'base64').toString();
     return Promise.all(
       serving.map(async ({ view: { name: pod, uid } }): Promise<KeyProof> => {
-        const said = await this.#said(app, pod, text);
+        const said = await this.#said(app, pod, text, signal);
         if ('why' in said) return { uid, fresh: 'unclear', bogus: 'refused', none: 'refused', why: said.why };
         const has = (id: string): KeyAnswer => (said.ids.includes(id) ? 'accepted' : 'refused');
         return {
@@ -251,17 +339,29 @@ export class Keys {
     );
   }
 
-  async #said(app: AppResource, pod: string, token: string): Promise<ReturnType<typeof keysOfPod>> {
+  async #said(
+    app: AppResource,
+    pod: string,
+    token: string,
+    signal: AbortSignal,
+  ): Promise<ReturnType<typeof keysOfPod>> {
+    const said = await this.#metrics(app, pod, token, signal);
+    return 'why' in said ? said : keysOfPod(said.text, 'signing');
+  }
+
+  async #metrics(
+    app: AppResource,
+    pod: string,
+    token: string,
+    signal: AbortSignal,
+  ): Promise<{ text: string } | { why: string }> {
     try {
       const headers = headersWith('scrape', token);
-      const { status, text } = await this.#options.ask(app, pod, {
-        path: '/metrics',
-        headers,
-        timeoutMs: PROOF_TIMEOUT_MS,
-      });
-      return status === 200 ? keysOfPod(text, 'signing') : { why: `/metrics answered ${status}` };
+      const request = { path: '/metrics', headers, timeoutMs: PROOF_TIMEOUT_MS, signal };
+      const { status, text } = await this.#options.ask(app, pod, request);
+      return status === 200 ? { text } : { why: `/metrics answered ${status}` };
     } catch (error) {
-      return { why: error instanceof Error ? error.message : String(error) };
+      return { why: whyNoAnswer(error) };
     }
   }
 }
@@ -271,12 +371,59 @@ function placeOf(app: AppResource, keyring: string): Place | undefined {
   return place && { name: place.name, keyring, ...(place.client && { client: place.client.secret }) };
 }
 
-function contentOf({ keyring: { current, keys } }: KeyringFiles, held: string | undefined): KeyringContent {
+function contentOf({ keyring }: KeyringFiles, held: string | undefined): KeyringContent {
+  const { current, keys } = keyring;
   const ids = Object.keys(keys);
-  const gone = held === undefined ? undefined : keyIdOf(held);
-  // another text under an id that is there is neither of them
-  const clientId = ids.find(id => keys[id] === held) ?? (ids.includes(gone ?? '') ? undefined : gone);
-  return { current, ids, ...(clientId !== undefined && { clientId }) };
+  const clientId = ids.find(id => keys[id] === held);
+  return {
+    current,
+    ids,
+    digests: digestsOf(keyring),
+    ...(clientId !== undefined && { clientId }),
+    ...(held !== undefined && { clientDigest: digestOfKey(held) }),
+  };
+}
+
+/** The same, by the digests that stand beside keys that nobody but us has written. */
+function contentShown(
+  { isAsRecorded, rotation }: KeptSecret,
+  given: KeptSecret | undefined,
+  field: string | undefined,
+): KeyringContent | undefined {
+  const { state, current, digests = {} } = rotation ?? {};
+  if (!isAsRecorded || state !== 'Idle' || current === undefined || !Object.hasOwn(digests, current)) return undefined;
+  const clientDigest = given?.held?.[field ?? ''];
+  if (given && clientDigest === undefined) return undefined;
+  const ids = Object.keys(digests);
+  const clientId = ids.find(id => digests[id] === clientDigest);
+  return {
+    current,
+    ids,
+    digests,
+    ...(clientId !== undefined && { clientId }),
+    ...(clientDigest !== undefined && { clientDigest }),
+  };
+}
+
+/** Whether what clients hold is a key that was written there, and not one that somebody else made or brought back. */
+function isWritten(app: AppResource, ring: KeptSecret | undefined, keyring: string, held: string | undefined): boolean {
+  const place = keyringOf(app, keyring);
+  const id = held === undefined ? undefined : keyIdOf(held);
+  if (!place || held === undefined || id === undefined) return false;
+  return writtenDigest(app, place.name, ring?.rotation, id) === digestOfKey(held);
+}
+
+const usesAt = ({ kind, metadata: { namespace, name } }: AppResource, key: KeyView): string =>
+  `${kind}/${namespace}/${name}/${key.name}/${key.record?.from} since ${key.record?.since}`;
+
+/** From the status: what an earlier process has counted. */
+function rememberedUses(app: AppResource, { name, record }: KeyView): Remembered | undefined {
+  const { state, nextKeyId, currentKeyId, previousUses, previousUsedAt, previousCounters } =
+    app.status?.keys?.find(key => key.name === name) ?? {};
+  const isThis = state === 'Draining' && (nextKeyId ?? currentKeyId) === record?.to;
+  if (!isThis || previousUses === undefined || previousUsedAt === undefined || previousCounters === undefined)
+    return undefined;
+  return { total: previousUses, sum: previousCounters, usedAt: Date.parse(previousUsedAt) };
 }
 
 const headersWith = (kind: KeyName, key: string): Record<string, string> =>

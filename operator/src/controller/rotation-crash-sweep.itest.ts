@@ -66,7 +66,11 @@ async function story(namespace: string, death?: Death): Promise<Run> {
     await reaches(shop, 'Draining');
     operators.aheadMs = OVERLAP_MS + 1_000;
     await shop.annotate({ 'example.com/nudge': 'time has passed' });
-    await reaches(shop, 'Idle');
+    // whoever counts the uses of the old key anew looks at it for half of the overlap
+    const passing = setInterval(() => {
+      operators.aheadMs += OVERLAP_MS / 4;
+    }, 1_000);
+    await reaches(shop, 'Idle').finally(() => clearInterval(passing));
     await operators.quiet();
     const { writes } = operators;
     await callers.leave();
@@ -222,10 +226,9 @@ test(
       return JSON.stringify(result) !== JSON.stringify(good);
     });
     expect(wrong).toEqual([]);
-    // the last status may be written in one piece or in two
-    expect(outcomes.filter(outcome => (outcome as { struck?: boolean }).struck).length).toBeGreaterThan(
-      deaths.length - 6,
-    );
+    // how often the status is written differs from run to run: with each count of uses, in one piece or in two
+    const struck = outcomes.filter(outcome => (outcome as { struck?: boolean }).struck).length;
+    expect(struck).toBeGreaterThan(0.75 * deaths.length);
   },
   SWEEP_MS,
 );

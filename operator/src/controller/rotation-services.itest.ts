@@ -9,7 +9,7 @@ import { createEvidence } from './judging.ts';
 import { type LittleCluster, startLittleCluster } from './testing/little-cluster.ts';
 import { Scene } from './testing/scene.ts';
 import { ServicePods } from './testing/service-pods.ts';
-import { until } from './testing/shop.ts';
+import { pause, until } from './testing/shop.ts';
 
 const BUILD_MS = 15 * 60_000; // the first time the programs are built
 const TEST_MS = 180_000;
@@ -76,8 +76,17 @@ describe.each(CASES)('$service', ({ service, kind, network, name, field, overlap
       await open(kind);
       await scene.shop.annotate({ 'devshelf.dev/rotate': 'a' });
       await reaches(name, 'Draining', 'a');
-      scene.aheadMs = overlap * 1000 + 1_000;
-      await scene.nudge();
+      // the pods count uses of the old key: nobody has any when half of the overlap has passed once more
+      const read = async () => {
+        const key = (await scene.shop.app())?.status?.keys?.find(known => known.name === name);
+        return key?.previousUses === 0 || key?.state !== 'Draining';
+      };
+      await until(read, 'the uses of the old key are not counted', 30_000);
+      for (const part of [1, 0.5]) {
+        scene.aheadMs += part * overlap * 1000 + 1_000;
+        await scene.nudge();
+        await pause(1_000);
+      }
       await reaches(name, 'Idle', 'a');
       expect(Object.keys((await keyring(name))?.keys ?? {})).toEqual(['2']);
 

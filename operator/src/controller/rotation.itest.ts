@@ -1,21 +1,29 @@
 // A key is replaced on a real API server, with pods that really refuse a wrong one: callers who read their Secret again
 // are never refused, whoever is killed and whoever meddles.
 import { execFile } from 'node:child_process';
+import { networkInterfaces } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { pino } from 'pino';
 import { binaryPath } from '../../../test-e2e/cluster/binaries.ts';
+import { isWatch, startFaultProxy } from '../../../test-e2e/integration/faults.ts';
+import { type Get, secretsIn, toldSecrets } from '../../../test-e2e/integration/told-secrets.ts';
 import type { AppKind } from '../api/resource.ts';
 import { get } from '../kube/apply.ts';
-import { type KubeObject, pathOf, secrets } from '../kube/resource.ts';
-import { parseKeyring } from '../objects/keyring.ts';
+import { ENDLESS_TERM } from '../kube/lease.ts';
+import { pathOf, secrets } from '../kube/resource.ts';
+import { createTransport } from '../kube/transport.ts';
+import { newKey, parseKeyring } from '../objects/keyring.ts';
+import { ANNOTATIONS } from '../objects/names.ts';
 import { createEvidence } from './judging.ts';
 import { clientKey, KeyCallers } from './testing/key-callers.ts';
 import { KeyedPods } from './testing/keyed-pods.ts';
 import { type LittleCluster, startLittleCluster } from './testing/little-cluster.ts';
+import { verdict } from './testing/little-kubelet.ts';
+import { prepareOperator } from './testing/little-operator.ts';
 import { Scene } from './testing/scene.ts';
-import { pause, until } from './testing/shop.ts';
+import { image, pause, until } from './testing/shop.ts';
 
 const BUILD_MS = 15 * 60_000; // the first time the programs are built
 const TEST_MS = 90_000;
@@ -34,13 +42,13 @@ beforeAll(async () => {
 
 beforeEach(() => openScene());
 
-async function openScene(kind?: AppKind): Promise<void> {
+async function openScene(kind?: AppKind, access: 'direct' | 'proxy' = 'direct'): Promise<void> {
   await scene?.stop();
   count += 1;
   scene = new Scene(cluster, `keys-${count}`, kind);
   await scene.shop.open();
   const transport = await cluster.connect();
-  scene.evidence = (world, wake) => createEvidence({ world, wake, transport, access: 'direct', log });
+  scene.evidence = (world, wake) => createEvidence({ world, wake, transport, access, log });
   await scene.start();
   callers = new KeyCallers(cluster, pods, scene.shop.namespace);
 }
@@ -58,9 +66,10 @@ afterAll(async () => {
 const keyring = async (name = 'shop-api-keyring') =>
   parseKeyring((await get(cluster.transport, secrets, { namespace: scene.shop.namespace, name }))?.data);
 
-const patchSecret = (name: string, stringData: object) =>
+const patchSecret = (name: string, stringData: object, fieldManager = 'somebody') =>
   cluster.transport.request({
     method: 'PATCH',
+    query: { fieldManager },
     path: pathOf(secrets, { namespace: scene.shop.namespace, name }),
     contentType: 'application/merge-patch+json',
     body: { stringData },
@@ -81,6 +90,23 @@ const reaches = (state: string, request: string, name = 'api', timeoutMs = 30_00
     timeoutMs,
   );
 
+/** The overlap of a minute ends, and half a minute more in which nobody uses the old key. */
+async function outlives(name = 'api'): Promise<void> {
+  for (const aheadMs of [3_000, 61_000, 31_000, 31_000]) {
+    scene.aheadMs += aheadMs;
+    const readAt = Date.now() + scene.aheadMs;
+    await scene.nudge();
+    await until(
+      async () => {
+        const key = await keyStatus(name);
+        return key?.state !== 'Draining' || Date.parse(key.previousUsedAt ?? '') <= readAt;
+      },
+      async () => `its uses are not counted: ${JSON.stringify(await keyStatus(name))}`,
+    );
+    await pause(400);
+  }
+}
+
 const OVERLAP = { apiKey: { rotation: { overlapSeconds: 60 } } };
 
 test(
@@ -96,8 +122,7 @@ test(
     const [uid = ''] = cluster.kubelet.endpoints(scene.shop.namespace);
     expect(await pods.call(uid, first)).toBe(200);
 
-    scene.aheadMs = 61_000;
-    await scene.nudge();
+    await outlives();
     const done = await reaches('Idle', 'a');
     await scene.quiet();
     await callers.leave();
@@ -121,25 +146,136 @@ test(
     await scene.nudge();
     await pause(1_500);
     expect(scene.writes.slice(before)).toEqual([]);
-    await noKeyIsSaid([first, second]);
   },
   TEST_MS,
 );
 
-/** Nothing but Secrets holds a key. */
-async function noKeyIsSaid(keys: readonly string[]): Promise<void> {
-  const kinds = ['pods', 'services', 'apps/v1/deployments', 'apps/v1/controllerrevisions', 'batch/v1/jobs'];
-  const all = [...kinds, 'apps.devshelf.dev/v1alpha1/dashboarddeployments'];
-  const objects: KubeObject[] = (await Promise.all(all.map(kind => scene.shop.list(kind)))).flat();
-  const metadata = (await scene.shop.list('secrets')).map(secret => secret.metadata);
-  const texts = [objects, metadata, scene.operator.said, await scene.operator.metrics()].map(part =>
-    JSON.stringify(part),
-  );
-  for (const key of keys) {
-    const body = key.split('_').slice(2).join('_');
-    expect(texts.filter(text => text.includes(body.slice(0, 16)))).toEqual([]);
-  }
-}
+test(
+  'a leaked key leaves although a pod crashes: it serves nobody, and is not waited for',
+  async () => {
+    const { shop } = scene;
+    await scene.settled('1');
+    const leaked = (await clientKey(cluster, shop.namespace)) ?? '';
+    const [uid = '', other = ''] = cluster.kubelet.endpoints(shop.namespace);
+    const { metadata } = (await shop.list('pods')).find(pod => pod.metadata.uid === uid) ?? { metadata: { name: '' } };
+    const waiting = { reason: 'CrashLoopBackOff', message: 'back-off 5m0s restarting failed container' };
+    await cluster.transport.request({
+      method: 'PATCH',
+      path: `/api/v1/namespaces/${shop.namespace}/pods/${metadata.name}/status`,
+      contentType: 'application/strategic-merge-patch+json',
+      body: {
+        status: {
+          conditions: ['Ready', 'ContainersReady'].map(type => ({ type, status: 'False' })),
+          containerStatuses: [{ name: 'app', ready: false, started: false, state: { running: null, waiting } }],
+        },
+      },
+    });
+    await pods.stop(uid);
+    await until(async () => !cluster.kubelet.endpoints(shop.namespace).includes(uid), 'it is still in the endpoints');
+    await ask('leak', 'immediate');
+    await reaches('Idle', 'leak');
+    expect(await pods.call(other, leaked)).toBe(401);
+    expect(Object.keys((await keyring())?.keys ?? {})).toEqual(['2']);
+  },
+  TEST_MS,
+);
+
+test(
+  'asked for while a release is rejected, and under way while the operator is one of before and this one again: it ends',
+  async () => {
+    const { shop } = scene;
+    await scene.settled('1', OVERLAP);
+    cluster.kubelet.behave(shop.namespace, image('2'), { migration: verdict('failed') });
+    await shop.release('2');
+    await shop.settles('1', 'ReleaseRejected');
+    const first = (await clientKey(cluster, shop.namespace)) ?? '';
+    await ask('a');
+    await reaches('Draining', 'a');
+    await scene.stop();
+    // as an operator before this one writes it: what it does not know is gone
+    const target = { namespace: shop.namespace, name: 'shop-api-keyring' };
+    const { metadata } = (await get(cluster.transport, secrets, target)) ?? {};
+    const { begunAt, digests, revoked, ...known } = JSON.parse(metadata?.annotations?.[ANNOTATIONS.rotation] ?? '{}');
+    expect([begunAt, digests]).toEqual([expect.any(String), expect.any(Object)]);
+    await cluster.transport.request({
+      method: 'PATCH',
+      path: pathOf(secrets, target),
+      contentType: 'application/merge-patch+json',
+      body: { metadata: { annotations: { [ANNOTATIONS.rotation]: JSON.stringify(known) } } },
+    });
+    await scene.start();
+    await outlives();
+    await reaches('Idle', 'a');
+    const second = (await clientKey(cluster, shop.namespace)) ?? '';
+    for (const endpoint of cluster.kubelet.endpoints(shop.namespace))
+      expect([await pods.call(endpoint, first), await pods.call(endpoint, second)]).toEqual([401, 200]);
+    expect((await keyring())?.keys).toEqual({ '2': second });
+    await shop.says('ReleaseRejected');
+    expect((await keyStatus())?.revoked).toMatchObject([{ id: '1' }]);
+  },
+  TEST_MS,
+);
+
+const asAdministrator: Get = path => cluster.transport.request({ method: 'GET', path });
+
+test(
+  'nothing that a Secret holds is told: in no object, no event, no metric and no line of the log, whatever containers say',
+  async () => {
+    const { shop } = scene;
+    const lines: string[] = [];
+    const everything = pino({ level: 'trace', base: null }, { write: (line: string) => void lines.push(line) });
+    await scene.stop();
+    const transport = await cluster.connect();
+    scene.evidence = (world, wake) => createEvidence({ world, wake, transport, access: 'direct', log: everything });
+    await scene.start(undefined, { log: everything });
+    await patchSecret('db', { DATABASE_URL: 'postgresql://shop:pass%2Fword-of-nobody-else@db.example:5432/shop' });
+    await shop.addSecret('other', { token: 'a-token-of-another-team-0123456789' });
+    await scene.settled('1', OVERLAP);
+    const said: string[] = [];
+    const notes = () => {
+      said.push(JSON.stringify(scene.operator.said));
+      return secretsIn(asAdministrator, shop.namespace);
+    };
+    const before = await notes();
+    expect([...before.keys()].sort()).toEqual(
+      [
+        ...['db/DATABASE_URL password', 'other/token', 'shop-api-key/key', 'shop-api-keyring/keyring.json key 1'],
+        ...['shop-release-seed-copy/seed', 'shop-release-seed/seed'],
+        ...['shop-scrape-keyring/keyring.json key 1', 'shop-scrape-token/token'],
+      ].sort(),
+    );
+    // an image has seen them all, and says so when it ends
+    const words = [...before.values()].join(' ');
+    const full = (await keyring())?.keys['1'] ?? '';
+    const ends = [verdict('failed', [full, words.slice(0, 60)], words), { exitCode: 137, message: `${full} ${words}` }];
+    for (const [index, migration] of ends.entries()) {
+      const version = String(index + 2);
+      cluster.kubelet.behave(shop.namespace, image(version), { migration });
+      await shop.release(version);
+      await shop.settles('1', 'ReleaseRejected');
+    }
+    await shop.release('1');
+    await shop.settles('1');
+    await ask('a');
+    await reaches('Draining', 'a');
+    await ask('b', 'immediate');
+    await reaches('Idle', 'b');
+    const secrets = new Map([...before, ...[...(await notes())].map(([at, value]) => [`${at} later`, value] as const)]);
+    const texts = async () => ({ log: lines.join(''), events: said.join(''), metrics: await scene.operator.metrics() });
+    expect(lines.length).toBeGreaterThan(10);
+    expect(await toldSecrets(asAdministrator, shop.namespace, secrets, await texts())).toEqual([]);
+    // what finds nothing must be able to find something
+    const maps = `/api/v1/namespaces/${shop.namespace}/configmaps`;
+    const data = { url: encodeURIComponent('pass/word-of-nobody-else') };
+    await cluster.api.request('POST', maps, { metadata: { name: 'told' }, data });
+    expect(await toldSecrets(asAdministrator, shop.namespace, before, { log: full })).toEqual([
+      'db/DATABASE_URL password, in configmaps/told',
+      'shop-api-key/key, in log',
+      'shop-api-keyring/keyring.json key 1, in log',
+    ]);
+  },
+  TEST_MS,
+);
 
 test(
   'immediate: the old key is refused as soon as every pod accepts the new one',
@@ -154,6 +290,34 @@ test(
     await ask('leak again', 'immediate');
     await reaches('Idle', 'leak again');
     expect(Object.keys((await keyring())?.keys ?? {})).toEqual(['3']);
+  },
+  TEST_MS,
+);
+
+/** Another address of this machine than loopback. */
+const outside = Object.values(networkInterfaces())
+  .flat()
+  .find(address => address && !address.internal && address.family === 'IPv4')?.address;
+
+(outside === undefined ? test.skip : test)(
+  'through the API server’s proxy the pods are asked the same',
+  async () => {
+    pods.outside = outside;
+    try {
+      await openScene('DashboardDeployment', 'proxy');
+      await scene.settled('1', { ...OVERLAP, replicas: 1 });
+      const first = (await clientKey(cluster, scene.shop.namespace)) ?? '';
+      await ask('a');
+      await reaches('Draining', 'a');
+      const [uid = ''] = cluster.kubelet.endpoints(scene.shop.namespace);
+      expect(await pods.call(uid, first)).toBe(200);
+      await outlives();
+      await reaches('Idle', 'a');
+      expect(await pods.call(uid, first)).toBe(401);
+      expect(await pods.call(uid, (await clientKey(cluster, scene.shop.namespace)) ?? '')).toBe(200);
+    } finally {
+      pods.outside = undefined;
+    }
   },
   TEST_MS,
 );
@@ -215,10 +379,144 @@ test(
     await patchSecret('shop-api-keyring', { 'keyring.json': '{"current":"9","keys":{"9":"intruder"}}' });
     await until(async () => (await keyring())?.keys['2'] === second, 'key 2 did not come back');
     await reaches('Draining', 'a');
-    scene.aheadMs = 200_000;
-    await scene.nudge();
+    await outlives();
     await reaches('Idle', 'a');
     expect((await keyring())?.keys).toEqual({ '2': second });
+  },
+  TEST_MS,
+);
+
+/** Callers of the old kind: `seconds` of the operator's clock between two requests of each. */
+async function callersWithOldKey(first: string, times: number, seconds: number): Promise<void> {
+  for (let turn = 0; turn < times; turn += 1) {
+    for (const uid of cluster.kubelet.endpoints(scene.shop.namespace)) expect(await pods.call(uid, first)).toBe(200);
+    scene.aheadMs += seconds * 1000;
+    await scene.nudge();
+    await pause(500);
+  }
+}
+
+const CALLERS: Readonly<Record<string, { pod?: object; seconds: number; overlapSeconds: number; named?: RegExp }>> = {
+  'takes the key from its environment': {
+    pod: { containers: [{ name: 'c', image: 'i', env: [{ name: 'KEY', valueFrom: secretKey() }] }] },
+    ...{ seconds: 20, overlapSeconds: 60, named: /pod caller \(has it in its environment: restart it\)/ },
+  },
+  'mounts it by subPath': {
+    pod: {
+      containers: [{ name: 'c', image: 'i', volumeMounts: [{ name: 'k', mountPath: '/key', subPath: 'key' }] }],
+      volumes: [{ name: 'k', secret: { secretName: 'shop-api-key' } }],
+    },
+    ...{ seconds: 20, overlapSeconds: 60, named: /pod caller \(mounts it by subPath/ },
+  },
+  'comes once an hour, with a key of its own': { seconds: 3_600, overlapSeconds: 14_400 },
+};
+
+function secretKey(): object {
+  return { secretKeyRef: { name: 'shop-api-key', key: 'key' } };
+}
+
+test.each(Object.entries(CALLERS))(
+  'a caller that %s: the old key is held, the caller named; a person may force it',
+  async (_how, { pod, seconds, overlapSeconds, named = /still used/ }) => {
+    await scene.settled('1', { apiKey: { rotation: { overlapSeconds } } });
+    const { namespace } = scene.shop;
+    const first = (await clientKey(cluster, namespace)) ?? '';
+    if (pod) {
+      const body = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'caller', namespace }, spec: pod };
+      await cluster.api.request('POST', `/api/v1/namespaces/${namespace}/pods`, body);
+      await pause(1_000); // its age is known in whole seconds
+    }
+    await ask('a');
+    await reaches('Draining', 'a');
+    await callersWithOldKey(first, overlapSeconds / seconds + 4, seconds);
+    const said = async () => (await scene.shop.app())?.status?.conditions?.find(({ type }) => type === 'KeysCurrent');
+    await until(
+      async () => named.test((await said())?.message ?? ''),
+      async () => `not named: ${JSON.stringify(await said())}`,
+    );
+    expect(await said()).toMatchObject({ status: 'False', reason: 'RotationHeld' });
+    expect((await said())?.message).toMatch(/key 1 is still used, by at least \d+ requests since /);
+    expect(await keyStatus()).toMatchObject({ state: 'Draining', previousUses: expect.any(Number) });
+    for (const uid of cluster.kubelet.endpoints(namespace)) expect(await pods.call(uid, first)).toBe(200);
+
+    await scene.shop.annotate({ 'devshelf.dev/rotate-force': 'api/1' });
+    await reaches('Idle', 'a');
+    for (const uid of cluster.kubelet.endpoints(namespace)) expect(await pods.call(uid, first)).toBe(401);
+  },
+  TEST_MS,
+);
+
+test(
+  'another operator goes on with what was counted',
+  async () => {
+    await scene.settled('1', OVERLAP);
+    const first = (await clientKey(cluster, scene.shop.namespace)) ?? '';
+    await ask('a');
+    await reaches('Draining', 'a');
+    await callersWithOldKey(first, 2, 5);
+    const before = await until(async () => ((await keyStatus())?.previousUses ? keyStatus() : undefined), 'no uses');
+    await scene.restart();
+    await callersWithOldKey(first, 1, 5);
+    await until(
+      async () => ((await keyStatus())?.previousUses ?? 0) > (before?.previousUses ?? 0),
+      async () => `not counted on: ${JSON.stringify([before, await keyStatus()])}`,
+    );
+  },
+  TEST_MS,
+);
+
+test(
+  'a key that was revoked stays so, whoever writes it into the callers’ Secret; two writers are held, by name',
+  async () => {
+    await scene.settled('1');
+    const { namespace } = scene.shop;
+    const first = (await clientKey(cluster, namespace)) ?? '';
+    await ask('leak', 'immediate');
+    await reaches('Idle', 'leak');
+    const second = await clientKey(cluster, namespace);
+    for (let turn = 0; turn < 3; turn += 1) {
+      await patchSecret('shop-api-key', { key: first }, 'a-gitops-tool');
+      await until(async () => (await clientKey(cluster, namespace)) === second, 'the current key did not come back');
+    }
+    const held = await scene.shop.says('RotationHeld', 'KeysCurrent');
+    expect(held.status?.conditions?.find(({ type }) => type === 'KeysCurrent')?.message).toContain('"a-gitops-tool"');
+    expect(scene.operator.said.map(({ note }) => note).join()).toContain('wrote key 1, which was revoked, into Secret');
+
+    // the keyring is lost while the old one stands there
+    await patchSecret('shop-api-key', { key: first }, 'a-gitops-tool');
+    await cluster.api.request('DELETE', `/api/v1/namespaces/${namespace}/secrets/shop-api-keyring`);
+    await until(async () => (await keyring())?.current, 'no keyring');
+    const keys = Object.values((await keyring())?.keys ?? {});
+    expect(keys).not.toContain(first);
+    await until(async () => keys.includes((await clientKey(cluster, namespace)) ?? ''), 'callers hold another one');
+    for (const uid of cluster.kubelet.endpoints(namespace)) {
+      await pods.syncAll(namespace);
+      expect(await pods.call(uid, first)).toBe(401);
+    }
+  },
+  TEST_MS,
+);
+
+test(
+  'a keyring that is lost comes back with the key that callers were given; with a made-up one it is made anew',
+  async () => {
+    await scene.settled('1');
+    const { namespace } = scene.shop;
+    const first = (await clientKey(cluster, namespace)) ?? '';
+    const lose = () => cluster.api.request('DELETE', `/api/v1/namespaces/${namespace}/secrets/shop-api-keyring`);
+    await lose();
+    await until(async () => Object.values((await keyring())?.keys ?? {}).includes(first), 'it did not come back');
+    await scene.quiet();
+    const madeUp = newKey('1', new Uint8Array(32).fill(7));
+    await scene.stop();
+    await patchSecret('shop-api-key', { key: madeUp });
+    await lose();
+    await scene.start();
+    const made = await until(async () => (await keyring())?.current, 'no keyring');
+    expect(made).toBe('2');
+    const keys = Object.values((await keyring())?.keys ?? {});
+    expect(keys).not.toContain(madeUp);
+    await until(async () => keys.includes((await clientKey(cluster, namespace)) ?? ''), 'callers hold another one');
   },
   TEST_MS,
 );
@@ -249,8 +547,7 @@ test(
       async () => (await keyStatus('scrape'))?.state === 'Draining',
       async () => `the scrape token does not drain: ${JSON.stringify((await scene.shop.app())?.status, null, 1)}`,
     );
-    scene.aheadMs += 61_000;
-    await scene.nudge();
+    await outlives('scrape');
     await until(
       async () => (await keyStatus('scrape'))?.lastRotationTime,
       async () => `it did not end: ${JSON.stringify((await scene.shop.app())?.status, null, 1)}`,
@@ -281,6 +578,9 @@ test(
     expect([drains?.current, Object.keys(drains?.keys ?? {})]).toEqual(['2', ['1', '2']]);
     scene.aheadMs = 901_000;
     await scene.nudge();
+    await pause(1_000);
+    scene.aheadMs += 451_000;
+    await scene.nudge();
     await reaches('Idle', 'a', 'signing');
     expect(Object.keys((await keyring('shop-signing-keyring'))?.keys ?? {})).toEqual(['2']);
   },
@@ -306,6 +606,56 @@ test(
     expect(await keyStatus()).toMatchObject({ state: 'Draining', currentKeyId: '2' });
     await callers.leave();
     expect(callers.refused).toEqual([]);
+  },
+  TEST_MS,
+);
+
+test(
+  'an operator that hears nothing since a rotation, does not know of the other, and is an hour ahead, touches no key',
+  async () => {
+    const { namespace } = scene.shop;
+    await scene.settled('1', OVERLAP);
+    const proxy = await startFaultProxy(cluster.api);
+    const transport = createTransport({
+      server: proxy.url,
+      namespace,
+      credentials: async () => ({ headers: { authorization: `Bearer ${cluster.api.adminToken}` }, tls: {} }),
+    });
+    const standby = prepareOperator({
+      transport,
+      namespaces: [namespace],
+      script: new Map(),
+      now: () => Date.now() + 3_600_000,
+      evidence: (world, wake) => createEvidence({ world, wake, transport, access: 'direct', log }),
+    });
+    try {
+      await until(async () => standby.controller.world.hasSynced, 'its stores are not filled');
+      await ask('a');
+      await reaches('Draining', 'a');
+      await scene.quiet();
+      const silent = proxy.inject(isWatch, { fault: 'stall', afterBytes: 0 }, { times: Number.POSITIVE_INFINITY });
+      proxy.resetAll();
+      const watches = standby.controller.world.watchAges().size;
+      await until(async () => silent() >= watches, 'its watches were not opened again');
+      scene.aheadMs = 61_000;
+      await scene.nudge();
+      await reaches('Idle', 'a');
+      await ask('b');
+      await reaches('Draining', 'b');
+      await scene.quiet();
+      await scene.stop();
+      const kept = async () =>
+        (await scene.shop.list('secrets')).map(({ metadata }) => [metadata.name, metadata.resourceVersion]);
+      const before = await kept();
+      await standby.controller.start({ ...ENDLESS_TERM, succeeds: false });
+      // it asks the pods about what it believes in before it writes
+      await pause(4_000);
+      expect(await kept()).toEqual(before);
+      expect(Object.keys((await keyring())?.keys ?? {})).toEqual(['2', '3']);
+    } finally {
+      await standby.stop();
+      await proxy.stop();
+    }
   },
   TEST_MS,
 );

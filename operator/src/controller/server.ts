@@ -1,9 +1,10 @@
 // Probes and metrics of the operator itself.
 import { createServer, type Server, type ServerResponse } from 'node:http';
-import type { Registry } from 'prom-client';
+import { Registry } from 'prom-client';
 
 export interface HealthSources {
-  readonly registry: Registry;
+  /** In Prometheus' text format. */
+  readonly metrics: () => Promise<string>;
   /** Undefined: alive. Else why not: the kubelet then restarts the process. */
   readonly dead: () => string | undefined;
   /** Undefined: ready. Else what it waits for. */
@@ -22,17 +23,13 @@ export async function serveHealth(port: number, sources: HealthSources): Promise
   return server;
 }
 
-async function answer(
-  url: string,
-  response: ServerResponse,
-  { registry, dead, unready }: HealthSources,
-): Promise<void> {
+async function answer(url: string, response: ServerResponse, { metrics, dead, unready }: HealthSources): Promise<void> {
   const path = url.split('?')[0];
   if (path === '/healthz') return say(response, dead());
   if (path === '/readyz') return say(response, dead() ?? unready());
   if (path !== '/metrics') return void response.writeHead(404).end('not found: /healthz /readyz /metrics\n');
-  const text = await registry.metrics();
-  response.writeHead(200, { 'content-type': registry.contentType }).end(text);
+  const text = await metrics();
+  response.writeHead(200, { 'content-type': Registry.PROMETHEUS_CONTENT_TYPE }).end(text);
 }
 
 function say(response: ServerResponse, trouble: string | undefined): void {

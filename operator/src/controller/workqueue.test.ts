@@ -98,29 +98,143 @@ test('failures wait twice as long each time, up to the limit, until they are for
   expect(queue.failures('a')).toBe(0);
 });
 
-test('shut down hands out what is due, drops what is delayed, takes nothing new, and waits for the workers', async () => {
+test('an API server that was away for ten minutes: every key is tried within five seconds of its return', async () => {
   const { queue, clock } = queueWith();
-  queue.add('due');
+  const tries: number[] = [];
+  queue.add('a');
+  while (clock.nowMs() < 600_000) {
+    if (queue.depth > 0) {
+      await queue.next();
+      tries.push(clock.nowMs());
+      queue.addRateLimited('a');
+      queue.done('a');
+    }
+    clock.advance(5);
+  }
+  const waits = tries.slice(1).map((at, index) => at - (tries[index] ?? 0));
+  expect(Math.max(...waits)).toBeLessThanOrEqual(5_000);
+  expect(tries.length).toBeLessThan(140);
+});
+
+test('a key in a hurry waits no longer than it can', () => {
+  const { queue, clock } = queueWith({ baseMs: 10, maxMs: 1_000 });
+  for (let failure = 0; failure < 9; failure++) queue.addRateLimited('calm');
+  for (let failure = 0; failure < 9; failure++) queue.addRateLimited('hurried', 200);
+  expect(queue.failures('hurried')).toBe(9);
+  clock.advance(10); // the first failure of each
+  expect(queue.depth).toBe(2);
+  for (const key of ['calm', 'hurried']) {
+    void queue.next();
+    queue.addRateLimited(key, key === 'hurried' ? 200 : undefined);
+    queue.done(key);
+  }
+  clock.advance(200);
+  expect(queue.depth).toBe(1);
+});
+
+test('a handler that throws may say how long it can wait at most', async () => {
+  const { queue, clock } = queueWith({ baseMs: 1_000 });
+  let calls = 0;
+  const handle = async () => {
+    calls++;
+    throw new Error('refused');
+  };
+  const working = work(queue, { workers: 1, handle, onError: () => 100 });
+  queue.add('a');
+  await new Promise(resolve => setImmediate(resolve));
+  clock.advance(100);
+  await new Promise(resolve => setImmediate(resolve));
+  expect(calls).toBe(2);
+  await queue.shutDown();
+  await working;
+});
+
+test('a time that is none is refused: taken for one, it would come at once for ever', () => {
+  const { queue } = queueWith();
+  expect(() => queue.addAfter('a', Number.NaN)).toThrow('a cannot be added after NaN ms');
+});
+
+test('a time years away does not come at once', async () => {
+  const queue = new WorkQueue();
+  queue.addAfter('a', 10 * 365 * 86_400_000);
+  await new Promise(resolve => setTimeout(resolve, 20));
+  expect(queue.depth).toBe(0);
+  await queue.shutDown();
+});
+
+test('shut down leaves what is due to the next process, drops what is delayed, and waits for the workers', async () => {
+  const { queue, clock } = queueWith();
+  queue.add('worked on');
+  await queue.next();
+  for (const key of ['worked on', 'due']) queue.add(key);
   queue.addAfter('later', 10);
-  let drained = false;
+  let ended = false;
   const shutDown = queue.shutDown().then(() => {
-    drained = true;
+    ended = true;
   });
   queue.add('new');
-  expect(clock.timers).toBe(0);
-  expect(await queue.next()).toBe('due');
+  expect([clock.timers, queue.depth]).toEqual([0, 0]);
   expect(await queue.next()).toBeUndefined();
-  expect(drained).toBe(false);
-  queue.done('due');
+  expect(ended).toBe(false);
+  queue.done('worked on');
   await shutDown;
 });
 
-test('shut down releases idle workers, and those that wait for a key to come again', async () => {
+test('shut down releases idle workers, and needs none', async () => {
   const { queue } = queueWith();
   const idle = queue.next();
   const shutDown = queue.shutDown();
   expect(await idle).toBeUndefined();
   await shutDown;
+  const standby = queueWith().queue;
+  standby.add('due');
+  await standby.shutDown();
+});
+
+test('a worker whose time is over gets no key, and the key waits for another worker', async () => {
+  const { queue } = queueWith();
+  const over = new AbortController();
+  const idle = queue.next(over.signal);
+  over.abort();
+  expect(await idle).toBeUndefined();
+  queue.add('a');
+  expect(await queue.next(over.signal)).toBeUndefined();
+  expect(await queue.next()).toBe('a');
+});
+
+test('work ends with its signal when the handlers have ended, and goes on in the next term', async () => {
+  const { queue } = queueWith();
+  const seen: string[] = [];
+  const first = Promise.withResolvers<void>();
+  const handle = async (key: string) => {
+    seen.push(key);
+    if (key === 'a') await first.promise;
+  };
+  const term = new AbortController();
+  const working = work(queue, { workers: 1, handle, onError: () => undefined, signal: term.signal });
+  queue.add('a');
+  queue.add('b');
+  term.abort();
+  first.resolve();
+  await working;
+  expect([seen, queue.depth]).toEqual([['a'], 1]);
+  const again = work(queue, { workers: 1, handle, onError: () => undefined });
+  await queue.shutDown();
+  await again;
+  expect(seen).toEqual(['a', 'b']);
+});
+
+test('the key that is worked on for longest is known', async () => {
+  const { queue, clock } = queueWith();
+  expect(queue.oldest).toBeUndefined();
+  for (const key of ['a', 'b']) {
+    queue.add(key);
+    await queue.next();
+    clock.advance(10);
+  }
+  expect(queue.oldest).toEqual({ key: 'a', ms: 20 });
+  queue.done('a');
+  expect(queue.oldest).toEqual({ key: 'b', ms: 10 });
 });
 
 test('hooks say depth, latency and work', async () => {
@@ -151,7 +265,11 @@ test('a handler that throws is asked again; one that succeeds starts from zero',
     calls++;
     if (calls < 3) throw new Error(`failure ${calls}`);
   };
-  const working = work(queue, 2, handle, (_key, error) => errors.push(error));
+  const working = work(queue, {
+    workers: 2,
+    handle,
+    onError: (_key, error) => void errors.push(error),
+  });
   queue.add('a');
   for (let turn = 0; turn < 10; turn++) {
     await Promise.resolve();

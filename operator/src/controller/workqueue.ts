@@ -4,7 +4,9 @@
 //  - a key is worked on by one worker at a time; added meanwhile, it comes again after `done`;
 //  - so after every `add` there is a whole pass that began later, and never two passes of one key at once;
 //  - `addAfter` keeps the earliest of a key's times; `addRateLimited` waits longer with every failure until `forget`;
-//  - after `shutDown` nothing is added, what is waiting is still handed out, then `next` answers undefined.
+//  - after `shutDown` nothing is added and nothing handed out: what was due is for the next process.
+
+import { delayMs, timerMs } from '../kube/backoff.ts';
 
 export type Clock = {
   nowMs: () => number;
@@ -31,12 +33,16 @@ export type QueueOptions = {
 };
 
 const BASE_MS = 5;
-const MAX_MS = 60_000;
+/**
+ * An API server that was away for long is back, for every key, within this. Only keys that have something to ask of it
+ * fail, and the workers bound how many ask at once.
+ */
+const MAX_MS = 5_000;
 
 const systemClock: Clock = {
   nowMs: () => performance.now(),
   after: (ms, callback) => {
-    const timer = setTimeout(callback, ms);
+    const timer = setTimeout(callback, timerMs(ms));
     return () => clearTimeout(timer);
   },
 };
@@ -80,7 +86,9 @@ export class WorkQueue {
     else this.#wait(key, this.#clock.nowMs());
   }
 
+  /** @throws RangeError for no number: as a time it would be one that comes at once, for ever */
   addAfter(key: string, ms: number): void {
+    if (Number.isNaN(ms)) throw new RangeError(`${key} cannot be added after NaN ms`);
     if (this.#closed) return;
     if (ms <= 0) {
       this.add(key);
@@ -97,12 +105,12 @@ export class WorkQueue {
     this.#delayed.set(key, { dueMs, cancel: this.#clock.after(ms, due) });
   }
 
-  /** After a failure. */
-  addRateLimited(key: string): void {
-    const failures = this.failures(key);
-    this.#failures.set(key, failures + 1);
+  /** After a failure. @param maxMs the longest wait, for a key that is in a hurry */
+  addRateLimited(key: string, maxMs = this.#maxMs): void {
+    const failures = this.failures(key) + 1;
+    this.#failures.set(key, failures);
     this.#hooks.retried?.(key);
-    this.addAfter(key, Math.min(this.#maxMs, this.#baseMs * 2 ** Math.min(failures, 30)));
+    this.addAfter(key, delayMs({ baseMs: this.#baseMs, maxMs: Math.min(maxMs, this.#maxMs) }, failures));
   }
 
   /** After a success, or when the key is of no interest any more: the next failure is a first one. */
@@ -115,12 +123,32 @@ export class WorkQueue {
     return this.#failures.get(key) ?? 0;
   }
 
-  /** The next key to work on, to be given back with `done`; undefined after `shutDown`, when none is left. */
-  next(): Promise<string | undefined> {
+  /**
+   * The next key to work on, to be given back with `done`. Undefined after `shutDown`, and when the signal ends the
+   * waiting: what is due stays for another worker.
+   */
+  next(signal?: AbortSignal): Promise<string | undefined> {
+    if (this.#closed || signal?.aborted) return Promise.resolve(undefined);
     const [first] = this.#waiting;
     if (first) return Promise.resolve(this.#handOut(...first));
-    if (this.#closed && this.#again.size === 0) return Promise.resolve(undefined);
-    return new Promise(resolve => this.#idle.push(resolve));
+    return new Promise(resolve => {
+      const worker = (key: string | undefined) => {
+        signal?.removeEventListener('abort', leave);
+        resolve(key);
+      };
+      const leave = () => {
+        this.#idle = this.#idle.filter(other => other !== worker);
+        resolve(undefined);
+      };
+      signal?.addEventListener('abort', leave, { once: true });
+      this.#idle.push(worker);
+    });
+  }
+
+  /** The key that has been worked on for longest, and for how long. */
+  get oldest(): { key: string; ms: number } | undefined {
+    const [first] = this.#working;
+    return first && { key: first[0], ms: this.#clock.nowMs() - first[1] };
   }
 
   done(key: string): void {
@@ -136,11 +164,13 @@ export class WorkQueue {
     this.#finishIfDrained();
   }
 
-  /** Resolves when everything that was due has been worked on. Delayed keys are dropped. */
+  /** Resolves when what is being worked on is done. */
   shutDown(): Promise<void> {
     this.#closed = true;
     for (const { cancel } of this.#delayed.values()) cancel();
-    this.#delayed.clear();
+    for (const left of [this.#delayed, this.#waiting, this.#again]) left.clear();
+    this.#hooks.depth?.(0);
+    for (const worker of this.#idle.splice(0)) worker(undefined);
     const drained = new Promise<void>(resolve => this.#drained.push(resolve));
     this.#finishIfDrained();
     return drained;
@@ -165,30 +195,33 @@ export class WorkQueue {
   }
 
   #finishIfDrained(): void {
-    if (!this.#closed || this.#waiting.size > 0 || this.#again.size > 0) return;
-    for (const worker of this.#idle.splice(0)) worker(undefined);
-    if (this.#working.size === 0) for (const resolve of this.#drained.splice(0)) resolve();
+    if (!this.#closed || this.#working.size > 0) return;
+    for (const resolve of this.#drained.splice(0)) resolve();
   }
 }
 
+export type Work = {
+  workers: number;
+  handle: (key: string) => Promise<void>;
+  /** Hears of a handler that threw; answers with the longest wait for the next try, where the queue's own is too long. */
+  onError: (key: string, error: unknown) => number | undefined;
+  /** Ends it: passes that are under way end by themselves, and no other begins. */
+  signal?: AbortSignal;
+};
+
 /**
- * Works on the queue's keys with so many workers, until it is shut down. A handler that throws is asked again later,
- * with growing waits; `onError` hears of it. A handler that succeeds says with `forget`/`addAfter` what comes next.
+ * Works on the queue's keys until it is shut down or the signal comes; resolves when no handler is under way any more. A
+ * handler that throws is asked again later, with growing waits. A handler that succeeds says with `forget`/`addAfter`
+ * what comes next.
  */
-export async function work(
-  queue: WorkQueue,
-  workers: number,
-  handle: (key: string) => Promise<void>,
-  onError: (key: string, error: unknown) => void,
-): Promise<void> {
+export async function work(queue: WorkQueue, { workers, handle, onError, signal }: Work): Promise<void> {
   const worker = async () => {
-    for (let key = await queue.next(); key !== undefined; key = await queue.next()) {
+    for (let key = await queue.next(signal); key !== undefined; key = await queue.next(signal)) {
       try {
         await handle(key);
         queue.forget(key);
       } catch (error) {
-        onError(key, error);
-        queue.addRateLimited(key);
+        queue.addRateLimited(key, onError(key, error));
       } finally {
         queue.done(key);
       }

@@ -1,16 +1,24 @@
 // All that is watched, in one place: a set of stores per watched namespace, and from every change the key of the
 // resource that it concerns.
 import { API_VERSION } from '../api/common.ts';
+import { type Apis, apisBy, OPTIONAL_APIS } from '../api/optional-apis.ts';
 import type { AppKind, AppResource } from '../api/resource.ts';
 import { parseResource } from '../api/resource.ts';
+import { scrub } from '../api/words.ts';
+import { lastWrite, sharedItems, statusShare } from '../kube/apply.ts';
+import { Discovery } from '../kube/discovery.ts';
 import type { Failure, State } from '../kube/reflection.ts';
 import { type Reflector, startReflector } from '../kube/reflector.ts';
 import * as kinds from '../kube/resource.ts';
 import { byLabel, keyOf, Store } from '../kube/store.ts';
 import type { Transport } from '../kube/transport.ts';
+import { REQUESTS } from '../lifecycle/requested.ts';
+import type { Writers } from '../lifecycle/snapshot.ts';
+import { tlsSecretOf } from '../objects/exposure.ts';
 import { keyringsOf } from '../objects/keyring.ts';
-import { LABELS, MANAGED_BY } from '../objects/names.ts';
+import { IN_CHARGE, LABELS, MANAGED_BY } from '../objects/names.ts';
 import { contentKey, referencesOf } from '../objects/references.ts';
+import { type Charge, keepCharge } from './in-charge.ts';
 import * as views from './views.ts';
 
 /** One of our resources, for the workqueue: `kind/namespace/name`. */
@@ -27,8 +35,16 @@ export function splitKey(key: AppKey): { kind: AppKind; namespace: string; name:
 }
 
 export interface KeptApp extends views.Kept {
-  /** As the API server gives it, without managedFields: parsed in each pass. */
-  readonly raw: kinds.KubeObject;
+  /** As the API server gives it, without managedFields, as JSON: parsed in each pass. */
+  readonly text: string;
+  /** Index keys of what it names, and of what has the name of one of its keys. */
+  readonly references: readonly string[];
+  /** Hash of what is left of the status that we wrote last. */
+  readonly ownStatus: string;
+  /** Types of the conditions that somebody else has written, too. */
+  readonly sharedConditions: readonly string[];
+  /** All that is kept of managedFields, which are longer than the resource. */
+  readonly writers: Writers;
 }
 
 const appResource = (kind: AppKind, plural: string): kinds.Resource => ({
@@ -48,7 +64,18 @@ const APP_KINDS: Readonly<Record<string, AppKind>> = {
   dashboard: 'DashboardDeployment',
 };
 
+const byReference = ({ references }: KeptApp): string[] => [...references];
 const INSTANCE = byLabel(LABELS.instance);
+const BY_DATABASE = ({ metadata }: views.Kept): string[] => [metadata.labels[LABELS.database] ?? ''];
+
+/** Of these what their status says matters, too. */
+const WITH_STATUS: Readonly<Record<string, unknown>> = {
+  Ingress: views.keepIngress,
+  HTTPRoute: views.keepRoute,
+  ServiceMonitor: views.keepMonitor,
+  PodMonitor: views.keepMonitor,
+  ScaledObject: views.keepScaledObject,
+};
 
 /** What is asked of a store whichever kind of child it holds. */
 export type ChildStore = Pick<Store<views.KeptChild>, 'get' | 'hasSeen'>;
@@ -56,21 +83,27 @@ export type ChildStore = Pick<Store<views.KeptChild>, 'get' | 'hasSeen'>;
 /** Everything known about one watched namespace, or about all of them. */
 export class Stores {
   readonly apps: Readonly<Record<AppKind, Store<KeptApp>>> = {
-    DevShelfDeployment: new Store({ references: referenceKeys }),
-    DashboardDeployment: new Store({ references: referenceKeys }),
+    DevShelfDeployment: new Store({ references: byReference }),
+    DashboardDeployment: new Store({ references: byReference }),
   };
-  readonly deployments = new Store<views.KeptDeployment>();
+  readonly deployments = new Store<views.KeptDeployment>({ database: BY_DATABASE });
   readonly pods = new Store<views.KeptPod>({ instance: INSTANCE });
-  readonly jobs = new Store<views.KeptJob>({ instance: INSTANCE, database: byLabel(LABELS.database) });
+  readonly jobs = new Store<views.KeptJob>({ instance: INSTANCE, database: ({ database }) => [database] });
   readonly revisions = new Store<views.KeptRevision>({ instance: INSTANCE });
   readonly autoscalers = new Store<views.KeptAutoscaler>();
   readonly services = new Store<views.KeptChild>();
   readonly serviceAccounts = new Store<views.KeptChild>();
   readonly disruptionBudgets = new Store<views.KeptChild>();
   readonly networkPolicies = new Store<views.KeptChild>();
-  readonly serviceMonitors = new Store<views.KeptChild>();
+  readonly ingresses = new Store<views.KeptDoor>();
+  readonly httpRoutes = new Store<views.KeptDoor>();
+  readonly serviceMonitors = new Store<views.KeptMonitor>();
+  readonly podMonitors = new Store<views.KeptMonitor>();
+  readonly scaledObjects = new Store<views.KeptScaledObject>();
+  readonly prometheusRules = new Store<views.KeptChild>();
   readonly secrets = new Store<views.KeptSecret>();
-  readonly configMaps = new Store<views.Kept>();
+  readonly configMaps = new Store<views.Kept>({ instance: INSTANCE });
+  readonly charges = new Store<Charge>();
 
   /** Where a child of this kind is kept. */
   readonly children: Readonly<Record<string, { store: ChildStore; resource: kinds.Resource }>> = {
@@ -80,23 +113,78 @@ export class Stores {
     PodDisruptionBudget: { store: this.disruptionBudgets, resource: kinds.podDisruptionBudgets },
     NetworkPolicy: { store: this.networkPolicies, resource: kinds.networkPolicies },
     HorizontalPodAutoscaler: { store: this.autoscalers, resource: kinds.horizontalPodAutoscalers },
+    Ingress: { store: this.ingresses, resource: kinds.ingresses },
+    HTTPRoute: { store: this.httpRoutes, resource: kinds.httpRoutes },
     ServiceMonitor: { store: this.serviceMonitors, resource: kinds.serviceMonitors },
+    PodMonitor: { store: this.podMonitors, resource: kinds.podMonitors },
+    ScaledObject: { store: this.scaledObjects, resource: kinds.scaledObjects },
+    PrometheusRule: { store: this.prometheusRules, resource: kinds.prometheusRules },
+  };
+
+  /** What is made once, and not kept in shape. */
+  readonly others: Readonly<Record<string, { store: Pick<ChildStore, 'hasSeen'>; resource: kinds.Resource }>> = {
+    Secret: { store: this.secrets, resource: kinds.secrets },
+    ConfigMap: { store: this.configMaps, resource: kinds.configMaps },
+    ControllerRevision: { store: this.revisions, resource: kinds.controllerRevisions },
+    Job: { store: this.jobs, resource: kinds.jobs },
   };
 }
 
-/** Whose change a resource is told: what its spec names, and what has the name of one of its keys, whoever made it. */
-function referenceKeys({ raw }: KeptApp): string[] {
+/** A Job that migrates a database, and the pods of its resource. */
+export interface KeptMigration {
+  readonly job: views.KeptJob;
+  readonly pods: readonly views.KeptPod[];
+}
+
+/**
+ * Whose change a resource is told: what its spec names, and what has the name of one of its keys or of its certificate,
+ * whoever made it. By
+ * namespace: ten thousand namespaces may name their Secret alike.
+ */
+export function referenceKeys(raw: kinds.KubeObject): string[] {
   const parsed = parseResource(raw);
   if (!parsed.ok) return [];
+  const { namespace } = parsed.resource.metadata;
   const keys = keyringsOf(parsed.resource).flatMap(({ secret, client }) =>
     client ? [secret, client.secret] : [secret],
   );
-  return [...referencesOf(parsed.resource).map(contentKey), ...keys.map(name => contentKey({ kind: 'Secret', name }))];
+  const certificate = tlsSecretOf(parsed.resource);
+  const named = certificate === undefined ? keys : [...keys, certificate];
+  const secrets = named.map(name => ({ kind: 'Secret', name }) as const);
+  return [...referencesOf(parsed.resource), ...secrets].map(reference => labelled(namespace, contentKey(reference)));
 }
 
-function keepApp(raw: kinds.KubeObject): KeptApp {
-  const { managedFields: _left, ...metadata } = raw.metadata;
-  return { ...views.keep(raw), raw: { ...raw, metadata } };
+const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration';
+
+/** A field manager may have 128 characters, and a record is to stay small. */
+const MAX_WRITER = 64;
+const nameOf = (manager: string): string => scrub(manager).slice(0, MAX_WRITER);
+
+function writersOf(metadata: kinds.Metadata): Writers {
+  const spec = lastWrite(metadata, ['f:spec']);
+  const asked = REQUESTS.flatMap(name => {
+    const by = metadata.annotations?.[name] && lastWrite(metadata, ['f:metadata', 'f:annotations', `f:${name}`])?.by;
+    return by ? [[name, nameOf(by)] as const] : [];
+  });
+  return {
+    ...(spec && { spec: { by: nameOf(spec.by), at: spec.at } }),
+    ...(asked.length > 0 && { requests: Object.fromEntries(asked) }),
+  };
+}
+
+export function keepApp(raw: kinds.KubeObject): KeptApp {
+  const { managedFields: _left, annotations, ...metadata } = raw.metadata;
+  // what `kubectl apply` writes there is the whole object once more
+  const { [LAST_APPLIED]: _again, ...others } = annotations ?? {};
+  const shared = sharedItems(raw, 'conditions', views.WRITER) as { type?: string }[];
+  return {
+    ...views.keep(raw),
+    text: views.compact({ ...raw, metadata: { ...metadata, annotations: others } }),
+    references: referenceKeys(raw),
+    ownStatus: views.hashOfStatus(statusShare(raw, views.WRITER) as AppResource['status'] | undefined),
+    sharedConditions: shared.flatMap(({ type }) => type ?? []),
+    writers: writersOf(raw.metadata),
+  };
 }
 
 export interface WorldOptions {
@@ -104,8 +192,23 @@ export interface WorldOptions {
   /** Namespaces to watch; empty: all. */
   readonly namespaces: readonly string[];
   readonly onChange: (key: AppKey) => void;
+  /** Which installation works in a namespace has changed, or was asked; absent: nobody asks. */
+  readonly onCharge?: (namespace: string, charge: Charge | undefined) => void;
   readonly onWatchState?: (resource: string, namespace: string, state: State<unknown>, failure?: Failure) => void;
 }
+
+interface Watched {
+  readonly plural: string;
+  /** Empty: all. */
+  readonly namespace: string;
+  /** Without it a resource is looked after all the same. */
+  readonly optional: boolean;
+  readonly reflector: Reflector<never, never>;
+}
+
+/** Whether its store tells the truth of some moment, or is not needed. */
+const isFilled = ({ optional, reflector }: Watched): boolean =>
+  reflector.hasSynced || (optional && reflector.state.phase === 'absent');
 
 type Plain = {
   store: Store<never>;
@@ -113,15 +216,20 @@ type Plain = {
   project: (raw: never) => unknown;
   metadataOnly?: boolean;
   everything?: boolean;
+  /** Only the object of this name. */
+  only?: string;
+  optional?: boolean;
 };
 
 export class World {
   readonly #options: WorldOptions;
+  readonly #discovery: Discovery;
   readonly #stores = new Map<string, Stores>();
-  readonly #reflectors: { name: string; reflector: Reflector<never, never> }[] = [];
+  readonly #reflectors: Watched[] = [];
 
   constructor(options: WorldOptions) {
     this.#options = options;
+    this.#discovery = new Discovery(options.transport);
     const scopes = options.namespaces.length > 0 ? options.namespaces : [''];
     for (const namespace of scopes) this.#stores.set(namespace, this.#mirror(namespace));
   }
@@ -133,36 +241,99 @@ export class World {
     return stores;
   }
 
-  get all(): readonly Stores[] {
+  /** Of every watched namespace, or the one of all of them. */
+  get everything(): readonly Stores[] {
     return [...this.#stores.values()];
   }
 
-  /** Resolves when every store tells the truth of some moment. */
-  async synced(): Promise<void> {
-    await Promise.all(this.#reflectors.map(({ reflector }) => reflector.synced));
+  /** Jobs for this database, in every watched namespace: ended ones, too. */
+  migrationsOf(database: string): KeptMigration[] {
+    return [...this.#stores.values()].flatMap(({ jobs, pods }) =>
+      jobs.byIndex('database', database).map(job => {
+        const { namespace, labels } = job.metadata;
+        return { job, pods: pods.byIndex('instance', labelled(namespace, labels[LABELS.instance] ?? '')) };
+      }),
+    );
   }
 
+  /** Resources whose pods serve from this database, whatever their namespace. */
+  servingFrom(database: string): KeptApp[] {
+    return [...this.#stores.values()].flatMap(({ deployments, apps }) =>
+      deployments.byIndex('database', database).flatMap(({ metadata: { namespace, labels } }) => {
+        const kind = APP_KINDS[labels[LABELS.name] ?? ''];
+        return (kind && apps[kind].get(namespace, labels[LABELS.instance] ?? '')) ?? [];
+      }),
+    );
+  }
+
+  /** Of every resource that there is. */
+  appKeys(): AppKey[] {
+    return [...this.#stores.values()].flatMap(({ apps }) =>
+      Object.entries(apps).flatMap(([kind, store]) =>
+        store.list().map(({ metadata: { namespace, name } }) => appKey(kind as AppKind, namespace, name)),
+      ),
+    );
+  }
+
+  /**
+   * Resolves when the API server has answered about every kind in every namespace, be it that we may not see it: one
+   * namespace without our rights keeps nobody else waiting.
+   */
+  async answered(): Promise<void> {
+    await Promise.all(this.#reflectors.map(({ reflector }) => reflector.answered));
+  }
+
+  /** Whether it has, and there is a namespace to work in. */
   get hasSynced(): boolean {
-    return this.#reflectors.every(({ reflector }) => reflector.hasSynced);
+    const namespaces = [...this.#stores.keys()];
+    return this.isAnswered && namespaces.some(namespace => this.isFilled(namespace));
   }
 
-  /** Kinds that the API server does not serve, or does not let us read. */
-  absent(plural: string): boolean {
-    return this.#reflectors.some(({ name, reflector }) => name === plural && reflector.state.phase === 'absent');
+  get isAnswered(): boolean {
+    return this.#reflectors.every(({ reflector }) => reflector.isAnswered);
+  }
+
+  /** Whether every store that a resource of this namespace needs tells the truth of some moment. */
+  isFilled(namespace: string): boolean {
+    return this.#watching(namespace).every(isFilled);
+  }
+
+  /** Resolves when every store tells the truth of a moment after this call. */
+  async refreshed(): Promise<void> {
+    await Promise.all(this.#reflectors.map(({ reflector }) => reflector.refresh()));
+  }
+
+  /** Goes on watching on other connections. */
+  reopen(): void {
+    for (const { reflector } of this.#reflectors) reflector.reopen();
+  }
+
+  /** Which of the kinds that a cluster may lack are there for us in this namespace. */
+  apis(namespace: string): Apis {
+    const watching = this.#watching(namespace);
+    return apisBy(kind => {
+      const state = watching.find(({ plural }) => plural === OPTIONAL_APIS[kind].plural)?.reflector.state;
+      if (state?.phase !== 'absent') return 'present';
+      return state.reason === 'Forbidden' ? 'refused' : 'absent';
+    });
   }
 
   /** Milliseconds since the API server was last heard on each watch; the longest per kind. */
   watchAges(): ReadonlyMap<string, number> {
     const ages = new Map<string, number>();
-    for (const { name, reflector } of this.#reflectors) {
+    for (const { plural, reflector } of this.#reflectors) {
       if (reflector.state.phase === 'absent') continue;
-      ages.set(name, Math.max(ages.get(name) ?? 0, reflector.silentMs));
+      ages.set(plural, Math.max(ages.get(plural) ?? 0, reflector.silentMs));
     }
     return ages;
   }
 
   async stop(): Promise<void> {
     await Promise.all(this.#reflectors.map(({ reflector }) => reflector.stop()));
+  }
+
+  #watching(namespace: string): readonly Watched[] {
+    return this.#reflectors.filter(watched => watched.namespace === '' || watched.namespace === namespace);
   }
 
   #mirror(namespace: string): Stores {
@@ -183,7 +354,11 @@ export class World {
         metadataOnly: true,
       },
       { store: stores.networkPolicies, resource: kinds.networkPolicies, project: views.keepChild, metadataOnly: true },
-      { store: stores.serviceMonitors, resource: kinds.serviceMonitors, project: views.keepChild, metadataOnly: true },
+      ...Object.keys(OPTIONAL_APIS).map(kind => ({
+        ...stores.children[kind],
+        ...(WITH_STATUS[kind] ? { project: WITH_STATUS[kind] } : { project: views.keepChild, metadataOnly: true }),
+        optional: true,
+      })),
     ] as unknown as readonly Plain[];
     for (const { store, ...rest } of ours)
       this.#reflect(namespace, { store, ...rest }, change => this.#changedChild(change));
@@ -209,7 +384,17 @@ export class World {
         this.#changedReference(stores, plain.resource.kind as 'Secret' | 'ConfigMap', change);
       });
     }
+    this.#mirrorCharges(namespace, stores);
     return stores;
+  }
+
+  #mirrorCharges(namespace: string, { charges }: Stores): void {
+    const { onCharge } = this.#options;
+    if (!onCharge) return;
+    const plain = { store: charges, resource: kinds.leases, project: keepCharge, everything: true, optional: true };
+    this.#reflect(namespace, { ...plain, only: IN_CHARGE } as unknown as Plain, ({ metadata: { namespace } }) =>
+      onCharge(namespace, charges.get(namespace, IN_CHARGE)),
+    );
   }
 
   #mirrorApps(namespace: string, kind: AppKind, store: Store<KeptApp>): void {
@@ -222,7 +407,7 @@ export class World {
 
   #reflect(
     namespace: string,
-    { store, resource, project, metadataOnly, everything }: Plain,
+    { store, resource, project, metadataOnly, everything, only, optional = false }: Plain,
     changed: (object: views.Kept) => void,
   ): void {
     const { transport, onWatchState } = this.#options;
@@ -236,11 +421,13 @@ export class World {
       store,
       project: project as (raw: never) => never,
       ...(namespace !== '' && { namespace }),
+      ...(only !== undefined && { fieldSelector: `metadata.name=${only}` }),
       ...(!everything && { labelSelector: `${LABELS.managedBy}=${MANAGED_BY}` }),
       ...(metadataOnly && { metadataOnly }),
+      ...(optional && { discovery: this.#discovery }),
       onState: (state, failure) => onWatchState?.(resource.plural, namespace, state, failure),
     });
-    this.#reflectors.push({ name: resource.plural, reflector });
+    this.#reflectors.push({ plural: resource.plural, namespace, optional, reflector });
   }
 
   /** A child says by its labels whose it is. */
@@ -252,8 +439,8 @@ export class World {
 
   #changedReference(stores: Stores, kind: 'Secret' | 'ConfigMap', { metadata }: views.Kept): void {
     for (const [appKind, store] of Object.entries(stores.apps)) {
-      for (const app of store.byIndex('references', contentKey({ kind, name: metadata.name }))) {
-        if (app.metadata.namespace !== metadata.namespace) continue;
+      const { namespace, name } = metadata;
+      for (const app of store.byIndex('references', labelled(namespace, contentKey({ kind, name })))) {
         this.#options.onChange(appKey(appKind as AppKind, app.metadata.namespace, app.metadata.name));
       }
     }

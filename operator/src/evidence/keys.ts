@@ -12,6 +12,13 @@ export function keysOfPod(metrics: string, keyring: string): KeysOfPod | { reado
     )
     .filter(labels => labels.get('keyring') === keyring);
   if (samples.length === 0) return { why: `its metrics do not say which keys it has (devshelf_keyring_key_info)` };
-  const ids = samples.map(labels => labels.get('kid') ?? '');
-  return { ids, current: samples.find(labels => labels.get('current') === 'true')?.get('kid') };
+  const ids = samples.map(idIn);
+  const current = samples.find(labels => labels.get('current') === 'true');
+  return { ids, current: current && idIn(current) };
 }
+
+/** Ids are short; whatever else a pod writes there is not passed on. */
+const idIn = (labels: ReadonlyMap<string, string>): string => {
+  const id = labels.get('kid') ?? '';
+  return /^[\w.-]{1,16}$/.test(id) ? id : 'unreadable';
+};

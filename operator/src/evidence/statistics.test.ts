@@ -1,22 +1,30 @@
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import {
+  aboveBefore,
   aboveLimit,
   aboveLimitDetector,
   advance,
   bakeOnset,
+  belowLimitDetector,
   CANARY_ONSET,
   type Counts,
   type Detector,
+  errorRatioBefore,
   eValueOf,
   FALSE_BAD,
   FALSE_BLAME,
+  FALSE_GOOD,
+  FALSE_RISE,
   forget,
+  GOOD_ONSET,
   isGood,
+  logBernoulli,
   logOddsRatio,
   onsetBetween,
   proves,
   ratiosAbove,
+  showsGood,
   towardsGood,
   worseThan,
   worseThanDetector,
@@ -40,10 +48,10 @@ function expected(requests: number, p: number, f: (errors: number) => number): n
   return sum;
 }
 
-test('alternatives double from twice the limit and end with nearly always failing', () => {
-  expect(ratiosAbove(0.05)).toEqual([0.1, 0.2, 0.4, 0.8, 0.95]);
-  expect(ratiosAbove(0.01)).toEqual([0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 0.95]);
-  expect(ratiosAbove(0.5)).toEqual([0.95]);
+test('alternatives begin just above the limit, double from twice of it and end with nearly always failing', () => {
+  expect(ratiosAbove(0.04)).toEqual([0.05, 0.06, 0.08, 0.16, 0.32, 0.64, 0.95]);
+  expect(ratiosAbove(0.5)).toEqual([0.625, 0.75, 0.95]);
+  expect(ratiosAbove(0.95)).toEqual([0.975]);
 });
 
 test('at or below the limit, one more scrape never raises the expected evidence', () => {
@@ -149,13 +157,85 @@ test('the mass of all moments at which a fault may begin is 1, however the time 
   );
 });
 
-test('112 requests without an error are good at a limit of 5 %, 111 are not', () => {
-  expect(isGood(towardsGood(0, counts(112, 0), 0.05))).toBe(true);
-  expect(isGood(towardsGood(0, counts(111, 0), 0.05))).toBe(false);
+const goodAfter = (requests: Counts, inFlight = 0, before = belowLimitDetector(FALSE_GOOD, GOOD_ONSET)) =>
+  towardsGood(before, 0, requests, { limit: 0.05, inFlight });
+
+test('111 requests without an error are good at a limit of 5 %, 110 are not', () => {
+  expect(isGood(goodAfter(counts(111, 0)), 0)).toBe(true);
+  expect(isGood(goodAfter(counts(110, 0)), 0)).toBe(false);
 });
 
-test('after a bad spell, twice the good requests are enough', () => {
-  const afterOutage = towardsGood(0, counts(500, 500), 0.05);
-  expect(isGood(towardsGood(afterOutage, counts(223, 0), 0.05))).toBe(false);
-  expect(isGood(towardsGood(afterOutage, counts(224, 0), 0.05))).toBe(true);
+test('at or above the limit, one more scrape never raises the expected evidence of being good', () => {
+  fc.assert(
+    fc.property(
+      limits,
+      fc.double({ min: 1, max: 2, noNaN: true }),
+      fc.integer({ min: 0, max: 40 }),
+      (limit, times, n) => {
+        const before = belowLimitDetector(FALSE_GOOD, GOOD_ONSET);
+        const after = expected(n, Math.min(1, limit * times), k =>
+          eValueOf(towardsGood(before, 0, counts(n, k), { limit, inFlight: 0 })),
+        );
+        return after <= eValueOf(before) * (1 + 1e-9);
+      },
+    ),
+  );
+});
+
+test('what is in flight may fail: with it more has to be seen, and that is remembered', () => {
+  expect(isGood(goodAfter(counts(200, 0), 20), 20)).toBe(false);
+  expect(isGood(goodAfter(counts(900, 0), 20), 20)).toBe(true);
+  expect(Number.isFinite(eValueOf(goodAfter(counts(1e6, 0), 10_000)))).toBe(true);
+});
+
+test('after a bad spell, good requests that come later are enough', () => {
+  const afterOutage = goodAfter(counts(500, 500));
+  expect(isGood(goodAfter(counts(1_000, 0), 0, afterOutage), 0)).toBe(false);
+  const later = towardsGood(afterOutage, onsetBetween(GOOD_ONSET, 40_000, 41_000), counts(300, 0), {
+    limit: 0.05,
+    inFlight: 0,
+  });
+  expect(isGood(later, 0)).toBe(true);
+});
+
+test('near the limit a scrape of many requests may have the errors that are to be expected', () => {
+  const added = (k: number) => aboveLimit(counts(400, k), 0.05)[1] ?? 0;
+  expect(added(30)).toBeCloseTo(logBernoulli(counts(400, 30), 0.075, 0.05), 9);
+  expect(added(60)).toBe(added(50));
+  expect(added(1_000)).toBeLessThanOrEqual(4);
+});
+
+test.each([
+  ['never failed', counts(9_000, 0), 0],
+  ['failed now and then: two standard deviations more', counts(10_000, 100), 0.012],
+  ['failed nearly as often as the limit allows', counts(100, 5), 0.05],
+  ['failed more than the limit allows, as in an outage', counts(1_000, 500), 0],
+])('the share of errors before, of stable pods that %s', (_case, before, ratio) => {
+  expect(errorRatioBefore(before, 0.05)).toBeCloseTo(ratio, 9);
+});
+
+test('with the errors of before, wherever they fall, one more scrape never raises the expected evidence of a rise', () => {
+  fc.assert(
+    fc.property(
+      limits,
+      fc.double({ min: 0.1, max: 1, noNaN: true }),
+      fc.integer({ min: 0, max: 40 }),
+      (limit, part, n) => {
+        const seen = aboveLimitDetector(limit, FALSE_RISE, CANARY_ONSET);
+        const after = expected(n, limit * part, k =>
+          eValueOf(advance(seen, 0, aboveBefore(counts(n, k), limit * part, 0.25, limit))),
+        );
+        return after <= eValueOf(seen) * (1 + 1e-9);
+      },
+    ),
+  );
+});
+
+test.each([
+  [111, 0, true],
+  [110, 0, false],
+  [400, 6, true],
+  [400, 14, false],
+])('%i requests, %i of them 5xx, at a limit of 5 %%: well below is %p', (requests, errors, wanted) => {
+  expect(showsGood({ requests, errors }, 0.05)).toBe(wanted);
 });

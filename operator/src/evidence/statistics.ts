@@ -12,8 +12,10 @@ export const FALSE_BAD = 0.001;
 export const FALSE_BLAME = 0.002;
 /** Chance that stable pods at or below the limit are ever taken for being in an outage, which would delay a Bad. */
 export const FALSE_OUTAGE = 0.01;
-/** Chance that a release at or above its limit passes at one attempt. */
+/** Chance that a release at or above its limit ever passes. */
 export const FALSE_GOOD = 0.01;
+/** Chance that errors which the service had before, and which only moved to the new pods, are ever held against them. */
+export const FALSE_RISE = 0.01;
 
 /**
  * Requests in flight fail together, so ten errors at once are not ten witnesses: one scrape counts for at most this
@@ -22,7 +24,7 @@ export const FALSE_GOOD = 0.01;
 const ERRORS_PER_SCRAPE = 1.75;
 const MOST_PER_SCRAPE = 4;
 
-/** Evidence beyond ten times what a verdict needs is forgotten, so that an outage that is over does not linger. */
+/** Evidence beyond so many times what a verdict needs is forgotten, so that an outage that is over does not linger. */
 const HEADROOM = 10;
 
 export type Counts = { readonly requests: number; readonly errors: number };
@@ -35,6 +37,8 @@ export type Onset = { readonly atStart: number; readonly halfMs: number };
 
 /** A canary is mostly bad from its first request, or else it turns bad within the first minute. */
 export const CANARY_ONSET: Onset = { atStart: 0.9, halfMs: 60_000 };
+/** What is good is mostly good from its first request, or else from the end of an outage on. */
+export const GOOD_ONSET: Onset = { atStart: 0.8, halfMs: 60_000 };
 /** After promotion nothing is known about when: spread over the bake. */
 export const bakeOnset = (bakeMs: number): Onset => ({ atStart: 0.1, halfMs: bakeMs });
 
@@ -56,8 +60,10 @@ export type Detector = {
   readonly alternatives: readonly Alternative[];
 };
 
-/** `cap`: the most that one scrape may add to the log. */
-type Alternative = { readonly weight: number; readonly cap: number };
+/** `headroom`: how many times what a verdict needs is remembered. */
+type Alternative = { readonly weight: number; readonly headroom: number };
+
+const evenly = (weight: number): Alternative => ({ weight, headroom: HEADROOM });
 
 export function detector(alternatives: readonly Alternative[], alpha: number, onset: Onset): Detector {
   return { alpha, alternatives, values: alternatives.map(({ weight }) => weight * onset.atStart) };
@@ -65,19 +71,22 @@ export function detector(alternatives: readonly Alternative[], alpha: number, on
 
 /**
  * One scrape: faults that began with its traffic enter with mass `entering`, then every alternative is multiplied by its
- * likelihood ratio (given as a log). Capping a factor and forgetting a surplus only lower an e-process: both are sound.
+ * likelihood ratio (given as a log). Forgetting a surplus only lowers an e-process: that is sound.
  */
 export function advance(seen: Detector, entering: number, logRatios: readonly number[]): Detector {
-  const ceiling = HEADROOM / seen.alpha;
-  const values = seen.alternatives.map(({ weight, cap }, i) => {
+  const values = seen.alternatives.map(({ weight, headroom }, i) => {
     const entered = (seen.values[i] ?? 0) + weight * entering;
-    return Math.min(ceiling, entered * Math.exp(Math.min(cap, logRatios[i] ?? 0)));
+    return Math.min(headroom / seen.alpha, entered * Math.exp(logRatios[i] ?? 0));
   });
   return { ...seen, values };
 }
 
 /** Drops everything seen so far (sound: a part of a mixture is never more than the mixture). */
 export const forget = (seen: Detector): Detector => ({ ...seen, values: seen.values.map(() => 0) });
+
+/** How much of a proof is there: ln(e-value) as a share of ln(1/alpha), from 0 to 100. */
+export const proofPercent = (eValue: number, alpha: number): number =>
+  Math.floor(100 * Math.min(1, Math.log(Math.max(eValue, 1)) / Math.log(1 / alpha)));
 
 export const eValueOf = (seen: Detector): number => seen.values.reduce((sum, value) => sum + value, 0);
 
@@ -86,11 +95,30 @@ export const proves = (seen: Detector): boolean => eValueOf(seen) >= 1 / seen.al
 
 // --- absolute: is the error ratio above the limit? ---
 
-/** Alternatives above a limit: 2, 4, 8 ... times it, and nearly always failing. */
-export function ratiosAbove(limit: number): readonly number[] {
+/** So near the limit it takes thousands of requests to show anything: a small weight leaves the others their speed. */
+const NEAR = [1.25, 1.5] as const;
+const NEAR_WEIGHT = 0.15;
+
+const nearAbove = (limit: number): readonly number[] => NEAR.map(times => times * limit).filter(p => p < 0.9);
+
+/** Alternatives from twice a limit on: 2, 4, 8 ... times it, and nearly always failing. */
+function farAbove(limit: number): readonly number[] {
   const ratios: number[] = [];
   for (let p = 2 * limit; p < 0.9; p *= 2) ratios.push(p);
   return [...ratios, Math.max(0.95, (1 + limit) / 2)];
+}
+
+/** Alternatives above a limit, the nearest first. */
+export const ratiosAbove = (limit: number): readonly number[] => [...nearAbove(limit), ...farAbove(limit)];
+
+/** What speaks for one near the limit would take hundreds of good requests to forget: no more of it than is needed. */
+function alternativesAbove(limit: number): readonly Alternative[] {
+  const [near, far] = [nearAbove(limit), farAbove(limit)];
+  const share = near.length === 0 ? 0 : NEAR_WEIGHT;
+  return [
+    ...near.map(() => ({ weight: share / near.length, headroom: 1 })),
+    ...far.map(() => evenly((1 - share) / far.length)),
+  ];
 }
 
 /** Wald's likelihood ratio of error ratio p against q, in logs: errors·ln(p/q) + successes·ln((1-p)/(1-q)). */
@@ -98,22 +126,55 @@ export function logBernoulli({ requests, errors }: Counts, p: number, q: number)
   return errors * Math.log(p / q) + (requests - errors) * Math.log((1 - p) / (1 - q));
 }
 
-export const aboveLimit = (counts: Counts, limit: number): readonly number[] =>
-  ratiosAbove(limit).map(p => logBernoulli(counts, p, limit));
-
-export function aboveLimitDetector(limit: number, alpha: number, onset: Onset): Detector {
-  const ratios = ratiosAbove(limit);
-  const capOf = (p: number) => Math.min(MOST_PER_SCRAPE, ERRORS_PER_SCRAPE * Math.log(p / limit));
-  return detector(
-    ratios.map(p => ({ weight: 1 / ratios.length, cap: capOf(p) })),
-    alpha,
-    onset,
+/** For a release under suspicion. Capping a factor only lowers an e-process: that is sound. */
+export function aboveLimit(counts: Counts, limit: number): readonly number[] {
+  if (counts.requests === 0) return [];
+  return ratiosAbove(limit).map(p =>
+    Math.min(mostPerScrape(p, limit, counts.requests), logBernoulli(counts, p, limit)),
   );
 }
 
 /** For the baseline, where a burst is to count in full: to see an outage too soon only delays, to miss it blames. */
-export function uncapped(seen: Detector): Detector {
-  return { ...seen, alternatives: seen.alternatives.map(({ weight }) => ({ weight, cap: Number.POSITIVE_INFINITY })) };
+export const aboveLimitInFull = (counts: Counts, limit: number): readonly number[] =>
+  ratiosAbove(limit).map(p => logBernoulli(counts, p, limit));
+
+/**
+ * Near the limit a scrape of many requests has more errors than the cap by itself: what the alternative expects counts,
+ * and the cap is on what comes on top, with room for chance.
+ */
+function mostPerScrape(p: number, limit: number, requests: number): number {
+  if (p >= 2 * limit) return Math.min(MOST_PER_SCRAPE, ERRORS_PER_SCRAPE * Math.log(p / limit));
+  const errors = requests * p + ERRORS_PER_SCRAPE * Math.max(1, Math.sqrt(requests * p));
+  return Math.min(MOST_PER_SCRAPE, logBernoulli({ requests: Math.max(requests, errors), errors }, p, limit));
+}
+
+export const aboveLimitDetector = (limit: number, alpha: number, onset: Onset): Detector =>
+  detector(alternativesAbove(limit), alpha, onset);
+
+/** The evidence for a ratio of at least twice the limit. */
+export const farAboveLimit = (seen: Detector, limit: number): number =>
+  seen.values.slice(nearAbove(limit).length).reduce((sum, value) => sum + value, 0);
+
+// --- risen: does the whole service fail more than before the release? ---
+
+/**
+ * `before`: the share of errors that the service had; `share`: the part of its traffic that the candidate is meant to
+ * get. The alternatives are what the whole service then answers if the candidate fails with each ratio above its limit.
+ */
+export function aboveBefore(counts: Counts, before: number, share: number, limit: number): readonly number[] {
+  return ratiosAbove(limit).map(p =>
+    Math.min(MOST_PER_SCRAPE, logBernoulli(counts, before + share * (p - before), before)),
+  );
+}
+
+/**
+ * The share of errors of stable pods since they began, up to two standard deviations more than was counted, at most the
+ * limit. 0 when they never failed, and when they failed more than the limit allows: that was an outage and no habit of
+ * a service that was found Good, and excuses nothing.
+ */
+export function errorRatioBefore({ requests, errors }: Counts, limit: number): number {
+  if (errors === 0 || errors > limit * requests) return 0;
+  return Math.min(limit, (errors + 2 * Math.sqrt(errors)) / requests);
 }
 
 // --- relative: is the candidate worse than the pods beside it? ---
@@ -148,30 +209,47 @@ function logAdd(a: number, b: number): number {
 }
 
 export const worseThan = (candidate: Counts, baseline: Counts): readonly number[] =>
-  ODDS.map(odds => logOddsRatio(candidate, baseline, odds));
+  ODDS.map(odds => Math.min(MOST_PER_SCRAPE, logOddsRatio(candidate, baseline, odds)));
 
-export function worseThanDetector(alpha: number, onset: Onset): Detector {
-  return detector(
-    ODDS_WEIGHTS.map(weight => ({ weight, cap: MOST_PER_SCRAPE })),
-    alpha,
-    onset,
-  );
-}
+export const worseThanDetector = (alpha: number, onset: Onset): Detector =>
+  detector(ODDS_WEIGHTS.map(evenly), alpha, onset);
 
 // --- good: is the error ratio well below the limit? ---
 
-const GOOD_FLOOR = Math.log(FALSE_GOOD);
-const GOOD_CEILING = 1.5 * -GOOD_FLOOR;
+/** Alternatives below a limit, as shares of it: from next to none, which takes fewest requests to show, up to near it. */
+const BELOW = [0.02, 0.2, 0.4, 0.7] as const;
+const BELOW_WEIGHTS = [0.35, 0.3, 0.2, 0.15] as const;
+
+export const belowLimitDetector = (alpha: number, onset: Onset): Detector =>
+  detector(BELOW_WEIGHTS.map(evenly), alpha, onset);
 
 /**
- * The likelihood ratio of a fifth of the limit against the limit, kept between 0.01 and 1000: a bad spell that is over
- * (an outage, an operator that started in the middle of one) costs at most twice the good requests, not for ever.
+ * The likelihood ratio of each alternative has an expected value of at most 1 for every error ratio from the limit up,
+ * also one that moves. More is remembered while requests are in flight, for all of these may fail: see `isGood`.
  */
-export function towardsGood(log: number, counts: Counts, limit: number): number {
-  return Math.min(GOOD_CEILING, Math.max(GOOD_FLOOR, log + logBernoulli(counts, limit / 5, limit)));
+export function towardsGood(
+  seen: Detector,
+  entering: number,
+  counts: Counts,
+  { limit, inFlight }: { readonly limit: number; readonly inFlight: number },
+): Detector {
+  const values = BELOW.map((share, i) => {
+    const entered = (seen.values[i] ?? 0) + (BELOW_WEIGHTS[i] ?? 0) * entering;
+    const ceiling = Math.min(LARGEST, HEADROOM / seen.alpha / share ** inFlight);
+    return Math.min(ceiling, entered * Math.exp(logBernoulli(counts, share * limit, limit)));
+  });
+  return { ...seen, values };
 }
 
-export const isGood = (log: number): boolean => log >= -GOOD_FLOOR;
+const LARGEST = 1e300;
+
+/** Good even if all requests in flight should fail: what succeeds may be quicker than what fails. */
+export const isGood = (seen: Detector, inFlight: number): boolean =>
+  seen.values.reduce((sum, value, i) => sum + value * (BELOW[i] ?? 0) ** inFlight, 0) >= 1 / seen.alpha;
+
+/** Whether these figures alone show an error ratio well below the limit; at 5 %, 111 requests without an error do. */
+export const showsGood = (counts: Counts, limit: number): boolean =>
+  isGood(towardsGood(belowLimitDetector(FALSE_GOOD, GOOD_ONSET), 0, counts, { limit, inFlight: 0 }), 0);
 
 // --- ln n! ---
 

@@ -1,6 +1,7 @@
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import {
+  isUneasy,
   judge,
   observe,
   type PodReading,
@@ -70,6 +71,101 @@ test('well below the limit is Good, but not before the least time and the least 
   expect(atEnd(watch(quick, 100, i => [candidate([390 + i, 0]), stable([1200, 0])], 10_000)).verdict).toBe('Good');
 });
 
+test('the least time is time in which the candidate was seen to serve, not time in which it started', () => {
+  const quiet = { ...POLICY, blindAfterSeconds: 9_999 };
+  const starting = watch(start(), 160, () => [candidate('unread', { readySince: false }), stable([90, 0])]);
+  expect(judge(starting, POLICY, T0 + 40_000)).toMatchObject({
+    verdict: 'Pending',
+    message: expect.stringContaining('none of its pods is ready yet'),
+  });
+  const serving = (scrapes: number) =>
+    watch(starting, scrapes, i => [candidate([10 * i, 0]), stable([90 + 30 * i, 0])], 40_000);
+  expect(atEnd(serving(120)).verdict).toBe('Pending');
+  expect(atEnd(serving(121)).verdict).toBe('Good');
+  const unread = watch(serving(60), 80, () => [candidate('unread'), stable([9_000, 0])], 55_000);
+  const again = watch(unread, 60, i => [candidate([600 + 10 * i, 0]), stable([9_000, 0])], 75_000);
+  expect(atEnd(again, quiet).verdict).toBe('Pending');
+});
+
+test('a pod of the candidate that takes long to start is not one that cannot be read', () => {
+  const starting = watch(start(), 400, () => [candidate('unread', { readySince: false }), stable([90, 0])]);
+  expect(atEnd(starting).verdict).toBe('Pending');
+  expect(atEnd(watch(starting, 61, () => [candidate('unread'), stable([90, 0])], 100_000)).verdict).toBe('Blind');
+});
+
+test('requests counted when they begin and errors when they end are no restart', () => {
+  const reads: [number, number][] = [
+    [1_000, 10],
+    [1_001, 10],
+    [1_001, 11],
+    [1_002, 11],
+  ];
+  const seen = watch(start(), reads.length, i => [candidate(reads[i] ?? [0, 0]), stable([1_000 + i, 0])]);
+  expect(atEnd(seen).candidate).toMatchObject({ requests: 1_002, errors: 11 });
+});
+
+test('errors that are quick do not stand for the requests beside them that take long', () => {
+  const inFlight = (i: number) => ({ reading: { known: true, requests: i, errors: i, inFlight: 19 * i } }) as const;
+  const slow = watch(start(), 40, i => [candidate([0, 0], inFlight(i)), stable([100 + 3 * i, 0])]);
+  expect(atEnd(slow).evidence.absolute).toBeLessThan(1);
+  const silent = watch(start(), 40, i => [candidate([i, i]), stable([100 + 3 * i, 0])]);
+  expect(atEnd(silent).verdict).toBe('Bad');
+});
+
+test('requests in flight are no successes: nothing passes while their failures would matter', () => {
+  const many = (inFlight: number) => (i: number) => [
+    candidate([0, 0], { reading: { known: true, requests: 2 * i, errors: 0, inFlight } }),
+    stable([6 * i, 0]),
+  ];
+  expect(atEnd(watch(start(), 130, many(0))).verdict).toBe('Good');
+  expect(atEnd(watch(start(), 130, many(30))).verdict).toBe('Pending');
+});
+
+test('errors that the service had before and that only moved to the candidate are no regression', () => {
+  const moved = (before: number) =>
+    atEnd(watch(start(), 200, i => [candidate([25 * i, 4 * i]), stable([50_000 + 75 * i, before])]));
+  expect(moved(2_000)).toMatchObject({
+    verdict: 'Pending',
+    message: expect.stringContaining('the service as a whole fails no more than before'),
+  });
+  expect(moved(0).verdict).toBe('Bad');
+  const worse = watch(start(), 200, i => [candidate([25 * i, 20 * i]), stable([50_000 + 75 * i, 2_000])]);
+  expect(atEnd(worse).verdict).toBe('Bad');
+});
+
+test('an outage that the stable pods have behind them makes nobody slower to find a bad release', () => {
+  const bad = watch(start(), 13, i => [candidate([2 * i, i]), stable([1_000 + 6 * i, 400])]);
+  expect(atEnd(bad).verdict).toBe('Bad');
+});
+
+test('where pods fail alone for a moment now and then, a moment says nothing; what lasts does', () => {
+  const failing = (scrapes: number) =>
+    watch(start(), scrapes, i => [candidate([2 * i, 2 * i]), stable([50_000 + 6 * i, 1_700])]);
+  expect(atEnd(failing(8)).verdict).toBe('Pending');
+  expect(atEnd(failing(14)).verdict).toBe('Bad');
+});
+
+test('a stable pod that takes long to answer is compared as of when it was asked, and holds nobody up', () => {
+  // asked at every fourth scrape, read four scrapes later
+  const slow = (i: number, failing: boolean) => {
+    const askedAt = T0 + (i - 4) * 250;
+    const counted = 100 + 6 * (i - 4);
+    if (i % 4 > 0 || i < 4) return pod('slow', 'baseline', 'unread');
+    const reading = { known: true, requests: counted, errors: failing ? counted - 100 : 0, askedAt } as const;
+    return pod('slow', 'baseline', [0, 0], { reading });
+  };
+  const bad = watch(start(), 60, i => [candidate([2 * i, i]), stable([100 + 6 * i, 0]), slow(i, false)]);
+  expect(atEnd(bad).verdict).toBe('Bad');
+  const outage = watch(start(), 60, i => [candidate([2 * i, 2 * i]), slow(i, true)]);
+  expect(atEnd(outage).verdict).toBe('DependencyDegraded');
+});
+
+test('no request reaches the candidate because clients keep their connections: that is said', () => {
+  const kept = watch(start(), 60, i => [candidate([0, 0]), stable([100 + 20 * i, 0])]);
+  const { verdict, message } = judge(kept, { ...POLICY, blindAfterSeconds: 9_999 }, T0 + 600_000);
+  expect([verdict, message]).toEqual(['Insufficient', expect.stringContaining('clients keep their connections')]);
+});
+
 test('both fail: the release is not to blame, and goes on to Good when the outage is over', () => {
   const outage = watch(start(), 40, i => [candidate([2 * i, 2 * i]), stable([6 * i, 6 * i])]);
   expect(atEnd(outage)).toMatchObject({
@@ -94,10 +190,33 @@ test('a candidate that gets bad after an outage is found', () => {
   expect(atEnd(bad).verdict).toBe('Bad');
 });
 
+test('a bad candidate is found soon after a moment in which the stable pods failed, too', () => {
+  const trouble = watch(start(), 8, i => [candidate([5 * i, 3 * i]), stable([100 + 10 * i, 5 * i])]);
+  const after = (scrapes: number) =>
+    watch(trouble, scrapes, i => [candidate([35 + 5 * i, 21 + 3 * i]), stable([170 + 10 * i, 35])], 2_000);
+  expect(atEnd(after(6)).verdict).toBe('DependencyDegraded');
+  expect(atEnd(after(24)).verdict).toBe('Bad');
+});
+
+test('what hung in an outage and failed at its end is no error of the requests that come later', () => {
+  const reading = (requests: number, errors: number, inFlight: number): Partial<PodReading> => ({
+    reading: { known: true, requests, errors, inFlight },
+  });
+  const hung = watch(start(), 8, i => [candidate([0, 0], reading(0, 0, 5 * i)), stable([100 + 10 * i, 0])]);
+  const failed = watch(hung, 1, () => [candidate([0, 0], reading(35, 35, 0)), stable([180, 0])], 2_000);
+  const evidence = (scrapes: number) =>
+    atEnd(
+      watch(failed, scrapes, i => [candidate([0, 0], reading(37 + 2 * i, 35, 0)), stable([190 + 10 * i, 0])], 2_250),
+    ).evidence;
+  expect(evidence(1).absolute).toBeLessThan(atEnd(failed).evidence.absolute);
+  expect(evidence(2).absolute).toBeLessThan(evidence(1).absolute);
+});
+
 test('an operator restart loses nothing about the candidate: its counters began with the pod', () => {
-  const anew = watch(start(), 40, i => [candidate([400 + 2 * i, 0]), stable([9_000 + 6 * i, 0])], 60_000);
+  const ready = { readySince: T0 + 2_000 };
+  const anew = watch(start(), 40, i => [candidate([400 + 2 * i, 0], ready), stable([9_000 + 6 * i, 0])], 60_000);
   expect(atEnd(anew)).toMatchObject({ verdict: 'Pending', candidate: { requests: 478 }, baseline: { requests: 234 } });
-  const looked = observe(anew, { at: T0 + 70_000, pods: [candidate([480, 0])] });
+  const looked = observe(anew, { at: T0 + 70_000, pods: [candidate([480, 0], ready)] });
   expect(atEnd(looked).verdict).toBe('Good');
 });
 
@@ -110,7 +229,12 @@ test('an operator that starts in the middle of a bad release finds it, and does 
 });
 
 test('an operator that starts when the time is long over looks for ten seconds before it says so', () => {
-  const anew = watch(start(), 41, i => [candidate([20 + (i > 0 ? 1 : 0), 0]), stable([90, 0])], 700_000);
+  const anew = watch(
+    start(),
+    41,
+    i => [candidate([20 + (i > 0 ? 1 : 0), 0], { readySince: T0 }), stable([90, 0])],
+    700_000,
+  );
   expect(judge(anew, POLICY, T0 + 709_000).verdict).toBe('Pending');
   expect(judge(anew, POLICY, T0 + 710_000).verdict).toBe('Insufficient');
 });
@@ -131,19 +255,33 @@ test('too few requests in the whole time are Insufficient, with the estimate', (
   expect(judgement).toMatchObject({ verdict: 'Insufficient', message: expect.stringContaining('0 of 59') });
 });
 
-test('a candidate above its limit never runs out of time: it is not to be promoted for want of a baseline', () => {
-  const unread = watch(start(), 200, i => [candidate([2 * i, i]), stable('unread')]);
-  expect(judge(unread, { ...POLICY, timeoutSeconds: 10 }, unread.lastAt)).toMatchObject({
-    verdict: 'Pending',
-    message: expect.stringContaining('above the limit'),
+test('a candidate above its limit never runs out of time: it is not to be promoted for want of a comparison', () => {
+  const noWorse = watch(start(), 200, i => [candidate([2 * i, i]), stable([100 + i, i])]);
+  expect(judge(noWorse, { ...POLICY, timeoutSeconds: 10 }, noWorse.lastAt).verdict).not.toBe('Insufficient');
+});
+
+test('stable pods that were never readable leave nothing to compare with: the limit alone decides, and it is said', () => {
+  const unread = (scrapes: number) => watch(start(), scrapes, i => [candidate([2 * i, 2 * i]), stable('unread')]);
+  expect(atEnd(unread(40)).verdict).toBe('Pending');
+  expect(atEnd(unread(44))).toMatchObject({
+    verdict: 'Bad',
+    message: expect.stringContaining('the stable pods could not be read for 10 s (old: refused)'),
   });
 });
 
-test.each([
-  ['an unreadable baseline', () => stable('unread')],
-  ['a baseline that is read every other time', (i: number) => stable(i % 2 ? [0, 0] : 'unread')],
-])('%s is not one without traffic', (_case, baseline) => {
-  expect(atEnd(watch(start(), 400, i => [candidate([2 * i, i]), baseline(i)])).verdict).toBe('Pending');
+test('stable pods that cannot be read any more may hang in the same outage: that takes a minute', () => {
+  const lost = (scrapes: number) =>
+    watch(start(), scrapes, i => [candidate([2 * i, 2 * i]), i < 2 ? stable([5_000, 0]) : stable('unread')]);
+  expect(atEnd(lost(230)).verdict).toBe('Pending');
+  expect(atEnd(lost(250)).verdict).toBe('Bad');
+});
+
+test('stable pods that are read every other time and answer requests are compared with, however seldom they are read', () => {
+  const seldom = watch(start(), 400, i => [
+    candidate([2 * i, 2 * i]),
+    i % 2 ? stable('unread') : stable([6 * i, 6 * i]),
+  ]);
+  expect(atEnd(seldom).verdict).toBe('DependencyDegraded');
 });
 
 test('stable pods that get no requests leave nothing to compare with: the limit alone decides, ten seconds later', () => {
@@ -205,12 +343,42 @@ test('bake: a release that turns bad after 2,000 good requests is found within 3
   expect(atEnd(bad)).toMatchObject({ verdict: 'Bad', message: '22 of 2055 requests answered 5xx (limit 5 %)' });
 });
 
-test('bake: the limit is twice the stable release’s own ratio where that is more', () => {
-  const trial = startTrial({ startedAt: T0, maxServerErrorRatio: 0.05, mode: 'bake', stableErrorRatio: 0.2 });
-  expect(trial.limit).toBe(0.4);
-  expect(startTrial({ startedAt: T0, maxServerErrorRatio: 0.05, mode: 'bake', stableErrorRatio: 0.001 }).limit).toBe(
-    0.05,
-  );
+test.each([
+  ['less than the limit', 0.04, 0.05, 'limit 5 %'],
+  ['more than the limit', 0.08, 0.08, 'limit 8 %, for the release before failed more often than 5 %'],
+  ['far more, as in an outage', 0.3, 0.1, 'limit 10 %'],
+])('bake: the limit where the stable release’s own ratio was %s', (_case, stableErrorRatio, limit, words) => {
+  const trial = startTrial({ startedAt: T0, maxServerErrorRatio: 0.05, mode: 'bake', stableErrorRatio });
+  expect(trial.limit).toBe(limit);
+  expect(atEnd(watch(trial, 2, i => [candidate([i, 0])])).message).toContain(words);
+});
+
+test('an outage during the canary does not switch the bake off', () => {
+  const trial = startTrial({ startedAt: T0, maxServerErrorRatio: 0.05, mode: 'bake', stableErrorRatio: 0.3 });
+  expect(atEnd(watch(trial, 240, i => [candidate([5 * i, Math.floor(2.5 * i)])])).verdict).toBe('Bad');
+});
+
+test.each([0.000001, 0.99, 0.999999])('a limit of %s is the one that is judged by', limit => {
+  const trial = startTrial({ startedAt: T0, maxServerErrorRatio: limit });
+  expect(trial.limit).toBe(limit);
+  const below = watch(trial, 400, i => [
+    candidate([5 * i, limit > 0.5 ? Math.floor(4.75 * i) : 0]),
+    stable([15 * i, 0]),
+  ]);
+  expect(atEnd(below)).toMatchObject({
+    verdict: expect.not.stringMatching('Bad'),
+    message: expect.stringContaining(`(limit ${Number((limit * 100).toPrecision(12))} %)`),
+  });
+  expect(Number.isFinite(atEnd(below).evidence.absolute)).toBe(true);
+});
+
+test('bake: one pod of ten that names a failed dependency does not speak for the nine that fail without', () => {
+  const ten = (failing: number) => (i: number) =>
+    Array.from({ length: 10 }, (_, n) =>
+      pod(`p${n}`, 'candidate', [i, n < failing ? i : 0], { dependenciesFailed: n === 0 }),
+    );
+  expect(atEnd(watch(bake(), 40, ten(10))).verdict).toBe('Bad');
+  expect(atEnd(watch(bake(), 40, ten(1))).verdict).toBe('DependencyDegraded');
 });
 
 test('bake: pods that name a failed dependency are not to blame, nor for what still fails shortly after', () => {
@@ -229,6 +397,12 @@ test.each([
 ] as const)('bake: pods %s', (_case, answer, scrapes, verdict) => {
   const more = answer === undefined ? {} : { dependenciesFailed: answer };
   expect(atEnd(watch(bake(), scrapes, i => [candidate([5 * i, 3 * i], more)])).verdict).toBe(verdict);
+});
+
+test('one error is enough to be uneasy, for half a minute', () => {
+  const one = watch(bake(), 20, i => [candidate([5 * i, i < 19 ? 0 : 1])]);
+  expect([isUneasy(watch(bake(), 20, i => [candidate([5 * i, 0])])), isUneasy(one)]).toEqual([false, true]);
+  expect(isUneasy(watch(one, 120, i => [candidate([95 + 5 * i, 1])], 5_000))).toBe(false);
 });
 
 // --- whatever comes ---

@@ -14,7 +14,8 @@
 
 import { createHash } from 'node:crypto';
 import { isNotFound } from './errors.ts';
-import { type KubeObject, type Metadata, pathOf, pathTo, type Resource } from './resource.ts';
+import { Interned } from './interned.ts';
+import { type KubeObject, type ManagedFields, type Metadata, pathOf, pathTo, type Resource } from './resource.ts';
 import { APPLY_PATCH, type Transport } from './transport.ts';
 
 /** As whom objects are written, and where the hash of what was written is kept. */
@@ -25,12 +26,20 @@ export type Writer = {
 };
 
 /** A writer's share of a live object: all that `differs` needs of it. */
-export type Applied = { readonly hash: string | undefined; readonly apiVersion: string; readonly fields: object };
+export type Applied = {
+  readonly hash: string | undefined;
+  readonly apiVersion: string;
+  /** Shared by all objects of this shape: each owner's uid in it is `#` with its place in `owners`. */
+  readonly fields: object;
+  readonly owners: readonly string[];
+};
 
 export type WriteOptions = { signal?: AbortSignal; timeoutMs?: number };
 
 /**
  * Server-side apply, by force: fields of this object belong to this writer. Asking twice is harmless.
+ * @param options.resourceVersion only over this very version: 409 when somebody was faster
+ * @param options.dryRun everything is checked, nothing is written
  * @throws ApiError `ApplyFailed`
  */
 export function apply<T extends KubeObject>(
@@ -38,15 +47,16 @@ export function apply<T extends KubeObject>(
   resource: Resource<T>,
   object: KubeObject,
   writer: Writer,
-  options: WriteOptions & { subresource?: string } = {},
+  options: WriteOptions & { subresource?: string; resourceVersion?: string; dryRun?: boolean } = {},
 ): Promise<T> {
-  const { subresource, ...request } = options;
+  const { subresource, resourceVersion, dryRun, ...request } = options;
+  const whole = stamped(object, writer);
   return transport.request<T>({
     method: 'PATCH',
     path: pathTo(resource, object, subresource),
-    query: { fieldManager: writer.fieldManager, force: true },
+    query: { fieldManager: writer.fieldManager, force: true, ...(dryRun && { dryRun: 'All' }) },
     contentType: APPLY_PATCH,
-    body: stamped(object, writer),
+    body: resourceVersion === undefined ? whole : { ...whole, metadata: { ...whole.metadata, resourceVersion } },
     ...request,
   });
 }
@@ -146,36 +156,56 @@ export function hashOf(object: unknown): string {
   return createHash('sha256').update(canonical(object)).digest('hex').slice(0, 16);
 }
 
+/** As `JSON.stringify` of a copy whose keys were inserted in order, and without the copy. */
 function canonical(value: unknown): string {
-  return JSON.stringify(value, (_key, child: unknown) => (isMap(child) ? sorted(child) : child)) ?? '';
+  if (Array.isArray(value)) return `[${value.map(item => canonical(item) || 'null').join()}]`;
+  if (!isMap(value)) return JSON.stringify(value) ?? '';
+  const fields = inOrder(Object.keys(value)).flatMap(key => {
+    const text = canonical(value[key]);
+    return text === '' ? [] : `${JSON.stringify(key)}:${text}`;
+  });
+  return `{${fields.join()}}`;
 }
 
-function sorted(map: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(map).sort(([a], [b]) => (a < b ? -1 : 1)));
+/** A map gives what looks like an index first, in the order of numbers, whenever it was inserted. */
+function inOrder(keys: string[]): string[] {
+  const [first = ''] = keys;
+  if (!/^\d/.test(first)) return keys.sort();
+  return Object.keys(Object.fromEntries(keys.sort().map(key => [key, 0])));
 }
 
 function isMap(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-function stamped<T extends KubeObject>(object: T, { hashAnnotation }: Writer): T {
+function stamped<T extends KubeObject>(object: T, { hashAnnotation }: Writer, hash = hashOf(object)): T {
   if (hashAnnotation === undefined) return object;
-  const annotations = { ...object.metadata.annotations, [hashAnnotation]: hashOf(object) };
+  const annotations = { ...object.metadata.annotations, [hashAnnotation]: hash };
   return { ...object, metadata: { ...object.metadata, annotations } };
 }
 
+const isShareOf =
+  ({ fieldManager }: Pick<Writer, 'fieldManager'>, of?: string) =>
+  ({ manager, operation, subresource }: ManagedFields): boolean =>
+    manager === fieldManager && operation === 'Apply' && subresource === of;
+
 /** What a store keeps of a live object so that `differs` can be asked; undefined when the writer has no share in it. */
 export function appliedBy(
-  metadata: Pick<Metadata, 'annotations' | 'managedFields'>,
+  metadata: Pick<Metadata, 'annotations' | 'managedFields' | 'ownerReferences'>,
   writer: Writer,
 ): Applied | undefined {
-  const share = metadata.managedFields?.find(
-    ({ manager, operation, subresource }) =>
-      manager === writer.fieldManager && operation === 'Apply' && subresource === undefined,
-  );
+  const share = metadata.managedFields?.find(isShareOf(writer));
   if (!share?.fieldsV1 || share.apiVersion === undefined) return undefined;
   const hash = writer.hashAnnotation === undefined ? undefined : metadata.annotations?.[writer.hashAnnotation];
-  return { hash, apiVersion: share.apiVersion, fields: share.fieldsV1 };
+  const owners = (metadata.ownerReferences ?? []).map(({ uid }) => uid);
+  return { hash, apiVersion: share.apiVersion, fields: sharedTree(share.fieldsV1, owners), owners };
+}
+
+const trees = new Interned<object>();
+
+function sharedTree(fields: object, owners: readonly string[]): object {
+  const text = owners.reduce((found, uid, index) => found.replaceAll(uid, `#${index}`), JSON.stringify(fields));
+  return trees.get(text, () => JSON.parse(text) as object);
 }
 
 /**
@@ -185,14 +215,93 @@ export function appliedBy(
  */
 export function differs(desired: KubeObject, applied: Applied | undefined, writer: Writer): boolean {
   if (!applied || applied.apiVersion !== desired.apiVersion) return true;
-  if (writer.hashAnnotation !== undefined && applied.hash !== hashOf(desired)) return true;
-  return !owns(applied.fields, withoutIdentity(stamped(desired, writer)));
+  const hash = writer.hashAnnotation === undefined ? '' : hashOf(desired);
+  if (writer.hashAnnotation !== undefined && applied.hash !== hash) return true;
+  return !owns(applied.fields, withoutIdentity(placed(stamped(desired, writer, hash), applied.owners)));
+}
+
+/** With owners named as in the shared tree. */
+function placed({ metadata: { ownerReferences, ...metadata }, ...object }: KubeObject, owners: readonly string[]) {
+  const named = ownerReferences?.map(owner => {
+    const place = owners.indexOf(owner.uid);
+    return place < 0 ? owner : { ...owner, uid: `#${place}` };
+  });
+  return { ...object, metadata: { ...metadata, ...(named && { ownerReferences: named }) } };
 }
 
 /** Who an object is belongs to nobody, so it is in nobody's share. */
 function withoutIdentity({ apiVersion: _, kind: _kind, metadata, ...rest }: KubeObject): object {
   const { name: _name, namespace: _namespace, ...owned } = metadata;
   return Object.keys(owned).length === 0 ? rest : { metadata: owned, ...rest };
+}
+
+/** A field below some path that another writer has put there, and we have not. */
+export type ForeignField = { readonly manager: string; readonly field: string };
+
+/**
+ * What others have put below `path` (`f:spec`, `f:template`) of an object besides what is ours. A field that both set to
+ * the same value is ours. Fields are named for people: `spec.containers[app].env[FAIL]`.
+ */
+export function foreignFields(
+  metadata: Pick<Metadata, 'managedFields'>,
+  { fieldManager }: Pick<Writer, 'fieldManager'>,
+  path: readonly string[],
+): ForeignField[] {
+  const shares = (metadata.managedFields ?? []).map(({ manager = '', fieldsV1 }) => ({
+    manager,
+    leaves: fieldsV1 ? leavesOf(below(fieldsV1, path)) : [],
+  }));
+  const ours = new Set(shares.filter(({ manager }) => manager === fieldManager).flatMap(({ leaves }) => leaves));
+  return shares
+    .filter(({ manager }) => manager !== fieldManager)
+    .flatMap(({ manager, leaves }) =>
+      leaves.filter(leaf => !ours.has(leaf)).map(leaf => ({ manager, field: leaf.replace(/^\./, '') })),
+    );
+}
+
+/** Whether this writer has set each of these fields below `path`, and nobody else any of them. */
+export function isAloneIn(
+  metadata: Pick<Metadata, 'managedFields'>,
+  { fieldManager }: Pick<Writer, 'fieldManager'>,
+  path: readonly string[],
+  fields: readonly string[],
+): boolean {
+  const writersOf = (field: string): (string | undefined)[] =>
+    (metadata.managedFields ?? []).flatMap(({ manager, fieldsV1 }) =>
+      fieldsV1 && Object.hasOwn(below(fieldsV1, path) ?? {}, `f:${field}`) ? [manager] : [],
+    );
+  return fields.map(writersOf).every(writers => writers.length > 0 && writers.every(name => name === fieldManager));
+}
+
+export type LastWrite = { readonly by: string; readonly at: string };
+
+/**
+ * Who wrote something below `path` of an object last, and when (RFC 3339, to the second): an entry that has something
+ * there, and whose manager was at work last. What was written through a subresource is another story.
+ */
+export function lastWrite({ managedFields = [] }: Pick<Metadata, 'managedFields'>, path: readonly string[]) {
+  const writes = managedFields.flatMap(({ manager: by, time: at, subresource, fieldsV1 }): LastWrite[] => {
+    const isThere = !subresource && fieldsV1 !== undefined && below(fieldsV1, path) !== undefined;
+    return isThere && by !== undefined && at !== undefined ? [{ by, at }] : [];
+  });
+  return writes.reduce<LastWrite | undefined>((last, one) => (last && last.at > one.at ? last : one), undefined);
+}
+
+const below = (node: object, path: readonly string[]): object | undefined =>
+  path.reduce<object | undefined>((at, name) => (at as FieldsNode | undefined)?.[name], node);
+
+/** The item itself (`.`) says only that somebody made it: what is in it tells more, unless there is nothing else. */
+function leavesOf(node: object | undefined, name = ''): string[] {
+  if (!node) return [];
+  const children = Object.entries(node as FieldsNode).filter(([key]) => key !== '.');
+  if (children.length === 0) return name === '' ? [] : [name];
+  return children.flatMap(([key, child]) => leavesOf(child, `${name}${labelOf(key)}`));
+}
+
+function labelOf(key: string): string {
+  if (key.startsWith('f:')) return `.${key.slice(2)}`;
+  if (!key.startsWith('k:')) return `[${key.slice(2)}]`;
+  return `[${Object.values(JSON.parse(key.slice(2)) as Record<string, unknown>).join(',')}]`;
 }
 
 // fieldsV1 mirrors the object: `f:name` is a field, `k:{"name":"x"}` the list item with these key fields, `v:"x"` the
@@ -217,12 +326,72 @@ function ownsField(fields: FieldsNode, name: string, value: unknown): boolean {
 
 function ownsItem(fields: FieldsNode, children: readonly string[], item: unknown): boolean {
   if (!isMap(item)) return children.includes(`v:${JSON.stringify(item)}`);
-  const key = children.find(child => child.startsWith('k:') && hasKeys(item, JSON.parse(child.slice(2))));
-  const node = key === undefined ? undefined : fields[key];
+  const node = nodeOf(fields, item);
   return node === undefined ? false : owns(node, item);
+}
+
+const nodeOf = (fields: FieldsNode, item: Readonly<Record<string, unknown>>): object | undefined =>
+  keyedIn(fields).find(({ keys }) => hasKeys(item, keys))?.node;
+
+type Keyed = { readonly keys: Readonly<Record<string, unknown>>; readonly node: object | undefined };
+
+/** Of each list of fields once. */
+const keyed = new WeakMap<object, readonly Keyed[]>();
+
+function keyedIn(fields: FieldsNode): readonly Keyed[] {
+  const known = keyed.get(fields);
+  if (known) return known;
+  const found = Object.entries(fields).flatMap(([child, node]) =>
+    child.startsWith('k:') ? [{ keys: JSON.parse(child.slice(2)) as Keyed['keys'], node }] : [],
+  );
+  keyed.set(fields, found);
+  return found;
 }
 
 /** A key field that the item leaves out was filled in by the server (a port's protocol). */
 function hasKeys(item: Readonly<Record<string, unknown>>, keys: Readonly<Record<string, unknown>>): boolean {
   return Object.entries(keys).every(([name, value]) => item[name] === undefined || item[name] === value);
+}
+
+/**
+ * Of a status, what this writer applied and nobody changed since: what others put beside it is left out. Undefined when
+ * the writer has no share in it.
+ */
+export function statusShare({ metadata, ...object }: KubeObject, writer: Pick<Writer, 'fieldManager'>): unknown {
+  const share = metadata.managedFields?.find(isShareOf(writer, 'status'));
+  const fields = (share?.fieldsV1 as FieldsNode | undefined)?.['f:status'];
+  const { status } = object as { status?: unknown };
+  return fields === undefined ? undefined : shareOf(fields, status);
+}
+
+/** The items of a list in the status, by their key, in which any other writer has a share. */
+export function sharedItems({ metadata }: KubeObject, list: string, writer: Pick<Writer, 'fieldManager'>): object[] {
+  const others = metadata.managedFields?.filter(
+    entry => entry.subresource === 'status' && !isShareOf(writer, 'status')(entry),
+  );
+  return (others ?? []).flatMap(({ fieldsV1 }) => {
+    const status = (fieldsV1 as FieldsNode | undefined)?.['f:status'] as FieldsNode | undefined;
+    return Object.keys(status?.[`f:${list}`] ?? {}).flatMap(child =>
+      child.startsWith('k:') ? [JSON.parse(child.slice(2)) as object] : [],
+    );
+  });
+}
+
+function shareOf(node: object, live: unknown): unknown {
+  const fields = node as FieldsNode;
+  const children = Object.keys(fields);
+  if (children.length === 0) return live;
+  if (Array.isArray(live)) {
+    return live.flatMap(item => {
+      const owned = isMap(item) ? nodeOf(fields, item) : undefined;
+      return owned === undefined ? [] : [shareOf(owned, item)];
+    });
+  }
+  if (!isMap(live)) return live;
+  return Object.fromEntries(
+    Object.entries(live).flatMap(([name, value]) => {
+      const owned = fields[`f:${name}`];
+      return owned === undefined ? [] : [[name, shareOf(owned, value)]];
+    }),
+  );
 }

@@ -12,6 +12,14 @@ export function jittered(ms: number, random: () => number = Math.random): number
   return Math.round(ms * (1 + random() / 2));
 }
 
+/** What a timer can hold, almost 25 days: given more, it fires at once. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+/** A time for a timer that may come from outside: one that is too long fires too early, and never at once. */
+export function timerMs(ms: number): number {
+  return Math.min(ms, MAX_TIMER_MS);
+}
+
 /** Waits; rejects with the signal's reason when it is aborted. */
 export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
@@ -20,7 +28,7 @@ export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
       signal?.removeEventListener('abort', abort);
       resolve();
     };
-    const timer = setTimeout(finish, ms);
+    const timer = setTimeout(finish, timerMs(ms));
     const abort = () => {
       clearTimeout(timer);
       reject(signal?.reason);

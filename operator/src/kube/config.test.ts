@@ -1,5 +1,8 @@
-import { expect, test } from '@jest/globals';
-import { rereading } from './config.ts';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { loadCluster, rereading } from './config.ts';
 import type { Credentials } from './transport.ts';
 
 function source() {
@@ -48,4 +51,53 @@ test('a file that is just being replaced does not stop anything; one that was ne
   await credentials(false);
   state.broken = true;
   expect((await credentials(true)).headers).toEqual({ authorization: 'first' });
+});
+
+// a large library, which a busy machine needs seconds to read
+beforeAll(async () => void (await import('@kubernetes/client-node')), 60_000);
+
+const folder = mkdtempSync(join(tmpdir(), 'kubeconfig-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+function kubeconfig(name: string, user: object, cluster: object = {}): string {
+  const path = join(folder, name);
+  const config = {
+    clusters: [{ name: 'c', cluster: { server: 'https://api.example', ...cluster } }],
+    users: [
+      { name: 'other', user: { tokenFile: 'none' } },
+      { name: 'u', user },
+    ],
+    contexts: [{ name: 'x', context: { cluster: 'c', user: 'u' } }],
+    'current-context': 'x',
+  };
+  writeFileSync(path, JSON.stringify(config));
+  return path;
+}
+
+test('a tokenFile beside the kubeconfig is read, again when it was renewed, and wins over a token', async () => {
+  writeFileSync(join(folder, 'token'), 'first\n');
+  const { credentials } = await loadCluster({ kubeconfig: kubeconfig('a', { tokenFile: 'token', token: 'old' }) });
+  expect((await credentials(false)).headers).toEqual({ authorization: 'Bearer first' });
+  writeFileSync(join(folder, 'token'), 'second\n');
+  expect((await credentials(true)).headers).toEqual({ authorization: 'Bearer second' });
+});
+
+test('a tokenFile that is not there is an error, and nobody asks without it', async () => {
+  const { credentials } = await loadCluster({ kubeconfig: kubeconfig('b', { tokenFile: 'gone' }) });
+  await expect(credentials(false)).rejects.toThrow(/ENOENT.*gone/);
+});
+
+test('a token alone is sent as ever', async () => {
+  const { credentials } = await loadCluster({ kubeconfig: kubeconfig('c', { token: 'plain' }) });
+  expect((await credentials(false)).headers).toEqual({ authorization: 'Bearer plain' });
+});
+
+test('a kubeconfig that is not there is said by its name', async () => {
+  const missing = join(folder, 'missing');
+  await expect(loadCluster({ kubeconfig: missing })).rejects.toThrow(`there is no kubeconfig "${missing}"`);
+});
+
+test('a proxy is refused in words', async () => {
+  const path = kubeconfig('d', {}, { 'proxy-url': 'http://proxy.example:3128' });
+  await expect(loadCluster({ kubeconfig: path })).rejects.toThrow('cluster c: proxy-url is not supported');
 });

@@ -4,6 +4,8 @@
 
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { delimiter, dirname, join, resolve } from 'node:path';
 import type { KubeConfig } from '@kubernetes/client-node';
 import type { Cluster, Credentials, TlsMaterial } from './transport.ts';
 
@@ -28,7 +30,7 @@ export async function loadCluster(options: LoadOptions = {}): Promise<Cluster> {
   if (!named && host && existsSync(`${folder}/token`)) {
     return inCluster(folder, host, env['KUBERNETES_SERVICE_PORT'] ?? '443');
   }
-  return fromKubeconfig(kubeconfig, context);
+  return fromKubeconfig(kubeconfig, context, env);
 }
 
 async function inCluster(folder: string, host: string, port: string): Promise<Cluster> {
@@ -47,25 +49,75 @@ async function inCluster(folder: string, host: string, port: string): Promise<Cl
   };
 }
 
-async function fromKubeconfig(path: string | undefined, context: string | undefined): Promise<Cluster> {
-  const { KubeConfig } = await import('@kubernetes/client-node');
+async function fromKubeconfig(
+  path: string | undefined,
+  context: string | undefined,
+  env: NonNullable<LoadOptions['env']>,
+): Promise<Cluster> {
+  const { KubeConfig, loadYaml } = await import('@kubernetes/client-node');
   const load = () => {
     const config = new KubeConfig();
-    if (path === undefined) config.loadFromDefault();
-    else config.loadFromFile(path);
+    read(() => (path === undefined ? config.loadFromDefault() : config.loadFromFile(path)));
     if (context !== undefined) config.setCurrentContext(context);
     return config;
   };
   const config = load();
+  if (isMadeUp(config)) throw new Error(NO_KUBECONFIG);
   const cluster = config.getCurrentCluster();
   if (!cluster) throw new Error(`no cluster: context "${config.getCurrentContext()}" of the kubeconfig names none`);
   if (cluster.proxyUrl) throw new Error(`cluster ${cluster.name}: proxy-url is not supported`);
+  const files = path !== undefined ? [path] : (env['KUBECONFIG']?.split(delimiter).filter(Boolean) ?? [USUAL_FILE]);
   return {
     server: cluster.server,
     namespace: config.getContextObject(config.getCurrentContext())?.namespace ?? 'default',
     // read anew from the file: a token that was renewed by another program is in there
-    credentials: rereading(() => credentialsOf(load())),
+    credentials: rereading(async () => {
+      const now = load();
+      const token = await tokenOf(now.getCurrentUser()?.name, files, loadYaml);
+      const { headers, tls } = await credentialsOf(now);
+      return { tls, headers: { ...headers, ...(token !== undefined && { authorization: `Bearer ${token}` }) } };
+    }),
   };
+}
+
+const USUAL_FILE = join(homedir(), '.kube', 'config');
+const NO_KUBECONFIG =
+  'there is no kubeconfig: KUBECONFIG is not set, and ~/.kube/config is not there; say --kubeconfig FILE, or set KUBECONFIG to the file that your cluster’s administrator or provider gives you';
+
+/** Where it finds nothing, client-node makes up a cluster on this machine. */
+const isMadeUp = (config: KubeConfig): boolean =>
+  config.getCurrentContext() === 'loaded-context' && config.getCurrentCluster()?.server === 'http://localhost:8080';
+
+/** @throws Error that names the file that is not there */
+function read(load: () => void): void {
+  try {
+    load();
+  } catch (error) {
+    const { code, path } = error as NodeJS.ErrnoException;
+    if (code !== 'ENOENT') throw error;
+    throw new Error(`there is no kubeconfig "${path}": --kubeconfig or KUBECONFIG names it`, { cause: error });
+  }
+}
+
+type Users = {
+  readonly users?: readonly { readonly name?: string; readonly user?: { readonly tokenFile?: string } }[];
+};
+
+/** Of `tokenFile`, which client-node does not know; it wins over `token`, and its path is that of its kubeconfig. */
+async function tokenOf(
+  user: string | undefined,
+  files: readonly string[],
+  parse: (text: string) => unknown,
+): Promise<string | undefined> {
+  for (const file of files) {
+    const text = await readFile(file, 'utf8').catch(() => undefined);
+    const { users = [] } = (text === undefined ? undefined : (parse(text) as Users | null)) ?? {};
+    const found = users.find(({ name }) => name === user);
+    if (!found) continue;
+    const { tokenFile } = found.user ?? {};
+    return tokenFile === undefined ? undefined : (await readFile(resolve(dirname(file), tokenFile), 'utf8')).trim();
+  }
+  return undefined;
 }
 
 async function credentialsOf(config: KubeConfig): Promise<Credentials> {

@@ -31,6 +31,14 @@ test('a refusal keeps what the server said, and how long to wait, from the heade
   expect(refused('GetFailed', 'GET /x', { status: 503, body, retryAfterMs: 1 }).retryAfterMs).toBe(1);
 });
 
+test.each([
+  ['no number', 'soon'],
+  ['no finite number', Number.POSITIVE_INFINITY],
+])('a body that asks to come again after %s asks nothing', (_case, seconds) => {
+  const body = { kind: 'Status', details: { retryAfterSeconds: seconds as number } };
+  expect(refused('ListFailed', 'GET /x', { status: 429, body }).retryAfterMs).toBeUndefined();
+});
+
 test('a refusal without a Status shows the beginning of what came', () => {
   const error = refused('GetFailed', 'GET /x', { status: 502, text: `<html>${'x'.repeat(999)}` });
   expect(error.reason).toBe('Http502');

@@ -109,8 +109,8 @@ export function refused(
   answer: { status: number; body?: StatusBody | undefined; text?: string; retryAfterMs?: number | undefined },
 ): ApiError {
   const { status, body, text = '', retryAfterMs } = answer;
-  const seconds = body?.details?.retryAfterSeconds;
-  const wait = retryAfterMs ?? (seconds === undefined ? undefined : seconds * 1_000);
+  const seconds = Number(body?.details?.retryAfterSeconds);
+  const wait = retryAfterMs ?? (Number.isFinite(seconds) ? Math.max(0, seconds * 1_000) : undefined);
   const why = body?.message ?? text.slice(0, EXCERPT_CHARS).trim();
   return new ApiError({
     code,

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { type ApiServer, startApiServer } from '../../../test-e2e/cluster/apiserver.ts';
 import { EventRecorder, type Observation, type RecorderOptions } from './events.ts';
-import type { EventObject } from './resource.ts';
+import type { EventObject, KubeObject } from './resource.ts';
 import { createTransport, type Transport } from './transport.ts';
 
 const BUILD_MS = 15 * 60_000; // the first time the programs are built
@@ -34,10 +34,8 @@ const observed = (name: string, more: Partial<Observation> = {}): Observation =>
   ...more,
 });
 const recorded = async (name: string) => {
-  const list = (await api.request('GET', '/apis/events.k8s.io/v1/namespaces/default/events')) as {
-    items: EventObject[];
-  };
-  return list.items.filter(({ regarding }) => regarding.name === name);
+  const list = (await api.request('GET', '/api/v1/namespaces/default/events')) as { items: EventObject[] };
+  return list.items.filter(({ involvedObject }) => involvedObject.name === name);
 };
 
 test('an observation is an Event that kubectl shows beside its object', async () => {
@@ -47,8 +45,8 @@ test('an observation is an Event that kubectl shows beside its object', async ()
   expect(errors).toEqual([]);
   expect(await recorded('shown')).toMatchObject([
     {
-      ...{ type: 'Warning', reason: 'RolledBack', action: 'Rollback', note: 'half of the answers were 5xx' },
-      ...{ reportingController: 'example.com/operator', reportingInstance: 'pod-1' },
+      ...{ type: 'Warning', reason: 'RolledBack', action: 'Rollback', message: 'half of the answers were 5xx' },
+      ...{ reportingComponent: 'example.com/operator', reportingInstance: 'pod-1', count: 1 },
     },
   ]);
   const table = await api.kubectl('get', 'events', '--field-selector', 'involvedObject.name=shown');
@@ -61,13 +59,30 @@ test('the same observation again is one Event that counts; another note is anoth
   events.record(observed('repeated', { note: 'a third of them' }));
   await events.stop();
   expect(errors).toEqual([]);
-  const [first, second, ...more] = (await recorded('repeated')).sort(
-    (a, b) => (b.series?.count ?? 0) - (a.series?.count ?? 0),
-  );
-  expect(first?.series?.count).toBe(5);
-  expect(second).toMatchObject({ note: 'a third of them' });
-  expect(second?.series).toBeUndefined();
+  const [first, second, ...more] = (await recorded('repeated')).sort((a, b) => b.count - a.count);
+  expect(first?.count).toBe(5);
+  expect(second).toMatchObject({ message: 'a third of them', count: 1 });
   expect(more).toEqual([]);
+});
+
+test('kubectl describe tells them in the order in which they were seen last', async () => {
+  const path = '/api/v1/namespaces/default/configmaps';
+  const { metadata } = (await api.request('POST', path, { metadata: { name: 'ordered' } })) as KubeObject;
+  const regarding = { apiVersion: 'v1', kind: 'ConfigMap', metadata };
+  let nowMs = Date.now() - 60_000;
+  const { events, errors } = recorder({ nowMs: () => nowMs });
+  const notes = Array.from({ length: 8 }, (_, index) => `note ${index}`);
+  const say = (note: string) => {
+    events.record(observed('ordered', { regarding, note }));
+    nowMs += 1_500;
+  };
+  notes.forEach(say);
+  say('note 0'); // seen again: it is the newest
+  await events.stop();
+  expect(errors).toEqual([]);
+  const told = await api.kubectl('describe', 'configmap', 'ordered');
+  expect(told.match(/note \d/g)).toEqual([...notes.slice(1), 'note 0']);
+  expect(told).toMatch(/\(x2 over \S+\)\s+example\.com\/operator\s+note 0/);
 });
 
 test('after the window it is a new Event', async () => {
@@ -94,8 +109,8 @@ test('a note that is too long is cut, in the middle of no character', async () =
   await events.stop();
   expect(errors).toEqual([]);
   const [event] = await recorded('long');
-  expect(Buffer.byteLength(event?.note ?? '')).toBeLessThanOrEqual(1_024);
-  expect(event?.note).toMatch(/^a€+…$/);
+  expect(Buffer.byteLength(event?.message ?? '')).toBeLessThanOrEqual(1_024);
+  expect(event?.message).toMatch(/^a€+…$/);
 });
 
 test('a failure is told and disturbs nothing; the next observation begins anew', async () => {

@@ -1,8 +1,10 @@
-// Events (events.k8s.io/v1) for people who read `kubectl describe`. Best effort: whatever goes wrong is told to
-// `onError` and forgotten; nothing waits for an event.
+// Events for people who read `kubectl describe`. Best effort: whatever goes wrong is told to `onError` and forgotten;
+// nothing waits for an event. Those of the core group, as `describe` puts them in order by `lastTimestamp`: in
+// events.k8s.io/v1 the API server lets nobody write it, and such events stand there in any order.
 //
-// The same observation (object, reason, note) within the window is one Event object with a growing `series.count`,
-// written at most once per flush. New objects come from a bucket of tokens: what exceeds it is dropped and counted.
+// The same observation (object, reason, note) within the window is one Event object with a growing `count`, written at
+// most once per flush. New Events come from a bucket of tokens of each object, and from one of all: what
+// exceeds them is dropped and counted, and an object that has much to say costs others nothing.
 
 import { createHash } from 'node:crypto';
 import { type EventObject, events, type KubeObject, pathOf } from './resource.ts';
@@ -18,6 +20,8 @@ export type Observation = {
   /** What was done or failed to be done, in a word. */
   action?: string;
   note: string;
+  /** Of the Event; they do not tell one observation from another. */
+  annotations?: Readonly<Record<string, string>>;
 };
 
 export type RecorderOptions = {
@@ -28,9 +32,12 @@ export type RecorderOptions = {
   windowMs?: number;
   /** How often repetitions are written. */
   flushMs?: number;
-  /** New objects at once, and how many more every second. */
+  /** New Events about one object at once, and how many more every second. */
   burst?: number;
   perSecond?: number;
+  /** The same about all objects. */
+  burstOfAll?: number;
+  perSecondOfAll?: number;
   onError?: (error: unknown) => void;
   nowMs?: () => number;
 };
@@ -50,17 +57,24 @@ export class EventRecorder {
   readonly #windowMs: number;
   readonly #nowMs: () => number;
   readonly #series = new Map<string, Series>();
-  readonly #bucket: Bucket;
+  readonly #burst: number;
+  readonly #perSecond: number;
+  readonly #ofAll: Bucket;
+  /** By object; one that is full again is forgotten. */
+  readonly #ofEach = new Map<string, Bucket>();
   readonly #timer: NodeJS.Timeout;
   readonly #writing = new Set<Promise<void>>();
   #dropped = 0;
 
   constructor(options: RecorderOptions) {
-    const { windowMs = 10 * 60_000, flushMs = 30_000, burst = 25, perSecond = 1, nowMs = Date.now } = options;
+    const { windowMs = 10 * 60_000, flushMs = 30_000, nowMs = Date.now } = options;
+    const { burst = 25, perSecond = 1, burstOfAll = 250, perSecondOfAll = 20 } = options;
     this.#options = options;
     this.#windowMs = windowMs;
     this.#nowMs = nowMs;
-    this.#bucket = new Bucket(burst, perSecond, nowMs());
+    this.#burst = burst;
+    this.#perSecond = perSecond;
+    this.#ofAll = new Bucket(burstOfAll, perSecondOfAll, nowMs());
     this.#timer = setInterval(() => this.#flush(), flushMs).unref();
   }
 
@@ -73,12 +87,12 @@ export class EventRecorder {
     const key = keyOf(observation);
     const nowMs = this.#nowMs();
     const known = this.#series.get(key);
-    if (known && nowMs - known.lastAtMs <= this.#windowMs) {
+    if (known && this.#isRecent(known, nowMs)) {
       known.count++;
       known.lastAtMs = nowMs;
       return;
     }
-    if (!this.#bucket.take(nowMs)) {
+    if (!this.#take(observation, nowMs)) {
       this.#dropped++;
       return;
     }
@@ -90,9 +104,21 @@ export class EventRecorder {
   /** Writes what is still to be written and waits for it. */
   async stop(): Promise<void> {
     clearInterval(this.#timer);
-    await Promise.all(this.#writing); // a series continues an Event that must be there first
+    await Promise.all(this.#writing); // a repetition continues an Event that must be there first
     this.#flush();
     await Promise.all(this.#writing);
+  }
+
+  /** In whichever direction the clock was set since. */
+  #isRecent({ lastAtMs }: Series, nowMs: number): boolean {
+    return Math.abs(nowMs - lastAtMs) <= this.#windowMs;
+  }
+
+  #take({ regarding: { kind, metadata } }: Observation, nowMs: number): boolean {
+    const object = JSON.stringify([kind, metadata.namespace, metadata.name]);
+    const own = this.#ofEach.get(object) ?? new Bucket(this.#burst, this.#perSecond, nowMs);
+    this.#ofEach.set(object, own);
+    return own.take(nowMs) && this.#ofAll.take(nowMs);
   }
 
   #begin(key: string, observation: Observation, nowMs: number): Series {
@@ -106,8 +132,9 @@ export class EventRecorder {
     const nowMs = this.#nowMs();
     for (const [key, series] of this.#series) {
       if (series.count > series.writtenCount) this.#write(key, this.#continue(series));
-      else if (nowMs - series.lastAtMs > this.#windowMs) this.#series.delete(key);
+      else if (!this.#isRecent(series, nowMs)) this.#series.delete(key);
     }
+    for (const [object, bucket] of this.#ofEach) if (bucket.isFull(nowMs)) this.#ofEach.delete(object);
   }
 
   /** One that failed is begun anew by the next observation: its Event may have expired. */
@@ -135,12 +162,12 @@ export class EventRecorder {
       method: 'PATCH',
       path: pathOf(events, { namespace: series.namespace, name: series.name }),
       contentType: 'application/merge-patch+json',
-      body: { series: { count: series.count, lastObservedTime: microTime(series.lastAtMs) } },
+      body: { count: series.count, lastTimestamp: second(series.lastAtMs) },
     });
   }
 }
 
-/** A bucket of tokens that fills up again with time. */
+/** A bucket of tokens that fills up again with time. A clock that is set back costs the time, not what is in it. */
 class Bucket {
   readonly #size: number;
   readonly #perSecond: number;
@@ -155,12 +182,21 @@ class Bucket {
   }
 
   take(nowMs: number): boolean {
-    const filled = this.#tokens + ((nowMs - this.#filledAtMs) / 1_000) * this.#perSecond;
-    this.#tokens = Math.min(this.#size, filled);
-    this.#filledAtMs = nowMs;
+    this.#fill(nowMs);
     if (this.#tokens < 1) return false;
     this.#tokens--;
     return true;
+  }
+
+  isFull(nowMs: number): boolean {
+    this.#fill(nowMs);
+    return this.#tokens === this.#size;
+  }
+
+  #fill(nowMs: number): void {
+    const seconds = Math.max(0, nowMs - this.#filledAtMs) / 1_000;
+    this.#tokens = Math.min(this.#size, this.#tokens + seconds * this.#perSecond);
+    this.#filledAtMs = nowMs;
   }
 }
 
@@ -173,6 +209,9 @@ function microTime(ms: number): string {
   return new Date(ms).toISOString().replace('Z', '000Z');
 }
 
+/** What the API server keeps of these. */
+const second = (ms: number): string => new Date(ms).toISOString().replace(/\.\d+/, '');
+
 function shortened(note: string): string {
   const bytes = Buffer.from(note);
   if (bytes.length <= MAX_NOTE_BYTES) return note;
@@ -184,25 +223,33 @@ function shortened(note: string): string {
 }
 
 function eventObject(series: Series, controller: string, instance: string): EventObject {
-  const { type, reason, action, note, regarding } = series.observation;
+  const { type, reason, action, note, regarding, annotations } = series.observation;
   const { namespace, name, uid } = regarding.metadata;
   return {
     apiVersion: events.apiVersion,
     kind: events.kind,
-    metadata: { namespace: series.namespace, name: series.name },
+    metadata: {
+      namespace: series.namespace,
+      name: series.name,
+      ...(annotations && { annotations: { ...annotations } }),
+    },
     eventTime: microTime(series.firstAtMs),
+    firstTimestamp: second(series.firstAtMs),
+    lastTimestamp: second(series.lastAtMs),
+    count: series.count,
     type,
     reason,
     action: action ?? reason,
-    note: shortened(note),
-    regarding: {
+    message: shortened(note),
+    involvedObject: {
       apiVersion: regarding.apiVersion,
       kind: regarding.kind,
       name,
       ...(namespace !== undefined && { namespace }),
       ...(uid !== undefined && { uid }),
     },
-    reportingController: controller,
+    source: { component: controller },
+    reportingComponent: controller,
     reportingInstance: instance.slice(0, 128),
   };
 }

@@ -6,7 +6,7 @@ import {
   request as plainRequest,
 } from 'node:http';
 import { Agent as SecureAgent, request as secureRequest } from 'node:https';
-import type { Socket } from 'node:net';
+import type { LookupFunction, Socket } from 'node:net';
 import { setTimeout as startTimer } from 'node:timers';
 import type { SecureContextOptions } from 'node:tls';
 
@@ -24,6 +24,8 @@ export type HttpRequest = {
   body?: string | undefined;
   /** Other certificates open other connections: the ones of old certificates end by being idle. */
   tls?: SecureContextOptions & { servername?: string; rejectUnauthorized?: boolean };
+  /** How a name becomes an address; of a URL that has an address it is not asked. */
+  lookup?: LookupFunction;
   /** Ends the request, and the reading of its answer, with the signal's reason. */
   signal: AbortSignal;
 };
@@ -51,14 +53,15 @@ export class ConnectionPool {
   }
 
   /** The answer's head; its body is for the caller to read or to destroy. */
-  send({ url, method = 'GET', headers: given, body, tls, signal }: HttpRequest): Promise<IncomingMessage> {
+  send({ url, method = 'GET', headers: given, body, tls, lookup, signal }: HttpRequest): Promise<IncomingMessage> {
     // for DELETE Node itself would send the body without its length, as the beginning of the next request
     const headers = body === undefined ? given : { ...given, 'content-length': Buffer.byteLength(body) };
     return new Promise((resolve, reject) => {
       const secure = url.protocol === 'https:';
+      const options = { method, headers, signal, ...(lookup && { lookup }) };
       const outgoing = secure
-        ? secureRequest(url, { ...tls, method, headers, signal, agent: this.#secure })
-        : plainRequest(url, { method, headers, signal, agent: this.#plain });
+        ? secureRequest(url, { ...tls, ...options, agent: this.#secure })
+        : plainRequest(url, { ...options, agent: this.#plain });
       outgoing.once('socket', socket => {
         socket.setKeepAlive(true, TCP_PROBE_MS);
         limitConnecting(socket, secure ? 'secureConnect' : 'connect');
@@ -87,15 +90,33 @@ function limitConnecting(socket: Socket, connected: 'connect' | 'secureConnect')
 /** @throws when the answer is cut, longer than `maxBytes`, or the signal ends it */
 export async function readText(answer: IncomingMessage, signal: AbortSignal, maxBytes = Number.POSITIVE_INFINITY) {
   const chunks: Buffer[] = [];
+  await readPieces(answer, signal, maxBytes, chunk => chunks.push(chunk));
+  return Buffer.concat(chunks).toString();
+}
+
+export class AnswerTooLong extends Error {
+  readonly code = 'ANSWER_TOO_LONG';
+}
+
+/**
+ * The body piece by piece, as it arrives. Resolves with its length in bytes.
+ * @throws when the answer is cut, longer than `maxBytes` (`AnswerTooLong`), or the signal ends it
+ */
+export async function readPieces(
+  answer: IncomingMessage,
+  signal: AbortSignal,
+  maxBytes: number,
+  take: (piece: Buffer) => void,
+): Promise<number> {
   let bytes = 0;
   try {
     for await (const chunk of answer as AsyncIterable<Buffer>) {
       bytes += chunk.length;
-      if (bytes > maxBytes) throw new Error(`the answer is longer than ${maxBytes} bytes`);
-      chunks.push(chunk);
+      if (bytes > maxBytes) throw new AnswerTooLong(`the answer is longer than ${maxBytes} bytes`);
+      take(chunk);
     }
   } catch (error) {
     throw signal.aborted ? signal.reason : error;
   }
-  return Buffer.concat(chunks).toString();
+  return bytes;
 }

@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import { type ApiServer, startApiServer } from '../../../test-e2e/cluster/apiserver.ts';
 import { type FaultProxy, isWrite, startFaultProxy } from '../../../test-e2e/integration/faults.ts';
 import { sleep } from './backoff.ts';
-import { LeaderElection, type LeaseObject, type LeaseOptions } from './lease.ts';
+import { LeaderElection, type LeaseObject, type LeaseOptions, type Term } from './lease.ts';
 import { createTransport, type Transport } from './transport.ts';
 
 const BUILD_MS = 15 * 60_000; // the first time the programs are built
@@ -33,12 +33,15 @@ afterAll(async () => {
 });
 
 function candidate(name: string, identity: string, more: Partial<LeaseOptions> = {}) {
-  const lost: { why: Error; atMs: number }[] = [];
-  const onLost = (why: Error) => lost.push({ why, atMs: performance.now() });
-  const options = { transport: direct, namespace: 'default', name, identity, onLost, ...times, ...more };
-  const election = new LeaderElection(options);
+  const election = new LeaderElection({ transport: direct, namespace: 'default', name, identity, ...times, ...more });
   elections.push(election);
-  return { election, lost };
+  const lost: { why: Error; atMs: number }[] = [];
+  const acquire = async (): Promise<Term> => {
+    const term = await election.acquire();
+    term.signal.addEventListener('abort', () => lost.push({ why: term.signal.reason, atMs: performance.now() }));
+    return term;
+  };
+  return { election, lost, acquire };
 }
 
 const read = async (name: string) =>
@@ -72,16 +75,63 @@ test('the first one leads at once and keeps the lease; the second one waits', as
   await waiting;
 }, 20_000);
 
-test('a leader that stops lets the next one begin at once', async () => {
+test('a leader that stops lets the next one begin at once, and its term is over', async () => {
   const first = candidate('released', 'first');
-  await first.election.acquire();
+  const term = await first.acquire();
+  expect(term.isOver()).toBe(false);
   await first.election.stop();
+  expect([term.isOver(), term.signal.aborted]).toEqual([true, true]);
   expect((await read('released')).spec?.holderIdentity).toBe('');
   const second = candidate('released', 'second');
   expect(await timed(second.election.acquire())).toBeLessThan(500);
   expect((await read('released')).spec).toMatchObject({ holderIdentity: 'second', leaseTransitions: 1 });
+});
+
+test('one that waits stops at once and gives nothing back that it does not hold', async () => {
+  const first = candidate('waited-for', 'first');
+  await first.acquire();
+  const second = candidate('waited-for', 'second', { transport: proxied });
+  const waiting = second.election.acquire();
+  await sleep(300);
+  proxy.inject(() => true, { fault: 'hang' }, { times: 999 });
+  await sleep(300);
+  const ended = expect(waiting).rejects.toThrow('stopped');
+  expect(await timed(second.election.stop())).toBeLessThan(2_000);
+  await ended;
+  await sleep(500);
+  expect((await read('waited-for')).spec?.holderIdentity).toBe('first');
   expect(first.lost).toEqual([]);
 });
+
+test('a leader whose lease is out of reach stops all the same, within seconds', async () => {
+  const { election, acquire } = candidate('out-of-reach', 'first', { transport: proxied });
+  await acquire();
+  proxy.inject(() => true, { fault: 'hang' }, { times: 999 });
+  expect(await timed(election.stop())).toBeLessThan(4_000);
+});
+
+test('a lost lease is won again by the same process, which knows whether another one led meanwhile', async () => {
+  const others: string[] = [];
+  const onOtherLeads = (holder: string) => void others.push(holder);
+  const { acquire, lost, election } = candidate('again', 'first', { transport: proxied, onOtherLeads });
+  expect((await acquire()).succeeds).toBe(true);
+  proxy.inject(() => true, { fault: 'hang' }, { times: 999 });
+  while (lost.length === 0) await sleep(20);
+  proxy.clear();
+  const second = await acquire();
+  expect([second.succeeds, second.isOver(), election.isLeader]).toEqual([false, false, true]);
+  expect((await read('again')).spec?.leaseTransitions).toBe(0);
+
+  const other = candidate('again', 'other');
+  const follows = other.election.acquire();
+  proxy.inject(() => true, { fault: 'hang' }, { times: 999 });
+  await follows;
+  proxy.clear();
+  const third = acquire();
+  while (!others.includes('other')) await sleep(20);
+  await other.election.stop();
+  expect((await third).succeeds).toBe(true);
+}, 20_000);
 
 test('a leader that dies is followed after the lease’s duration, not earlier', async () => {
   const dead = {
@@ -111,7 +161,7 @@ test.each([
   async (how, inject) => {
     const name = `unrenewed-${how.replaceAll(' ', '-')}`;
     const first = candidate(name, 'first', { transport: proxied });
-    await first.election.acquire();
+    await first.acquire();
     const second = candidate(name, 'second');
     const following = second.election.acquire().then(() => performance.now());
     await sleep(300);
@@ -127,8 +177,8 @@ test.each([
 );
 
 test('an answer that was lost, a conflict or a deleted lease do not end a leader', async () => {
-  const { election, lost } = candidate('bumpy', 'only', { transport: proxied });
-  await election.acquire();
+  const { election, lost, acquire } = candidate('bumpy', 'only', { transport: proxied });
+  await acquire();
   proxy.inject(isWrite, { fault: 'loseAnswer' });
   await sleep(600);
   await api.kubectl('annotate', 'lease', 'bumpy', 'touched=yes');
@@ -141,8 +191,8 @@ test('an answer that was lost, a conflict or a deleted lease do not end a leader
 }, 20_000);
 
 test('a leader whose lease another one took stops at once', async () => {
-  const { election, lost } = candidate('stolen', 'first');
-  await election.acquire();
+  const { election, lost, acquire } = candidate('stolen', 'first');
+  await acquire();
   const now = await read('stolen');
   await api.kubectl('patch', 'lease', 'stolen', '--type=merge', '-p', '{"spec":{"holderIdentity":"thief"}}');
   await sleep(600);

@@ -1,5 +1,7 @@
-import { expect, test } from '@jest/globals';
+import { afterEach, expect, jest, test } from '@jest/globals';
+import { ApiError } from './errors.ts';
 import { decideLease, LeaderElection, type LeaseObject, type LeaseOptions, observe } from './lease.ts';
+import type { Request, Transport } from './transport.ts';
 
 const lease = (resourceVersion: string, holderIdentity: string, renewTime = ''): LeaseObject => ({
   apiVersion: 'coordination.k8s.io/v1',
@@ -32,7 +34,32 @@ test('a lease is as old as our seeing it change, whatever times are written in i
 });
 
 test('times that would allow two leaders are refused', () => {
-  const options = { namespace: 'n', name: 'l', onLost: () => {} } as unknown as LeaseOptions;
+  const options = { namespace: 'n', name: 'l' } as unknown as LeaseOptions;
   expect(() => new LeaderElection({ ...options, leaseDurationMs: 10_000 })).toThrow(RangeError);
   expect(() => new LeaderElection({ ...options, retryPeriodMs: 7_000 })).toThrow(RangeError);
+});
+
+afterEach(() => {
+  jest.useRealTimers();
+});
+
+test('who leads renews the lease four times before its deadline, and costs the API server 24 requests a minute', async () => {
+  jest.useFakeTimers();
+  let asked = 0;
+  const request = async ({ method, body }: Request) => {
+    asked += 1;
+    if (method === 'GET') throw new ApiError({ code: 'GetFailed', status: 404, reason: 'NotFound', message: 'none' });
+    const { metadata, ...written } = body as LeaseObject;
+    return { ...written, metadata: { ...metadata, resourceVersion: String(asked) } };
+  };
+  const transport = { request } as unknown as Transport;
+  const election = new LeaderElection({ transport, namespace: 'n', name: 'l' });
+  const term = await election.acquire();
+  asked = 0;
+  await jest.advanceTimersByTimeAsync(10_000);
+  expect(asked).toBe(4);
+  await jest.advanceTimersByTimeAsync(50_000);
+  expect(asked).toBe(24);
+  expect(term.isOver()).toBe(false);
+  await election.stop();
 });

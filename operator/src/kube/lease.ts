@@ -4,10 +4,11 @@
 // never judged by the times written in it, but by how long, on our own monotonic clock, it has not changed.
 //
 //   observed to change ........ leaseDurationMs without a change: may be taken over
-//   held by us ................ renewed every retryPeriodMs; renewDeadlineMs without success: lost, and the process
-//                               must end, before leaseDurationMs lets the next one begin
+//   held by us ................ renewed every retryPeriodMs; renewDeadlineMs without success: the term is over, and
+//                               what it did must end, before leaseDurationMs lets the next one begin
 //
-// A holder that stops gracefully empties the lease, so the next one begins at once.
+// A process may lead for several terms: an API server that was slow for a while does not end it. A holder that stops
+// gracefully empties the lease, so the next one begins at once.
 
 import { randomUUID } from 'node:crypto';
 import { jittered, sleep } from './backoff.ts';
@@ -53,6 +54,22 @@ export function decideLease(identity: string, observed: Observed | undefined, no
   return nowMs - observed.atMs < observed.durationMs ? { do: 'wait' } : { do: 'update', takesOver: true };
 }
 
+/** From winning the lease to losing it. */
+export type Term = {
+  /** Aborted, with the reason, when the term is over. */
+  readonly signal: AbortSignal;
+  /** Also true when the process slept past the deadline, and nothing could tell it yet. Asked before each write. */
+  readonly isOver: () => boolean;
+  /** Whether another process may have led before it: what was seen without leading may be older than what that one did. */
+  readonly succeeds: boolean;
+};
+
+/** Of a process that has no other beside it. */
+export const ENDLESS_TERM: Term = { signal: new AbortController().signal, isOver: () => false, succeeds: true };
+
+/** How a lease came to be ours for another `leaseDurationMs`: it was ours still, or it was not. */
+type Won = 'keep' | 'take';
+
 export type LeaseOptions = {
   transport: Transport;
   namespace: string;
@@ -62,11 +79,17 @@ export type LeaseOptions = {
   leaseDurationMs?: number;
   renewDeadlineMs?: number;
   retryPeriodMs?: number;
-  /** The lease was lost while we lead: the process must exit, as another one begins. */
-  onLost: (why: Error) => void;
-  /** Failed attempts, and who else leads. */
-  onWaiting?: (why: string) => void;
+  /** Each time that another one is seen to lead. */
+  onOtherLeads?: (holder: string) => void;
+  /** An attempt that failed, or a lease that could not be given back. */
+  onFailed?: (why: string) => void;
 };
+
+/** Four tries before the deadline; half a second more than client-go, as nobody but the API server would notice it. */
+export const RETRY_PERIOD_MS = 2_500;
+/** What `stop` waits for the API server: for the answer to a request that is under way, and for giving the lease back. */
+const STOP_ANSWER_MS = 1_000;
+const STOP_RELEASE_MS = 2_000;
 
 export class LeaderElection {
   readonly identity: string;
@@ -75,17 +98,22 @@ export class LeaderElection {
   readonly #deadlineMs: number;
   readonly #retryMs: number;
   readonly #stop = new AbortController();
+  /** Breaks the request that is under way. */
+  readonly #giveUp = new AbortController();
   #observed: Observed | undefined;
   #lease: LeaseObject | undefined;
-  #leading = false;
+  /** While we lead. */
+  #term: AbortController | undefined;
+  #hasLed = false;
   #renewedAtMs = 0;
   #renewing: Promise<void> = Promise.resolve();
+  #attempt: Promise<Won | undefined> = Promise.resolve(undefined);
   /** Fires whatever hangs. */
   #deadline: NodeJS.Timeout | undefined;
 
   /** @throws RangeError unless retryPeriod < renewDeadline < leaseDuration, which is what makes two leaders impossible */
   constructor(options: LeaseOptions) {
-    const { leaseDurationMs = 15_000, renewDeadlineMs = 10_000, retryPeriodMs = 2_000 } = options;
+    const { leaseDurationMs = 15_000, renewDeadlineMs = 10_000, retryPeriodMs = RETRY_PERIOD_MS } = options;
     if (!(retryPeriodMs * 1.5 < renewDeadlineMs && renewDeadlineMs < leaseDurationMs)) {
       throw new RangeError(
         `1.5 x retryPeriod ${retryPeriodMs} < renewDeadline ${renewDeadlineMs} < leaseDuration ${leaseDurationMs} must hold`,
@@ -100,32 +128,58 @@ export class LeaderElection {
 
   /** Also false when the process slept past the deadline, and nothing could tell it yet. */
   get isLeader(): boolean {
-    return this.#leading && performance.now() - this.#renewedAtMs < this.#deadlineMs;
+    return this.#holds(this.#term);
   }
 
-  /** Resolves when this process leads; from then on the lease is renewed until `stop`. Rejects when it is stopped. */
-  async acquire(): Promise<void> {
-    while (!(await this.#tryOnce())) await sleep(jittered(this.#retryMs), this.#stop.signal);
-    this.#leading = true;
+  get isStopped(): boolean {
+    return this.#stop.signal.aborted;
+  }
+
+  /**
+   * Resolves when this process leads; from then on the lease is renewed until the term is over. May then be called again.
+   * Rejects when it is stopped.
+   */
+  async acquire(): Promise<Term> {
+    await this.#renewing; // of the term before
+    let won = await this.#try();
+    while (!won) {
+      await sleep(jittered(this.#retryMs), this.#stop.signal);
+      won = await this.#try();
+    }
+    this.#stop.signal.throwIfAborted();
+    const term = new AbortController();
+    const succeeds = won === 'take' || !this.#hasLed;
+    this.#term = term;
+    this.#hasLed = true;
     this.#keepDeadline();
-    this.#renewing = this.#renew();
+    this.#renewing = this.#renew(term);
+    return { signal: term.signal, isOver: () => !this.#holds(term), succeeds };
   }
 
-  /** Ends the election; a lease that is held is emptied, if the API server answers, so that the next leader begins at once. */
+  /**
+   * Ends the election; a lease that is held is emptied, if the API server answers within seconds, so that the next leader
+   * begins at once.
+   */
   async stop(): Promise<void> {
     this.#stop.abort(new Error('stopped'));
-    await this.#renewing;
-    clearTimeout(this.#deadline);
-    if (!this.#leading) return;
-    this.#leading = false;
-    await this.#release().catch(error => this.#options.onWaiting?.(`the lease was not released: ${error}`));
+    const late = setTimeout(() => this.#giveUp.abort(new Error('stopped')), STOP_ANSWER_MS);
+    await Promise.all([this.#renewing, this.#attempt]);
+    clearTimeout(late);
+    this.#end(new Error('stopped'));
+    if (this.#lease?.spec?.holderIdentity !== this.identity) return;
+    await this.#release(this.#lease).catch(error => this.#options.onFailed?.(`the lease was not given back: ${error}`));
   }
 
-  async #renew(): Promise<void> {
-    while (this.#leading && !this.#stop.signal.aborted) {
-      await sleep(this.#retryMs, this.#stop.signal).catch(() => {});
-      if (this.#stop.signal.aborted) return;
-      if (await this.#tryOnce()) this.#keepDeadline();
+  #holds(term: AbortController | undefined): boolean {
+    return term !== undefined && term === this.#term && performance.now() - this.#renewedAtMs < this.#deadlineMs;
+  }
+
+  async #renew(term: AbortController): Promise<void> {
+    const over = AbortSignal.any([term.signal, this.#stop.signal]);
+    while (!over.aborted) {
+      await sleep(this.#retryMs, over).catch(() => {});
+      if (over.aborted) return;
+      if (await this.#try()) this.#keepDeadline();
       else if (this.#observed && this.#observed.holder !== this.identity) {
         this.#lost(`${this.#observed.holder || 'nobody'} holds the lease`);
       }
@@ -134,37 +188,47 @@ export class LeaderElection {
 
   #keepDeadline(): void {
     clearTimeout(this.#deadline);
-    if (!this.#leading) return;
+    if (!this.#term) return;
     const leftMs = this.#renewedAtMs + this.#deadlineMs - performance.now();
     this.#deadline = setTimeout(() => this.#lost(`not renewed for ${this.#deadlineMs} ms`), leftMs);
   }
 
   #lost(why: string): void {
-    clearTimeout(this.#deadline);
-    if (!this.#leading) return;
-    this.#leading = false;
-    this.#options.onLost(new Error(`the lease ${this.#options.name} is lost: ${why}`));
+    this.#end(new Error(`the lease ${this.#options.name} is lost: ${why}`));
   }
 
-  /** Whether we hold the lease for another `leaseDurationMs`, counted from before we asked. */
-  async #tryOnce(): Promise<boolean> {
+  #end(why: Error): void {
+    clearTimeout(this.#deadline);
+    this.#term?.abort(why);
+    this.#term = undefined;
+  }
+
+  /** One at a time: `stop` waits for it. */
+  #try(): Promise<Won | undefined> {
+    const attempt = this.#tryOnce();
+    this.#attempt = attempt;
+    return attempt;
+  }
+
+  /** Whether we hold the lease for another `leaseDurationMs`, counted from before we asked. Never rejects. */
+  async #tryOnce(): Promise<Won | undefined> {
     const startedAtMs = performance.now();
     try {
       // what we wrote last is most likely what is there: one request instead of two
-      if (!this.#leading || !this.#lease) await this.#read();
+      if (!this.#term || !this.#lease) await this.#read();
       const attempt = decideLease(this.identity, this.#observed, performance.now());
       if (attempt.do === 'wait') {
-        this.#options.onWaiting?.(`${this.#observed?.holder} leads`);
-        return false;
+        this.#options.onOtherLeads?.(this.#observed?.holder ?? '');
+        return undefined;
       }
       this.#saw(await this.#write(attempt));
       this.#renewedAtMs = startedAtMs;
-      return true;
+      return attempt.do === 'update' && !attempt.takesOver ? 'keep' : 'take';
     } catch (error) {
       if (isConflict(error) || isNotFound(error)) this.#lease = undefined; // somebody else wrote: read again
-      if (this.#leading && !this.#lease) await this.#read().catch(() => {});
-      this.#options.onWaiting?.(`${error}`);
-      return false;
+      if (this.#term && !this.#lease) await this.#read().catch(() => {});
+      this.#options.onFailed?.(`${error}`);
+      return undefined;
     }
   }
 
@@ -205,22 +269,22 @@ export class LeaderElection {
   }
 
   /** Refused with 409 when anybody wrote since we read: the resourceVersion goes with it. */
-  #update(lease: LeaseObject, spec: LeaseSpec): Promise<LeaseObject> {
+  #update(lease: LeaseObject, spec: LeaseSpec, limits = this.#limits()): Promise<LeaseObject> {
     const body = { ...lease, spec };
-    return this.#options.transport.request({ method: 'PUT', path: pathTo(leases, lease), body, ...this.#limits() });
+    return this.#options.transport.request({ method: 'PUT', path: pathTo(leases, lease), body, ...limits });
   }
 
   /** One answer that hangs, or asks to come again later, must not use up the time there is to renew. */
   #limits() {
-    return { signal: AbortSignal.timeout(Math.max(this.#retryMs, this.#deadlineMs / 2)) };
+    const late = AbortSignal.timeout(Math.max(this.#retryMs, this.#deadlineMs / 2));
+    return { signal: AbortSignal.any([late, this.#giveUp.signal]) };
   }
 
-  async #release(): Promise<void> {
-    if (!this.#lease) return;
+  async #release(lease: LeaseObject): Promise<void> {
     const now = microTime();
     // like client-go: a second's duration, so that one who reads only the times takes it over as well
-    const spec = { ...this.#lease.spec, holderIdentity: '', leaseDurationSeconds: 1, acquireTime: now, renewTime: now };
-    await this.#update(this.#lease, spec);
+    const spec = { ...lease.spec, holderIdentity: '', leaseDurationSeconds: 1, acquireTime: now, renewTime: now };
+    await this.#update(lease, spec, { signal: AbortSignal.timeout(STOP_RELEASE_MS) });
   }
 }
 

@@ -8,12 +8,13 @@
 //                        '-------> absent <---------------------------------------------'
 //                                (404, 403: asked again slowly, since only a person can change it)
 //
-// Promised: a store is only ever replaced by a whole list; resourceVersion never goes back while watching; every
+// Promised: a store is only ever replaced by a whole list; resourceVersion never goes back while watching, and an event
+// that is told again changes nothing, so no object is ever shown as it was before; every
 // failure in a row waits longer, and only progress (an event, a watch that lasted) ends that, so no answer of the
 // server, however broken, makes a storm of requests.
 
 import { delayMs } from './backoff.ts';
-import type { StoredObject } from './store.ts';
+import { compareResourceVersions, type StoredObject } from './store.ts';
 
 export type AbsentReason = 'NotServed' | 'Forbidden';
 
@@ -44,7 +45,9 @@ export type Input<T> =
   | { input: 'watchEnded'; lastedMs: number }
   /** It was refused or broke, or the server sent an ERROR event. */
   | { input: 'watchFailed'; failure: Failure; lastedMs: number }
-  | { input: 'waited' };
+  | { input: 'waited' }
+  /** What the store holds is to be as new as now: a watch that hangs would not tell. */
+  | { input: 'refresh' };
 
 export type Change<T> =
   | { change: 'replace'; objects: readonly T[]; resourceVersion: string }
@@ -66,6 +69,8 @@ export type Step<T> = { state: State<T>; change?: Change<T>; next: Next };
 
 /** Long waits help nobody here: a dozen watches that ask every five seconds are no load, and being blind costs users. */
 export const FAILURE_BACKOFF = { baseMs: 100, maxMs: 5_000 };
+/** A server that asks for longer is asked before: a clock or a proxy that is wrong must not blind the operator. */
+export const MAX_RETRY_AFTER_MS = 30_000;
 export const ABSENT_BACKOFF = { baseMs: 2_000, maxMs: 30_000 };
 /** A watch that lived this long was a working one, even if nothing happened in it. */
 export const PROGRESS_MS = 10_000;
@@ -113,7 +118,7 @@ function list<T>(state: Listing<T>): Step<T> {
 }
 
 function waitMs(failures: number, retryAfterMs = 0): number {
-  return Math.max(delayMs(FAILURE_BACKOFF, failures), retryAfterMs);
+  return Math.max(delayMs(FAILURE_BACKOFF, failures), Math.min(retryAfterMs, MAX_RETRY_AFTER_MS));
 }
 
 function stepListing<T extends StoredObject>(state: Listing<T>, input: Input<T>): Step<T> {
@@ -153,12 +158,12 @@ function listFailed<T>(state: Listing<T>, failure: Failure): Step<T> {
 function stepWatching<T extends StoredObject>(state: Watching<T>, input: Input<T>): Step<T> {
   switch (input.input) {
     case 'changed':
-      return progress(input.object.metadata.resourceVersion, { change: 'upsert', object: input.object });
+      return progress(state, input.object.metadata.resourceVersion, { change: 'upsert', object: input.object });
     case 'deleted':
-      return progress(input.object.metadata.resourceVersion, { change: 'remove', object: input.object });
+      return progress(state, input.object.metadata.resourceVersion, { change: 'remove', object: input.object });
     case 'bookmark': {
       const { resourceVersion } = input;
-      return progress(resourceVersion, { change: 'advance', resourceVersion });
+      return progress(state, resourceVersion, { change: 'advance', resourceVersion });
     }
     case 'watchEnded': {
       const failures = input.lastedMs >= PROGRESS_MS ? 0 : state.failures + 1;
@@ -168,12 +173,17 @@ function stepWatching<T extends StoredObject>(state: Watching<T>, input: Input<T
       return watchFailed(state, input.failure, input.lastedMs);
     case 'waited':
       return { state, next: { next: 'watch', resourceVersion: state.resourceVersion } };
+    case 'refresh':
+      return list({ phase: 'relisting', ...NO_PAGES, failures: state.failures });
     default:
       return nothing(state);
   }
 }
 
-function progress<T>(resourceVersion: string, change: Change<T>): Step<T> {
+function progress<T>(before: Watching<T>, resourceVersion: string, change: Change<T>): Step<T> {
+  // told again: the store knows it, or knows better
+  if (compareResourceVersions(resourceVersion, before.resourceVersion) <= 0)
+    return { state: before, next: { next: 'read' } };
   return { state: { phase: 'watching', resourceVersion, failures: 0 }, change, next: { next: 'read' } };
 }
 
@@ -203,7 +213,7 @@ function absentReason({ status }: Failure): AbsentReason | undefined {
 function absent<T>(reason: AbsentReason, failure: Failure, asked: number, holding: boolean): Step<T> {
   return {
     state: { phase: 'absent', reason, message: failure.message, asked, holding },
-    next: { next: 'wait', ms: Math.max(delayMs(ABSENT_BACKOFF, asked), failure.retryAfterMs ?? 0) },
+    next: { next: 'wait', ms: Math.max(delayMs(ABSENT_BACKOFF, asked), waitMs(0, failure.retryAfterMs)) },
   };
 }
 

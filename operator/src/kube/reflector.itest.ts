@@ -3,6 +3,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import { type ApiServer, startApiServer } from '../../../test-e2e/cluster/apiserver.ts';
 import { type FaultProxy, isList, isWatch, startFaultProxy } from '../../../test-e2e/integration/faults.ts';
 import { sleep } from './backoff.ts';
+import { Discovery } from './discovery.ts';
 import type { Failure, State } from './reflection.ts';
 import { Reflector, type ReflectorOptions } from './reflector.ts';
 import { configMaps, type KubeObject, type Resource, secrets } from './resource.ts';
@@ -233,6 +234,43 @@ test('a watch that hangs is noticed by its silence, one that never ends by its d
   await converged(other, deadline.store);
 });
 
+test('asked to be new, it does not trust a watch that hangs', async () => {
+  const namespace = await freshNamespace();
+  proxy.inject(isWatch, { fault: 'stall', afterBytes: 0 });
+  const { store, reflector } = reflect(namespace);
+  await reflector.synced;
+  await until(() => requests(isWatch, namespace).length > 0, 'the watch was opened');
+  await put(namespace, 'unheard');
+  expect(mirrored(store)).toEqual([]);
+  await reflector.refresh();
+  expect(mirrored(store)).toEqual(await truth(namespace));
+  await put(namespace, 'heard');
+  await converged(namespace, store);
+});
+
+test('told to open its watch anew, it hears what one that hangs kept from it, without a list', async () => {
+  const namespace = await freshNamespace();
+  proxy.inject(isWatch, { fault: 'stall', afterBytes: 0 });
+  const { store, reflector } = reflect(namespace);
+  await reflector.synced;
+  await until(() => requests(isWatch, namespace).length > 0, 'the watch was opened');
+  await put(namespace, 'unheard');
+  reflector.reopen();
+  await converged(namespace, store);
+  expect(requests(isList, namespace)).toHaveLength(1);
+});
+
+test('asked to be new while the API server is away, it says so when it is back', async () => {
+  const namespace = await freshNamespace();
+  const { store, reflector } = reflect(namespace);
+  await reflector.synced;
+  proxy.inject(isList, { fault: 'status', status: 503 }, { times: 6 });
+  const refreshed = reflector.refresh();
+  await put(namespace, 'later');
+  await refreshed;
+  expect(mirrored(store)).toEqual(await truth(namespace));
+});
+
 test('bookmarks and the end of a watch lead to a new one without a list', async () => {
   const namespace = await freshNamespace();
   const { reflector, states } = reflect(namespace, { timing: { watchSeconds: 1 } });
@@ -272,18 +310,34 @@ const definitions = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
 
 test('a resource that is not served is empty and asked for slowly; it appears, and goes again', async () => {
   const { store, states, reflector } = reflect('default', { resource: things });
-  await reflector.synced;
+  // beside it one that asks by discovery, and one of a kind that never comes
+  const discovery = new Discovery(transport);
+  const other = reflect('default', { resource: things, discovery, labelSelector: 'name' });
+  const never = reflect('default', { resource: { ...things, plural: 'nothings' }, discovery });
+  await Promise.all([reflector, other.reflector, never.reflector].map(({ synced }) => synced));
   expect(states).toEqual(['listing', 'absent 404']);
+  const looks = () => proxy.seen.filter(({ path }) => path === '/apis').length;
+  await until(() => looks() > 0, 'discovery was asked', 15_000);
+  const lists = (plural: string, selects: boolean) =>
+    proxy.seen.filter(
+      seen => isList(seen) && seen.path.endsWith(`/default/${plural}`) && seen.query.has('labelSelector') === selects,
+    ).length;
+  expect(lists('things', true)).toBe(1);
   await api.request('POST', definitions, definition);
   await until(() => reflector.state.phase === 'watching', 'it is watched', 15_000);
-  const thing = { apiVersion: 'example.com/v1', kind: 'Thing', metadata: { name: 'a' } };
+  await until(() => other.reflector.state.phase === 'watching', 'it is watched, as discovery says it is there', 25_000);
+  expect(lists('things', true)).toBe(2);
+  expect(lists('nothings', false)).toBe(1);
+  const thing = { apiVersion: 'example.com/v1', kind: 'Thing', metadata: { name: 'a', labels: { name: 'a' } } };
   await api.request('POST', '/apis/example.com/v1/namespaces/default/things', thing);
-  await until(() => store.size === 1, 'the thing was seen');
+  const stores = [store, other.store];
+  await until(() => stores.every(({ size }) => size === 1), 'the thing was seen');
   await api.request('DELETE', `${definitions}/things.example.com`);
-  await until(() => reflector.state.phase === 'absent', 'it is not served', 15_000);
-  await until(() => store.size === 0, 'the thing is gone', 15_000);
-  expect(reflector.hasSynced).toBe(true);
-}, 60_000);
+  for (const of of [reflector, other.reflector])
+    await until(() => of.state.phase === 'absent', 'it is not served', 15_000);
+  await until(() => stores.every(({ size }) => size === 0), 'the thing is gone', 15_000);
+  expect([reflector, other.reflector, never.reflector].every(({ hasSynced }) => hasSynced)).toBe(true);
+}, 90_000);
 
 test('a resource one may not list says so, is not synced, and is asked for slowly', async () => {
   await api.request('POST', '/api/v1/namespaces/default/serviceaccounts', { metadata: { name: 'nobody' } });

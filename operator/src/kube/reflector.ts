@@ -1,8 +1,18 @@
 // Keeps a store equal to what the API server has: the I/O around the steps of reflection.ts.
 
-import { jittered, sleep } from './backoff.ts';
+import { delayMs, jittered, sleep } from './backoff.ts';
+import type { Discovery } from './discovery.ts';
 import { ApiError } from './errors.ts';
-import { type Failure, hasSynced, type Input, type Next, type State, type Step, step } from './reflection.ts';
+import {
+  ABSENT_BACKOFF,
+  type Failure,
+  hasSynced,
+  type Input,
+  type Next,
+  type State,
+  type Step,
+  step,
+} from './reflection.ts';
 import { type KubeObject, pathOf, type Resource } from './resource.ts';
 import type { Store, StoredObject } from './store.ts';
 import type { Query, Transport, WatchEvent } from './transport.ts';
@@ -19,6 +29,8 @@ export type ReflectorOptions<Raw extends KubeObject, T extends StoredObject> = {
   fieldSelector?: string;
   /** Neither sends nor keeps anything but metadata: for Secrets. */
   metadataOnly?: boolean;
+  /** Of a kind that may be missing: who says whether it has come, for all such kinds and namespaces at once. */
+  discovery?: Discovery;
   /** Told of every new phase, and of every failure while it lasts. */
   onState?: (state: State<T>, failure?: Failure) => void;
   timing?: Partial<Timing>;
@@ -56,6 +68,13 @@ export class Reflector<Raw extends KubeObject, T extends StoredObject> {
   readonly #selectors: Query;
   readonly #stop = new AbortController();
   readonly #synced = Promise.withResolvers<void>();
+  readonly #answer = Promise.withResolvers<void>();
+  #isAnswered = false;
+  /** Breaks off a watch, and ends a wait. */
+  #interrupt = new AbortController();
+  /** Asked for anew, and no list has begun since. */
+  #stale = false;
+  #refreshed = Promise.withResolvers<void>();
   #state: State<T> = { phase: 'empty' };
   #heardAtMs = performance.now();
   #running: Promise<void> | undefined;
@@ -65,7 +84,9 @@ export class Reflector<Raw extends KubeObject, T extends StoredObject> {
     this.#timing = { ...TIMING, ...options.timing };
     this.#path = pathOf(options.resource, options.namespace === undefined ? {} : { namespace: options.namespace });
     this.#selectors = { labelSelector: options.labelSelector, fieldSelector: options.fieldSelector };
-    this.#synced.promise.catch(() => {}); // stopped before it synced: only a problem for those who wait for it
+    // stopped before that: only a problem for those who wait for it
+    this.#synced.promise.catch(() => {});
+    this.#answer.promise.catch(() => {});
   }
 
   get state(): State<T> {
@@ -82,6 +103,32 @@ export class Reflector<Raw extends KubeObject, T extends StoredObject> {
     return this.#synced.promise;
   }
 
+  /** Whether the API server has said what there is, or that we may not know. */
+  get isAnswered(): boolean {
+    return this.#isAnswered;
+  }
+
+  /** Resolves when it is; rejects when it is stopped before. */
+  get answered(): Promise<void> {
+    return this.#answer.promise;
+  }
+
+  /**
+   * Lists anew; resolves when the store holds what was listed, however long the API server takes. For a store that is to
+   * be relied on after a time in which nobody did: a watch that hangs looks like one in which nothing happens.
+   */
+  refresh(): Promise<void> {
+    this.#stale = true;
+    this.reopen();
+    return this.#refreshed.promise;
+  }
+
+  /** Goes on from what was seen last, on another connection: after a time in which the network was not to be trusted. */
+  reopen(): void {
+    this.#interrupt.abort();
+    this.#interrupt = new AbortController();
+  }
+
   /** Since the API server last said anything: an event, a bookmark, a list. Above 90 s it is out of reach. */
   get silentMs(): number {
     return performance.now() - this.#heardAtMs;
@@ -94,7 +141,10 @@ export class Reflector<Raw extends KubeObject, T extends StoredObject> {
 
   async stop(): Promise<void> {
     this.#stop.abort(new Error('stopped'));
-    this.#synced.reject(new Error(`the reflector of ${this.#path} was stopped`));
+    const stopped = new Error(`the reflector of ${this.#path} was stopped`);
+    this.#synced.reject(stopped);
+    this.#answer.reject(stopped);
+    this.#refreshed.resolve();
     await this.#running;
   }
 
@@ -116,12 +166,17 @@ export class Reflector<Raw extends KubeObject, T extends StoredObject> {
       case 'watch':
         return this.#watch(next.resourceVersion);
       case 'wait':
-        await sleep(jittered(next.ms), this.#stop.signal);
-        return this.#step({ input: 'waited' }).next;
+        return this.#wait(next.ms);
       case 'read':
       case 'nothing':
         throw new Error(`nothing leads on from ${this.#state.phase}`);
     }
+  }
+
+  async #wait(ms: number): Promise<Next> {
+    const over = AbortSignal.any([this.#stop.signal, this.#interrupt.signal]);
+    await sleep(jittered(ms), over).catch(() => {});
+    return this.#step({ input: 'waited' }).next;
   }
 
   #step(input: Input<T>): Step<T> {
@@ -130,9 +185,18 @@ export class Reflector<Raw extends KubeObject, T extends StoredObject> {
     this.#state = taken.state;
     this.#change(taken);
     if (hasSynced(taken.state)) this.#synced.resolve();
+    if (taken.change?.change === 'replace' || taken.state.phase === 'absent') this.#answered();
     const failure = 'failure' in input ? input.failure : undefined;
     if (failure || taken.state.phase !== before) this.#options.onState?.(taken.state, failure);
     return taken;
+  }
+
+  #answered(): void {
+    this.#isAnswered = true;
+    this.#answer.resolve();
+    if (this.#stale) return;
+    this.#refreshed.resolve();
+    this.#refreshed = Promise.withResolvers();
   }
 
   #change({ change }: Step<T>): void {
@@ -154,7 +218,29 @@ export class Reflector<Raw extends KubeObject, T extends StoredObject> {
   }
 
   async #list(continueToken: string | undefined): Promise<Next> {
-    return this.#step(await this.#page(continueToken)).next;
+    const isAskedAnew = this.#stale;
+    if (continueToken === undefined) this.#stale = false;
+    return this.#step((await this.#unserved(isAskedAnew)) ?? (await this.#page(continueToken))).next;
+  }
+
+  /**
+   * That the kind is still not served, as discovery says it; undefined: list it. An answer to somebody else may be half as
+   * old as our wait was long. As long as objects are kept, only the list itself tells that they are gone.
+   */
+  async #unserved(isAskedAnew: boolean): Promise<Input<T> | undefined> {
+    const { discovery, resource } = this.#options;
+    const { state } = this;
+    if (!discovery || state.phase !== 'absent' || state.reason !== 'NotServed' || state.holding) return undefined;
+    const maxAgeMs = isAskedAnew ? 0 : delayMs(ABSENT_BACKOFF, state.asked) / 2;
+    try {
+      if (await discovery.serves(resource, maxAgeMs, this.#stop.signal)) return undefined;
+    } catch (error) {
+      const failure = failureOf(error);
+      // who may not ask that may still list
+      return failure.status === 403 ? undefined : { input: 'listFailed', failure };
+    }
+    this.#heardAtMs = performance.now();
+    return { input: 'listFailed', failure: { status: 404, message: state.message } };
   }
 
   async #page(continueToken: string | undefined): Promise<Input<T>> {
@@ -187,22 +273,33 @@ export class Reflector<Raw extends KubeObject, T extends StoredObject> {
   }
 
   async #watch(resourceVersion: string): Promise<Next> {
+    if (this.#stale) return this.#step({ input: 'refresh' }).next;
     const startedAtMs = performance.now();
-    const watchdog = new Watchdog(this.#stop.signal, this.#timing);
+    const watchdog = new Watchdog(AbortSignal.any([this.#stop.signal, this.#interrupt.signal]), this.#timing);
     const lastedMs = () => performance.now() - startedAtMs;
     try {
-      for await (const event of this.#open(resourceVersion, watchdog.signal)) {
-        watchdog.heard();
-        this.#heardAtMs = performance.now();
-        if (event.type === 'ERROR') return this.#watchFailed(statusFailure(event.object), lastedMs());
-        this.#step(this.#read(event));
-      }
+      // a stream that does not end when it is told to is not waited for
+      const failure = await Promise.race([this.#follow(resourceVersion, watchdog), watchdog.bitten]);
+      if (this.#stale) return this.#step({ input: 'refresh' }).next;
+      if (failure) return this.#watchFailed(failure, lastedMs());
     } catch (error) {
       return this.#watchFailed(failureOf(error), lastedMs());
     } finally {
       watchdog.done();
     }
     return this.#step({ input: 'watchEnded', lastedMs: lastedMs() }).next;
+  }
+
+  /** Until the stream ends; what it ended with, if not as streams do. */
+  async #follow(resourceVersion: string, watchdog: Watchdog): Promise<Failure | undefined> {
+    for await (const event of this.#open(resourceVersion, watchdog.signal)) {
+      if (watchdog.signal.aborted) return undefined;
+      watchdog.heard();
+      this.#heardAtMs = performance.now();
+      if (event.type === 'ERROR') return statusFailure(event.object);
+      this.#step(this.#read(event));
+    }
+    return undefined;
   }
 
   #open(resourceVersion: string, signal: AbortSignal): AsyncIterable<WatchEvent<Raw>> {
@@ -245,10 +342,14 @@ function failureOf(error: unknown): Failure {
 /** Ends a watch that the server should have ended, or that has been silent for too long. */
 class Watchdog {
   readonly #controller = new AbortController();
+  readonly #bitten = Promise.withResolvers<undefined>();
   readonly #parent: AbortSignal;
   readonly #silence: NodeJS.Timeout;
   readonly #deadline: NodeJS.Timeout;
-  readonly #bite = () => this.#controller.abort();
+  readonly #bite = () => {
+    this.#controller.abort();
+    this.#bitten.resolve(undefined);
+  };
 
   constructor(parent: AbortSignal, { watchSeconds, graceMs, silenceMs }: Timing) {
     this.#parent = parent;
@@ -260,6 +361,11 @@ class Watchdog {
 
   get signal(): AbortSignal {
     return this.#controller.signal;
+  }
+
+  /** Resolves when it ends the watch. */
+  get bitten(): Promise<undefined> {
+    return this.#bitten.promise;
   }
 
   heard(): void {

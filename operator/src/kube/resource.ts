@@ -3,8 +3,10 @@
 import type {
   V1ConfigMap,
   V1ControllerRevision,
+  V1CronJob,
   V1CustomResourceDefinition,
   V1Deployment,
+  V1Ingress,
   V1Job,
   V1Lease,
   V1Namespace,
@@ -110,17 +112,21 @@ function served<T>(apiVersion: string, kind: string, plural: string, namespaced 
   return { apiVersion, kind, plural, namespaced };
 }
 
-/** events.k8s.io/v1: one observation, or a series of the same one. */
+/** Of the core group: one observation, or the same one several times. */
 export type EventObject = KubeObject & {
+  /** To the microsecond; the two below to the second. */
   eventTime: string;
+  firstTimestamp: string;
+  lastTimestamp: string;
+  count: number;
   type: 'Normal' | 'Warning';
   reason: string;
   action: string;
-  note: string;
-  regarding: { apiVersion: string; kind: string; name: string; namespace?: string; uid?: string };
-  reportingController: string;
+  message: string;
+  involvedObject: { apiVersion: string; kind: string; name: string; namespace?: string; uid?: string };
+  source: { component: string };
+  reportingComponent: string;
   reportingInstance: string;
-  series?: { count: number; lastObservedTime: string };
 };
 
 export const deployments = served<V1Deployment>('apps/v1', 'Deployment', 'deployments');
@@ -133,6 +139,15 @@ export const secrets = served<V1Secret>('v1', 'Secret', 'secrets');
 export const configMaps = served<V1ConfigMap>('v1', 'ConfigMap', 'configmaps');
 export const namespaces = served<V1Namespace>('v1', 'Namespace', 'namespaces', false);
 export const jobs = served<V1Job>('batch/v1', 'Job', 'jobs');
+export const cronJobs = served<V1CronJob>('batch/v1', 'CronJob', 'cronjobs');
+/** Of CloudNativePG, as far as it is read here. */
+export type CnpgBackup = KubeObject & { status?: { phase?: string; error?: string; stoppedAt?: string } };
+export const backups: Resource<CnpgBackup> = {
+  apiVersion: 'postgresql.cnpg.io/v1',
+  kind: 'Backup',
+  plural: 'backups',
+  namespaced: true,
+};
 export const leases = served<V1Lease>('coordination.k8s.io/v1', 'Lease', 'leases');
 export const horizontalPodAutoscalers = served<V2HorizontalPodAutoscaler>(
   'autoscaling/v2',
@@ -152,14 +167,53 @@ export const customResourceDefinitions = served<V1CustomResourceDefinition>(
   false,
 );
 export const events: Resource<EventObject> = {
-  apiVersion: 'events.k8s.io/v1',
+  apiVersion: 'v1',
   kind: 'Event',
   plural: 'events',
+  namespaced: true,
+};
+export const ingresses = served<V1Ingress>('networking.k8s.io/v1', 'Ingress', 'ingresses');
+/** As far as it is read here. */
+export type HttpRouteObject = KubeObject & {
+  status?: {
+    parents?: {
+      parentRef: { name: string; namespace?: string; sectionName?: string };
+      controllerName: string;
+      conditions?: { type: string; status: string; reason?: string; message?: string; observedGeneration?: number }[];
+    }[];
+  };
+};
+export const httpRoutes: Resource<HttpRouteObject> = {
+  apiVersion: 'gateway.networking.k8s.io/v1',
+  kind: 'HTTPRoute',
+  plural: 'httproutes',
+  namespaced: true,
+};
+/** As far as it is read here. */
+export type ScaledObjectObject = KubeObject & {
+  status?: { conditions?: { type: string; status: string; reason?: string; message?: string }[] };
+};
+export const scaledObjects: Resource<ScaledObjectObject> = {
+  apiVersion: 'keda.sh/v1alpha1',
+  kind: 'ScaledObject',
+  plural: 'scaledobjects',
   namespaced: true,
 };
 export const serviceMonitors: Resource<KubeObject & { spec: object }> = {
   apiVersion: 'monitoring.coreos.com/v1',
   kind: 'ServiceMonitor',
   plural: 'servicemonitors',
+  namespaced: true,
+};
+export const podMonitors: Resource<KubeObject & { spec: object }> = {
+  apiVersion: 'monitoring.coreos.com/v1',
+  kind: 'PodMonitor',
+  plural: 'podmonitors',
+  namespaced: true,
+};
+export const prometheusRules: Resource<KubeObject & { spec: object }> = {
+  apiVersion: 'monitoring.coreos.com/v1',
+  kind: 'PrometheusRule',
+  plural: 'prometheusrules',
   namespaced: true,
 };

@@ -27,13 +27,6 @@ export function compareResourceVersions(a: string, b: string): number {
   return a < b ? -1 : 1;
 }
 
-/** Finds owned objects: index it as `owner`, ask with the owner's uid. */
-export function byOwnerUid<T extends { metadata: { ownerReferences?: readonly { uid: string }[] } }>(
-  object: T,
-): string[] {
-  return (object.metadata.ownerReferences ?? []).map(owner => owner.uid);
-}
-
 /** Finds labelled objects: the key is `namespace/value`. */
 export function byLabel(label: string) {
   return (object: { metadata: { namespace?: string; labels?: Readonly<Record<string, string>> } }): string[] => {
@@ -49,9 +42,9 @@ export function keyOf(namespace: string | undefined, name: string): string {
 
 export class Store<T extends StoredObject> {
   readonly #objects = new Map<string, T>();
-  readonly #byUid = new Map<string, T>();
   readonly #indexers: Readonly<Record<string, Indexer<T>>>;
-  readonly #indexes = new Map<string, Map<string, Set<T>>>();
+  /** Most keys have one object: a set around it would take more than it. */
+  readonly #indexes = new Map<string, Map<string, T | Set<T>>>();
   readonly #listeners = new Set<ChangeListener<T>>();
   #resourceVersion = '';
 
@@ -62,10 +55,6 @@ export class Store<T extends StoredObject> {
 
   get(namespace: string | undefined, name: string): T | undefined {
     return this.#objects.get(keyOf(namespace, name));
-  }
-
-  uid(uid: string): T | undefined {
-    return this.#byUid.get(uid);
   }
 
   list(): T[] {
@@ -80,7 +69,8 @@ export class Store<T extends StoredObject> {
   byIndex(index: string, key: string): T[] {
     const keys = this.#indexes.get(index);
     if (!keys) throw new TypeError(`no index ${index}`);
-    return [...(keys.get(key) ?? [])];
+    const found = keys.get(key);
+    return found instanceof Set ? [...found] : found ? [found] : [];
   }
 
   /** Up to where the API server's history is known; empty before the first list. */
@@ -109,7 +99,6 @@ export class Store<T extends StoredObject> {
     const changed = this.#objects.get(key);
     if (changed) this.#unindex(changed);
     this.#objects.set(key, object);
-    this.#byUid.set(object.metadata.uid, object);
     this.#index(object);
     this.#tell(changed, object);
   }
@@ -143,7 +132,6 @@ export class Store<T extends StoredObject> {
 
   #drop(key: string, before: T): void {
     this.#objects.delete(key);
-    this.#byUid.delete(before.metadata.uid);
     this.#unindex(before);
     this.#tell(before, undefined);
   }
@@ -153,20 +141,25 @@ export class Store<T extends StoredObject> {
   }
 
   #index(object: T): void {
-    for (const [name, indexer] of Object.entries(this.#indexers)) {
-      const index = this.#indexes.get(name);
-      for (const key of indexer(object)) index?.set(key, (index.get(key) ?? new Set<T>()).add(object));
-    }
+    this.#eachKey(object, (index, key) => {
+      const found = index.get(key);
+      if (found instanceof Set) found.add(object);
+      else index.set(key, found && found !== object ? new Set([found, object]) : object);
+    });
   }
 
   #unindex(object: T): void {
+    this.#eachKey(object, (index, key) => {
+      const found = index.get(key);
+      if (found instanceof Set) found.delete(object);
+      if (found === object || (found instanceof Set && found.size === 0)) index.delete(key);
+    });
+  }
+
+  #eachKey(object: T, work: (index: Map<string, T | Set<T>>, key: string) => void): void {
     for (const [name, indexer] of Object.entries(this.#indexers)) {
       const index = this.#indexes.get(name);
-      for (const key of indexer(object)) {
-        const found = index?.get(key);
-        found?.delete(object);
-        if (found?.size === 0) index?.delete(key);
-      }
+      if (index) for (const key of indexer(object)) work(index, key);
     }
   }
 }

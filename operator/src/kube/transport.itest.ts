@@ -261,6 +261,8 @@ test('text gives the answer of what is behind, and throws the refusal of the API
   const behind = createTransport({ server, namespace: 'x', credentials });
   const busy = await behind.text({ method: 'GET', path: '/busy' });
   expect(busy).toEqual({ status: 503, contentType: 'text/plain', text: 'behind /busy' });
+  const long = behind.text({ method: 'GET', path: '/long', maxBytes: 5 });
+  expect(await failure(long)).toMatchObject({ message: expect.stringContaining('longer than 5 bytes') });
   // the pod knows nothing of our credentials for the API server
   expect(await behind.text({ method: 'GET', path: '/secret' })).toMatchObject({ status: 401 });
   expect(renewed).toBe(0);

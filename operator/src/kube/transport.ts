@@ -53,6 +53,8 @@ export type Request = {
   headers?: Readonly<Record<string, string>>;
   /** For one attempt, waiting for a free connection included. */
   timeoutMs?: number;
+  /** For `text`: a longer answer is not read to its end, and fails. */
+  maxBytes?: number;
   signal?: AbortSignal;
 };
 
@@ -263,7 +265,7 @@ class PooledTransport implements Transport {
 
   async #readBehind(request: Request, signal: AbortSignal, renew: boolean) {
     const opened = openedBy(await this.#send(request, this.#behind, signal, renew));
-    const text = await readText(opened.answer, signal);
+    const text = await readText(opened.answer, signal, request.maxBytes);
     const refusal = opened.status >= 400 ? parseStatus(opened.contentType, text) : undefined;
     return { ...opened, text, refusal };
   }

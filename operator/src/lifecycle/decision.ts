@@ -1,40 +1,70 @@
 // What a stage may answer. The first answer that is not `proceed` is the answer of the whole pass.
 import type { Condition, ConditionType } from '../api/conditions.ts';
+import type { IncidentRecord, Refusal } from '../api/incident.ts';
 import type { Reason } from '../api/reasons.ts';
 import type { Release, RolloutRecord } from '../api/rollout.ts';
 import type { RotationRecord } from '../api/rotation.ts';
-import type { Snapshot } from './snapshot.ts';
+import type { Orphan, PutBack, SchemaTask, Snapshot } from './snapshot.ts';
 
 /** What a rotation does to a keyring; `restore` puts back what somebody else took out. */
 export type KeyringChange = 'add' | 'restore' | 'switch' | 'revoke' | 'finish';
+
+/** resourceVersions of the Secrets as the pass saw them: over others nothing is written. */
+export interface DecidedOn {
+  readonly keyring: string | undefined;
+  readonly client: string | undefined;
+}
 
 /**
  * The one thing that a pass does besides applying children that differ. Each is harmless when asked for twice:
  * names are hashes of what they stand for, creations refuse a second one, annotations are set to values.
  */
 export type Action =
+  | { do: 'adopt'; orphans: readonly Orphan[] }
   | { do: 'mintKeyring'; keyring: string }
+  | { do: 'mintSeed' }
   | { do: 'publishKey'; keyring: string; client: string }
   /** The keyring and the record of its rotation, in one patch; without `change` the record only. */
-  | { do: 'rotateKey'; keyring: string; change?: KeyringChange; record: RotationRecord }
+  | { do: 'rotateKey'; keyring: string; change?: KeyringChange; record: RotationRecord; decidedOn?: DecidedOn }
   /** Clients are given the new key, and told how long the one before it lives. */
-  | { do: 'handOverKey'; keyring: string; client: string; keyId: string; previousUntil: string }
+  | {
+      do: 'handOverKey';
+      keyring: string;
+      client: string;
+      keyId: string;
+      previousUntil: string;
+      putBack?: PutBack;
+      decidedOn?: DecidedOn;
+    }
   /** Their kubelets bring the changed keyring at once, instead of within two minutes. */
   | { do: 'syncPods'; pods: readonly string[]; keys: string }
-  | { do: 'createRevision'; release: Release; revision: number }
+  /** `set`: of one that was refused before, so that it is never there without its verdict. */
+  | { do: 'createRevision'; release: Release; revision: number; set?: Readonly<Record<string, string | null>> }
+  | { do: 'createIncident'; record: IncidentRecord; revision: number }
+  /** Refusals that are to outlive their ControllerRevisions, on the Deployment. */
+  | { do: 'rememberRefusals'; refusals: readonly Refusal[] }
   /** Makes the ControllerRevision of a release that runs anew, from its ReplicaSets. */
   | { do: 'recoverRevision'; hash: string; revision: number; set: Readonly<Record<string, string | null>> }
   | { do: 'annotateRevision'; revision: string; set: Readonly<Record<string, string | null>> }
   | { do: 'deleteRevision'; revision: string }
+  /** Makes the ones that are missing. */
+  | { do: 'copyConfigMaps'; release: Release }
+  | { do: 'deleteConfigMap'; name: string }
   | { do: 'createMigrationJob'; release: Release; migrationId: string }
-  | { do: 'deleteJob'; job: string; uid: string }
-  | { do: 'createRehearsal'; release: Release }
+  | { do: 'createSchemaJob'; release: Release; task: SchemaTask }
+  /** From the template of a CronJob, or of a Cluster, that the spec names. */
+  | ({ do: 'createBackup'; release: Release; task: SchemaTask } & BackupSource)
+  | { do: 'deleteJob'; job: string; uid: string; kind?: 'Backup' }
+  /** `worker`: the release's worker instead of what serves. */
+  | { do: 'createRehearsal'; release: Release; worker?: true }
   | { do: 'rehearse'; pod: string; revision: string; attempt: number }
   | { do: 'deletePod'; pod: string; uid: string }
   /** A pod that is on its way out anyway gets no long goodbye. */
   | { do: 'hurryPod'; pod: string; uid: string; graceSeconds: number }
   /** Writes the Deployment: the record and the pod template that belongs to it, in one patch. */
   | { do: 'setRecord'; record: RolloutRecord };
+
+export type BackupSource = { readonly cronJob: string } | { readonly cnpgCluster: string };
 
 /** Said once, to people: an event on the custom resource. */
 export interface Announcement {

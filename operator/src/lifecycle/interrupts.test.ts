@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
-import { deletion } from './deletion.ts';
-import { paused } from './paused.ts';
+import { deletion } from './release/deletion.ts';
+import { paused } from './release/paused.ts';
 import { app, fresh, held, snapshot, wanted } from './testing.ts';
 
 const stop = { app: app({ paused: true }) };

@@ -2,11 +2,11 @@
 // to rest. SEED=… repeats a run.
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import type { Phase, RolloutRecord } from '../api/rollout.ts';
+import { DESPITE, GATES, type Gate, type Phase, type RolloutRecord } from '../api/rollout.ts';
 import type { Action } from './decision.ts';
 import { decide } from './plan.ts';
-import { revisionOf, type Snapshot } from './snapshot.ts';
-import { type Fate, ModelCluster } from './testing-cluster.ts';
+import { type Revision, revisionOf, type Snapshot } from './snapshot.ts';
+import { addOf, dropOf, type Fate, ModelCluster, type SchemaPolicy } from './testing-cluster.ts';
 
 const RUNS = Number(process.env['RUNS'] ?? 600);
 const VERSIONS = ['v1', 'v2', 'v3', 'v4'];
@@ -21,6 +21,13 @@ const fate: fc.Arbitrary<Fate> = fc.record({
   smoke: fc.constantFrom(true, true, true, false),
   canary: verdicts as fc.Arbitrary<Fate['canary']>,
   turnsBad: fc.constantFrom('never', 'never', 'Promoting', 'Baking'),
+  contracts: fc.boolean(),
+  stableSurvives: fc.boolean(),
+  lossless: fc.boolean(),
+});
+const schema: fc.Arbitrary<SchemaPolicy> = fc.record({
+  when: fc.constantFrom('AfterBake', 'BeforeRollout'),
+  downOnRollback: fc.constantFrom('Never', 'IfSafe'),
 });
 const analysis = fc.record({
   policy: fc.constantFrom('Rollback', 'Rollback', 'Hold', 'Observe', 'Disabled'),
@@ -29,12 +36,26 @@ const analysis = fc.record({
 });
 
 type Event =
-  | { what: 'pass' | 'killedBeforeWrite' | 'killedAfterWrite' | 'move' | 'pause' | 'outage' | 'secret' | 'remove' }
+  | {
+      what:
+        | 'pass'
+        | 'killedBeforeWrite'
+        | 'killedAfterWrite'
+        | 'move'
+        | 'pause'
+        | 'outage'
+        | 'secret'
+        | 'remove'
+        | 'undo';
+    }
   /** Undisturbed for so many passes. */
   | { what: 'work'; passes: number }
   | { what: 'wait'; seconds: number }
   | { what: 'apply'; version: string }
-  | { what: 'retry'; token: string };
+  /** Its image is removed from the registry. */
+  | { what: 'gone'; version: string }
+  | { what: 'retry'; token: string }
+  | { what: 'ask'; gate: Gate; version: string; words: string };
 
 const events: fc.Arbitrary<Event> = fc.oneof(
   { weight: 4, arbitrary: fc.constant<Event>({ what: 'pass' }) },
@@ -45,11 +66,23 @@ const events: fc.Arbitrary<Event> = fc.oneof(
     arbitrary: fc.record({ what: fc.constant('wait' as const), seconds: fc.integer({ min: 1, max: 130 }) }),
   },
   { weight: 2, arbitrary: fc.record({ what: fc.constant('apply' as const), version: fc.constantFrom(...VERSIONS) }) },
+  { weight: 1, arbitrary: fc.record({ what: fc.constant('gone' as const), version: fc.constantFrom(...VERSIONS) }) },
   { weight: 1, arbitrary: fc.record({ what: fc.constant('retry' as const), token: fc.constantFrom('a', 'b') }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      what: fc.constant('ask' as const),
+      gate: fc.constantFrom(...GATES),
+      version: fc.constantFrom(...VERSIONS, 'v9'),
+      words: fc.constantFrom('', DESPITE),
+    }),
+  },
   { weight: 1, arbitrary: fc.constantFrom<Event>({ what: 'killedBeforeWrite' }, { what: 'killedAfterWrite' }) },
   {
     weight: 1,
-    arbitrary: fc.constantFrom<Event>(...['pause', 'outage', 'secret', 'remove'].map(what => ({ what }) as Event)),
+    arbitrary: fc.constantFrom<Event>(
+      ...['pause', 'outage', 'secret', 'remove', 'undo'].map(what => ({ what }) as Event),
+    ),
   },
 );
 
@@ -81,8 +114,14 @@ function happen(cluster: ModelCluster, event: Event): void {
     case 'apply':
       cluster.spec = { ...cluster.spec, version: event.version };
       return;
+    case 'gone':
+      cluster.gone.add(event.version);
+      return;
     case 'retry':
       cluster.spec = { ...cluster.spec, retryToken: event.token };
+      return;
+    case 'ask':
+      cluster.ask(event.gate, event.version, event.words);
       return;
     case 'pause':
       cluster.spec = { ...cluster.spec, paused: !cluster.spec.paused };
@@ -92,6 +131,9 @@ function happen(cluster: ModelCluster, event: Event): void {
       return;
     case 'remove':
       cluster.removeDeployment();
+      return;
+    case 'undo':
+      cluster.undoByHand();
       return;
     case 'outage':
       cluster.databaseIsUp = !cluster.databaseIsUp;
@@ -106,19 +148,57 @@ function pass(cluster: ModelCluster): boolean {
   expect(new Set(types).size).toBe(types.length);
   expect(types.filter(type => type === 'Reconciling' || type === 'Stalled').length).toBeLessThanOrEqual(1);
   if (!action) return false;
-  allowed(seen, action);
+  allowed(seen, action, cluster);
   cluster.carryOut(action);
   return true;
 }
 
-function allowed(seen: Snapshot, action: Action): void {
+function allowed(seen: Snapshot, action: Action, cluster: ModelCluster): void {
   if (seen.app.spec.paused) expect(BEGIN_SOMETHING).not.toContain(action.do);
   if (action.do === 'createMigrationJob') expect(seen.jobs.filter(isUnfinished)).toEqual([]);
+  if (action.do === 'createSchemaJob') schemaAllowed(seen, action, cluster);
   if (action.do === 'createRehearsal') expect(migrated(seen, action.release.hash)).toBe(true);
   if (action.do === 'annotateRevision') onlyATokenForgives(seen, action);
   if (action.do === 'deleteRevision') isNotInUse(seen, action.revision);
-  if (action.do === 'setRecord') recordAllowed(seen, action.record);
+  if (action.do === 'setRecord') {
+    recordAllowed(seen, action.record);
+    requestsAllowed(seen, action.record, cluster);
+    meetsItsSchema(action.record, cluster);
+    isNotPastAContract(seen, action.record, cluster);
+  }
 }
+
+/** Something is taken away when nobody is left to go back, and given back when nobody is left to use it. */
+function schemaAllowed(
+  seen: Snapshot,
+  { release, task }: Extract<Action, { do: 'createSchemaJob' }>,
+  cluster: ModelCluster,
+): void {
+  done.add(task.direction);
+  expect(seen.jobs.filter(isUnfinished)).toEqual([]);
+  expect(seen.deployment?.record.phase).toBe('Settled');
+  const { verdict } = revisionOf(seen, release.hash)?.verdict ?? {};
+  expect(verdict).toBe(task.direction === 'contract' ? 'released' : 'rejected');
+  if (task.direction === 'contract') expect(seen.deployment?.record.release).toBe(release.hash);
+  else expect([...cluster.pods, ...cluster.rehearsals].filter(one => one.release === release.hash)).toEqual([]);
+}
+
+/** What the database has lost is known to the release that comes back by itself, or was seen to do without it. */
+function isNotPastAContract(seen: Snapshot, { phase, withdrawn, release }: RolloutRecord, cluster: ModelCluster): void {
+  const before = seen.deployment?.record;
+  if (phase !== 'RollingBackAll' || withdrawn?.verdict !== 'rejected') return;
+  const known = cluster.found.get(release) ?? [];
+  const gone = cluster.history.filter(id => id.endsWith('_drop') && id > dropOf(release) && !known.includes(id));
+  if (gone.length > 0) done.add('proven');
+  if (gone.length > 0) expect(before?.contract?.proven).toBe(true);
+}
+
+/** Whatever was undone since it was migrated first. */
+function meetsItsSchema({ phase, release }: RolloutRecord, { history }: ModelCluster): void {
+  if (phase === 'Candidate') expect(history).toContain(addOf(release));
+}
+
+const done = new Set<string>();
 
 const BEGIN_SOMETHING = ['createRevision', 'createMigrationJob', 'createRehearsal', 'rehearse'];
 const isUnfinished = ({ state }: Snapshot['jobs'][number]): boolean => ['pending', 'running'].includes(state.kind);
@@ -129,10 +209,17 @@ const migrated = (seen: Snapshot, hash: string): boolean =>
 function onlyATokenForgives(seen: Snapshot, { revision, set }: Extract<Action, { do: 'annotateRevision' }>): void {
   const known = seen.revisions.find(({ name }) => name === revision);
   const text = set['devshelf.dev/verdict'];
+  if (known && text && (JSON.parse(text) as { verdict: string }).verdict === 'rejected') isRecorded(seen, known);
   if (known?.verdict.verdict !== 'rejected' || !text) return;
   const next = (JSON.parse(text) as { verdict: string }).verdict;
   if (next === 'pending') expect(seen.app.spec.rollout.retryToken).not.toBe(known.retryToken);
   else if (next !== 'rejected') expect(seen.deployment?.record.release).toBe(known.release.hash);
+}
+
+/** A verdict comes after its incident, and each try has one. */
+function isRecorded({ incidents = [] }: Snapshot, { release: { hash }, attempt = 1 }: Revision): void {
+  done.add('incident');
+  expect(incidents.filter(one => one.release === hash && one.attempt === attempt)).toHaveLength(1);
 }
 
 function isNotInUse(seen: Snapshot, name: string): void {
@@ -143,12 +230,12 @@ function isNotInUse(seen: Snapshot, name: string): void {
 const NEXT: Readonly<Record<Phase | 'none', readonly Phase[]>> = {
   none: ['Installing', 'Settled'],
   Installing: ['Baking', 'Installing'],
-  Baking: ['Settled', 'Candidate', 'Installing', 'RollingBackAll'],
-  Settled: ['Candidate'],
-  Candidate: ['Promoting', 'RollingBack'],
-  Promoting: ['Baking', 'RollingBackAll'],
+  Baking: ['Settled', 'Candidate', 'Installing', 'RollingBackAll', 'Baking'],
+  Settled: ['Candidate', 'RollingBackAll', 'Settled'],
+  Candidate: ['Promoting', 'RollingBack', 'Candidate'],
+  Promoting: ['Baking', 'RollingBackAll', 'Promoting'],
   RollingBack: ['Settled'],
-  RollingBackAll: ['Settled'],
+  RollingBackAll: ['Settled', 'Promoting'],
 };
 
 const taken = new Set<string>();
@@ -161,10 +248,57 @@ function recordAllowed(seen: Snapshot, next: RolloutRecord): void {
   expect(revisionOf(seen, next.release)).toBeDefined();
   if (next.stable !== undefined) expect(revisionOf(seen, next.stable)).toBeDefined();
   if (!before && next.phase === 'Settled') expect(revisionOf(seen, next.release)?.verdict.verdict).toBe('released');
-  if (next.phase === 'Candidate' || next.phase === 'Installing') beginAllowed(seen, next);
-  if (next.phase === 'Promoting') promotionAllowed(seen, next);
-  if (next.phase.startsWith('RollingBack')) expect(next.release).toBe(before?.stable);
+  const isBegun = before?.phase !== next.phase || before.release !== next.release;
+  if (isBegun && (next.phase === 'Candidate' || next.phase === 'Installing')) beginAllowed(seen, next);
+  // who replaces what cannot come back is compared with nobody; who is held was promoted before
+  if (next.phase === 'Promoting' && before?.phase === 'Candidate') promotionAllowed(seen, next);
+  if (next.phase.startsWith('RollingBack')) wayBackAllowed(seen, next);
 }
+
+/** Of what is long stable only a person goes back, and to what was good. */
+function wayBackAllowed(seen: Snapshot, { release, withdrawn }: RolloutRecord): void {
+  const before = seen.deployment?.record;
+  if (before?.phase !== 'Settled') {
+    expect(release).toBe(before?.stable);
+    return;
+  }
+  expect(withdrawn?.reason).toBe('RejectedByHand');
+  expect(revisionOf(seen, release)?.verdict.verdict).toBe('released');
+  expect(release).not.toBe(before.release);
+}
+
+/** A request is answered once, whatever is killed, and moves no release but the one that it names. */
+function requestsAllowed({ deployment }: Snapshot, next: RolloutRecord, cluster: ModelCluster): void {
+  const before = deployment?.record;
+  const answered = GATES.filter(gate => next.asked?.[gate]?.request !== before?.asked?.[gate]?.request);
+  // with the Deployment went what was known of them: all of them are old then
+  if (before) expect(answered.length).toBeLessThanOrEqual(1);
+  const [gate] = before ? answered : [];
+  const isMoved = [
+    next.withdrawn?.reason === 'RejectedByHand' && before?.withdrawn !== next.withdrawn,
+    ...newly(before, next),
+  ];
+  if (gate === undefined) {
+    expect(isMoved).not.toContain(true);
+    return;
+  }
+  const { request = '', result } = next.asked?.[gate] ?? {};
+  expect(cluster.requests[`devshelf.dev/${gate}`]).toBe(request);
+  const all = answers.get(cluster) ?? new Set();
+  answers.set(cluster, all);
+  expect(all).not.toContain(request);
+  all.add(request);
+  if (result === 'Done') expect(request.split(' ')[0]).toBe(before?.release);
+  else expect({ ...next, asked: 0, write: 0, decidedOn: 0 }).toEqual({ ...before, asked: 0, write: 0, decidedOn: 0 });
+  if (result === 'Done') done.add(gate === 'promote' && next.byHand?.despite !== undefined ? 'despite' : gate);
+}
+
+const answers = new WeakMap<ModelCluster, Set<string>>();
+
+const newly = (before: RolloutRecord | undefined, next: RolloutRecord): boolean[] => [
+  next.heldBy !== undefined && before?.heldBy !== next.heldBy,
+  next.byHand !== undefined && before?.byHand?.at !== next.byHand.at,
+];
 
 function beginAllowed(seen: Snapshot, { release, phase, stable }: RolloutRecord): void {
   expect(seen.app.spec.paused).toBe(false);
@@ -177,23 +311,27 @@ function beginAllowed(seen: Snapshot, { release, phase, stable }: RolloutRecord)
   expect(rehearsal?.passed === true || verdict?.verdict === 'released').toBe(true);
 }
 
-function promotionAllowed({ app, judgement, pods }: Snapshot, { release }: RolloutRecord): void {
+function promotionAllowed({ app, judgement, pods, deployment }: Snapshot, { release, byHand }: RolloutRecord): void {
   const { policy, onInsufficientTraffic, onBlind } = app.spec.rollout.analysis;
   expect(pods.some(pod => pod.release === release && pod.ready)).toBe(true);
-  if (policy === 'Disabled') return;
+  expect(deployment?.record.heldBy === undefined || byHand !== undefined).toBe(true);
+  if (judgement?.verdict === 'Bad' && policy === 'Hold') expect(byHand?.despite).toBeDefined();
+  if (byHand) expect([judgement?.verdict, policy]).not.toEqual(['Bad', 'Rollback']);
+  if (policy === 'Disabled' || byHand) return;
   expect(judgement?.release).toBe(release);
   const passes = {
-    ...{ Good: true, Pending: false, DependencyDegraded: false, Bad: policy === 'Observe' },
+    ...{ Good: true, Pending: false, DependencyDegraded: false, Overloaded: false, Bad: policy === 'Observe' },
     ...{ Insufficient: onInsufficientTraffic === 'Promote', Blind: onBlind === 'Promote' },
   };
   expect(passes[judgement?.verdict ?? 'Pending']).toBe(true);
 }
 
-/** Nothing changes any more but time; the database is up, the Secret is there, nobody pauses. */
+/** Nothing changes any more but time; the database is up, the Secret and every image are there, nobody pauses. */
 function rest(cluster: ModelCluster): void {
   cluster.spec = { ...cluster.spec, paused: false };
   cluster.databaseIsUp = true;
   cluster.secretIsThere = true;
+  cluster.pull();
   let still = 0;
   for (let turn = 0; turn < REST && still < ANSWERS_IN_A_ROW; turn += 1) {
     const acted = pass(cluster);
@@ -205,6 +343,7 @@ function rest(cluster: ModelCluster): void {
   expect(isOver(cluster.snapshot())).toBe(true);
 }
 
+const EXPANDING: SchemaPolicy = { when: 'AfterBake', downOnRollback: 'IfSafe' };
 const GOOD: Fate = { migration: 'up to date', starts: true, smoke: true, canary: 'Good', turnsBad: 'never' };
 const LONG_FATES: [Fate, Fate, Fate, Fate] = [
   GOOD,
@@ -212,6 +351,16 @@ const LONG_FATES: [Fate, Fate, Fate, Fate] = [
   { ...GOOD, turnsBad: 'Baking' },
   { ...GOOD, canary: 'Bad' },
 ];
+const ALL_GOOD: [Fate, Fate, Fate, Fate] = [GOOD, GOOD, GOOD, GOOD];
+/** The second takes something away and stays; the third does, too, is bad, and the one before it can do without. */
+const LOSING: [Fate, Fate, Fate, Fate] = [
+  GOOD,
+  { ...GOOD, contracts: true },
+  { ...GOOD, contracts: true, stableSurvives: true, turnsBad: 'Baking' },
+  { ...GOOD, canary: 'Bad', lossless: true },
+];
+const CUTTING: SchemaPolicy = { when: 'BeforeRollout', downOnRollback: 'IfSafe' };
+
 /** Each of the four in turn, undisturbed, so that every rare way is taken at least once. */
 const EACH_IN_TURN: Event[] = VERSIONS.flatMap((version): Event[] => [
   { what: 'apply', version },
@@ -220,6 +369,71 @@ const EACH_IN_TURN: Event[] = VERSIONS.flatMap((version): Event[] => [
   { what: 'work', passes: 40 },
 ]);
 const LONG: Event[] = [...EACH_IN_TURN, { what: 'remove' }, { what: 'work', passes: 20 }];
+
+/** Gone back, undone, and forward again. */
+const AGAIN: Event[] = [
+  ...EACH_IN_TURN.slice(0, 8),
+  ...EACH_IN_TURN.slice(0, 4),
+  { what: 'undo' },
+  ...EACH_IN_TURN.slice(4, 8),
+];
+
+/** What is gone back to cannot come back, and a newer spec takes its place. */
+const LOST: Event[] = [
+  { what: 'apply', version: 'v1' },
+  { what: 'work', passes: 40 },
+  { what: 'wait', seconds: 130 },
+  { what: 'work', passes: 40 },
+  { what: 'gone', version: 'v1' },
+  { what: 'apply', version: 'v3' },
+  { what: 'work', passes: 60 },
+  { what: 'wait', seconds: 130 },
+  { what: 'apply', version: 'v4' },
+  { what: 'work', passes: 60 },
+];
+
+/** Nobody to go back to: the first cannot start, the second is bad in its bake, and each is replaced by a newer spec. */
+const UNLUCKY: [Fate, Fate, Fate, Fate] = [{ ...GOOD, starts: false }, { ...GOOD, turnsBad: 'Baking' }, GOOD, GOOD];
+const REPLACED: Event[] = ['v1', 'v2', 'v3'].flatMap((version): Event[] => [
+  { what: 'apply', version },
+  { what: 'work', passes: 40 },
+]);
+/** Held for want of traffic, and let on; the next one is held, and rejected; then the one that is long stable, too. */
+const BY_HAND: Event[] = [
+  { what: 'apply', version: 'v1' },
+  { what: 'work', passes: 40 },
+  { what: 'wait', seconds: 130 },
+  { what: 'work', passes: 40 },
+  { what: 'apply', version: 'v2' },
+  { what: 'work', passes: 40 },
+  { what: 'ask', gate: 'promote', version: 'v2', words: '' },
+  { what: 'work', passes: 20 },
+  { what: 'ask', gate: 'hold', version: 'v2', words: '' },
+  { what: 'work', passes: 20 },
+  { what: 'wait', seconds: 130 },
+  { what: 'work', passes: 40 },
+  { what: 'ask', gate: 'promote', version: 'v9', words: '' },
+  { what: 'work', passes: 3 },
+  { what: 'apply', version: 'v3' },
+  { what: 'ask', gate: 'hold', version: 'v3', words: '' },
+  { what: 'work', passes: 40 },
+  { what: 'ask', gate: 'reject', version: 'v3', words: '' },
+  { what: 'work', passes: 40 },
+  { what: 'apply', version: 'v2' },
+  { what: 'ask', gate: 'reject', version: 'v2', words: '' },
+  { what: 'work', passes: 40 },
+];
+/** Bad, and held: let on all the same. */
+const IN_SPITE: Event[] = [
+  ...EACH_IN_TURN.slice(0, 4),
+  { what: 'apply', version: 'v4' },
+  { what: 'work', passes: 40 },
+  { what: 'ask', gate: 'promote', version: 'v4', words: '' },
+  { what: 'work', passes: 5 },
+  { what: 'ask', gate: 'promote', version: 'v4', words: DESPITE },
+  { what: 'work', passes: 40 },
+];
+const WITHOUT_TRAFFIC: [Fate, Fate, Fate, Fate] = [GOOD, { ...GOOD, canary: 'Insufficient' }, GOOD, GOOD];
 
 /** It serves, or a person is told what to do, or a candidate is held for want of a verdict. */
 function isOver(seen: Snapshot): boolean {
@@ -236,11 +450,13 @@ test('what never happens, and that everything comes to rest', () => {
     fc.property(
       fc.tuple(fate, fate, fate, fate),
       analysis,
+      schema,
       fc.array(events, { maxLength: 60, size: 'max' }),
-      (fates, policy, story) => {
+      (fates, policy, schemaPolicy, story) => {
         const cluster = new ModelCluster(
           Object.fromEntries(VERSIONS.map((hash, n) => [hash, fates[n] as Fate])),
           policy,
+          schemaPolicy,
         );
         for (const event of story) happen(cluster, event);
         rest(cluster);
@@ -249,10 +465,23 @@ test('what never happens, and that everything comes to rest', () => {
     {
       seed,
       numRuns: RUNS,
-      examples: [[LONG_FATES, { policy: 'Rollback', onInsufficientTraffic: 'Hold', onBlind: 'Hold' }, LONG]],
+      examples: [
+        [LONG_FATES, { policy: 'Rollback', onInsufficientTraffic: 'Hold', onBlind: 'Hold' }, EXPANDING, LONG],
+        [LONG_FATES, { policy: 'Rollback', onInsufficientTraffic: 'Hold', onBlind: 'Hold' }, EXPANDING, LOST],
+        [LONG_FATES, { policy: 'Hold', onInsufficientTraffic: 'Hold', onBlind: 'Hold' }, EXPANDING, LONG],
+        [LOSING, { policy: 'Rollback', onInsufficientTraffic: 'Hold', onBlind: 'Hold' }, EXPANDING, LONG],
+        [LOSING, { policy: 'Rollback', onInsufficientTraffic: 'Hold', onBlind: 'Hold' }, CUTTING, LONG],
+        [ALL_GOOD, { policy: 'Rollback', onInsufficientTraffic: 'Hold', onBlind: 'Hold' }, EXPANDING, AGAIN],
+        [UNLUCKY, { policy: 'Rollback', onInsufficientTraffic: 'Hold', onBlind: 'Hold' }, EXPANDING, REPLACED],
+        [WITHOUT_TRAFFIC, { policy: 'Rollback', onInsufficientTraffic: 'Hold', onBlind: 'Hold' }, EXPANDING, BY_HAND],
+        [LONG_FATES, { policy: 'Hold', onInsufficientTraffic: 'Hold', onBlind: 'Hold' }, EXPANDING, IN_SPITE],
+      ],
     },
   );
   // a run that never got somewhere has shown nothing about it
   const all = Object.entries(NEXT).flatMap(([before, after]) => after.map(phase => `${before} to ${phase}`));
   expect([...taken].sort()).toEqual(all.sort());
+  expect([...done].sort()).toEqual([
+    ...['contract', 'despite', 'down', 'hold', 'incident', 'promote', 'proven', 'reject'],
+  ]);
 });

@@ -1,16 +1,19 @@
 import { expect, test } from '@jest/globals';
+import { apisBy } from '../api/optional-apis.ts';
 import type { AppResource } from '../api/resource.ts';
 import { decide } from './plan.ts';
 import type { Snapshot } from './snapshot.ts';
 import {
   app,
   at,
+  candidate,
   carrying,
   deployment,
   fresh,
   held,
   judgement,
   migrated,
+  pod,
   revision,
   snapshot,
   T0,
@@ -20,6 +23,8 @@ import {
 const serving = (change: Partial<Snapshot> = {}): Snapshot => snapshot({ wanted: wanted('v1'), ...change });
 const ready = (seen: Snapshot) => decide(seen).conditions.find(({ type }) => type === 'Ready');
 const types = (seen: Snapshot) => decide(seen).conditions.map(({ type }) => type);
+
+const ran = (name: string, imageId: string) => pod('v1', name, { imageId });
 
 test.each<[string, Snapshot, 'True' | 'False', string]>([
   ['the wanted release serves', serving(), 'True', 'AsExpected'],
@@ -37,7 +42,7 @@ test.each<[string, Snapshot, 'True' | 'False', string]>([
       { wanted: wanted('v1'), judgement: judgement('Good', 'v1'), now: T0 + 2e6, revisions: [] },
     ),
     'True',
-    'Progressing',
+    'ReleaseForgotten',
   ],
   ['no pod is up', serving({ deployment: deployment({}, { readyReplicas: 0 }) }), 'False', 'PodsUnavailable'],
   [
@@ -111,7 +116,7 @@ test('what stops the walk leaves the stages behind it unsaid', () => {
 });
 
 test('what surrounds the release never decides about Ready', () => {
-  expect(ready(serving({ serviceMonitorAvailable: false }))?.status).toBe('True');
+  expect(ready(serving({ apis: apisBy(() => 'absent') }))?.status).toBe('True');
   const autoscaled = app({ autoscaling: { minReplicas: 2, maxReplicas: 4 } });
   const seen = serving({ app: autoscaled, autoscaler: { active: false, message: 'no metrics' } });
   expect(ready(seen)?.status).toBe('True');
@@ -120,13 +125,70 @@ test('what surrounds the release never decides about Ready', () => {
   });
 });
 
-test('what a person must do is said as a warning', () => {
+test.each<[string, Partial<Snapshot>, string, string]>([
+  ['pods serve', {}, 'True', 'MinimumPodsAvailable'],
+  ['a worker runs', { worker: candidate() }, 'True', 'MinimumPodsAvailable'],
+  [
+    'no pod is wanted',
+    { deployment: deployment({}, { readyReplicas: 0, wantedReplicas: 0 }) },
+    'False',
+    'ScaledToZero',
+  ],
+  ['no worker runs', { worker: candidate({ availableReplicas: 0 }) }, 'False', 'WorkerUnavailable'],
+  [
+    'none is wanted',
+    { worker: candidate({ availableReplicas: 0, wantedReplicas: 0 }) },
+    'True',
+    'MinimumPodsAvailable',
+  ],
+  ['a tag was pushed again', { pods: [ran('a', 'x@sha256:1'), ran('b', 'x@sha256:2')] }, 'True', 'ImagesDiffer'],
+  [
+    'pods run the same image',
+    { pods: [ran('a', 'x@sha256:1'), ran('b', 'x@sha256:1')] },
+    'True',
+    'MinimumPodsAvailable',
+  ],
+])('Available: %s', (_sentence, change, status, reason) => {
+  const { conditions } = decide(serving(change));
+  expect(conditions.find(({ type }) => type === 'Available')).toMatchObject({ status, reason });
+});
+
+test('without a worker a release is not Ready, and the kubelet’s words are told', () => {
+  const workers = [pod('v1', 'shop-worker-a', { ready: false, lastExit: 'exit code 1' })];
+  const seen = serving({ worker: candidate({ availableReplicas: 0 }), workers });
+  expect(ready(seen)).toMatchObject({
+    ...{ status: 'False', reason: 'WorkerUnavailable' },
+    message: '0 of 1 workers ready (shop-worker-a: exit code 1): jobs wait',
+  });
+});
+
+test('one Warning for each fault: that it stays refused is not told again', () => {
   const plan = decide(snapshot({ revisions: [revision('v1', 'released'), revision('v2', 'rejected')] }));
-  expect(plan).toMatchObject({ announce: { type: 'Warning', reason: 'ReleaseRejected' } });
+  expect(plan).not.toHaveProperty('announce');
+  expect(plan.conditions).toContainEqual(expect.objectContaining({ type: 'Stalled', reason: 'ReleaseRejected' }));
   expect(plan.recheckMs).toBeUndefined();
 });
 
 test('the same snapshot gives the same plan', () => {
   const frozen = Object.freeze(held({ judgement: judgement('Good') }));
   expect(decide(frozen)).toEqual(decide(frozen));
+});
+
+test.each<[string, Snapshot, string, string]>([
+  [
+    'a candidate without traffic waits for a person',
+    held({ judgement: judgement('Insufficient') }),
+    'Stalled',
+    'InsufficientTraffic',
+  ],
+  ['so does one that cannot be read', held({ judgement: judgement('Blind') }), 'Stalled', 'Blind'],
+  [
+    'at rest with no pod ready',
+    serving({ deployment: deployment({}, { readyReplicas: 0 }) }),
+    'Reconciling',
+    'PodsUnavailable',
+  ],
+])('%s', (_sentence, seen, type, reason) => {
+  const said = decide(seen).conditions.filter(one => one.type === 'Stalled' || one.type === 'Reconciling');
+  expect(said).toEqual([expect.objectContaining({ type, status: 'True', reason })]);
 });

@@ -1,13 +1,27 @@
 // One pass, decided: interrupts first, then the stages in the runbook's order, and every condition anew.
 import type { Condition } from '../api/conditions.ts';
+import { isHeldReason } from '../api/reasons.ts';
+import { RECORD_VERSION, releaseInForce } from '../api/rollout.ts';
+import { autoscaled } from './around/autoscaled.ts';
+import { exposed, recheckOf } from './around/exposed.ts';
+import { monitored } from './around/monitored.ts';
+import { scrapedRecheck } from './around/scraped.ts';
+import { soleOperator } from './around/sole-operator.ts';
 import type { Action, Announcement, Decision } from './decision.ts';
-import { isEmergency } from './key-requests.ts';
-import { interrupts, keys, stages } from './runbook.ts';
-import { hasNewRelease, inPhase, type Snapshot } from './snapshot.ts';
+import { areKeysThere, isEmergency } from './keys/key-requests.ts';
+import { lastRecord } from './release/ownership.ts';
+import { trouble } from './release/pod-trouble.ts';
+import { standing } from './release/standing.ts';
+import { answeredBefore } from './requested.ts';
+import { interrupts, keys, schema, stages, tidying } from './runbook.ts';
+import { schemaReverted } from './schema/downgrade.ts';
+import { hasNewRelease, inPhase, podsOf, type Snapshot, workersOf } from './snapshot.ts';
 
 export interface Plan {
   readonly conditions: readonly Condition[];
   readonly action?: Action;
+  /** What the action is done for, in its own words. */
+  readonly said?: Pick<Condition, 'reason' | 'message'>;
   /** With an action: said when it is done. Without: said when it is new in the status. */
   readonly announce?: Announcement;
   /** Look again after this many milliseconds, even if nothing is seen to change. */
@@ -19,20 +33,54 @@ export function decide(seen: Snapshot): Plan {
   const interruption = interrupted(seen);
   const reached = interruption ? [interruption] : walk(seen);
   const answer = reached.at(-1);
-  const beside = areKeysMade(reached) || isEmergency(seen) ? keys(seen) : undefined;
-  const said = [...reached, ...(beside ? [beside] : [])].map(({ condition }) => condition);
+  const mayRotate = areKeysMade(reached) || (!interruption && areKeysThere(seen)) || isEmergency(seen);
+  const beside = mayRotate ? keys(seen) : undefined;
+  const old = answer?.kind === 'proceed' && !interruption ? schema(seen) : undefined;
+  const said = [...reached, ...[beside, old].filter(one => one !== undefined)].map(({ condition }) => condition);
   const kept = interruption ? lastSaid(seen) : [];
   const about = latest([...kept, ...said.filter(({ type }) => type !== 'Ready')]);
-  return { conditions: [...summary(seen, answer), ...about, ...around(seen)], ...both(todo(answer), beside) };
+  const isBusy = [beside, old].some(one => one?.kind === 'act');
+  const tidy = isBusy ? undefined : (standing(seen, answer) ?? tidying(seen));
+  const door = exposed(seen);
+  const next = [recheckOf(seen, door), scrapedRecheck(seen)].reduce(
+    sooner,
+    [old, beside, tidy].reduce(both, todo(answer)),
+  );
+  return {
+    conditions: [...summary(seen, answer), ...about, ...around(seen), ...(door ? [door] : [])],
+    ...next,
+    ...decided(seen, next.action),
+  };
+}
+
+/** Each record has a number of its own, beyond all before it; what is done to keys says what was seen of them. */
+function decided(seen: Snapshot, action: Action | undefined): Pick<Plan, 'action'> {
+  if (action?.do === 'rotateKey' || action?.do === 'handOverKey') {
+    const { versions } = seen.keys.find(({ keyring }) => keyring === action.keyring) ?? {};
+    return versions ? { action: { ...action, decidedOn: versions } } : {};
+  }
+  if (action?.do !== 'setRecord') return {};
+  const write = 1 + Math.max(seen.deployment?.record.write ?? 0, lastRecord(seen)?.write ?? 0);
+  const { uid, generation } = seen.app.metadata;
+  const decidedOn = { uid, generation };
+  const asked = { ...answeredBefore(seen), ...action.record.asked };
+  const isAsked = Object.keys(asked).length > 0 && { asked };
+  return { action: { ...action, record: { ...action.record, version: RECORD_VERSION, write, decidedOn, ...isAsked } } };
 }
 
 /** Not before there is anything to rotate, and while an interrupt has the word only in an emergency. */
 const areKeysMade = (reached: readonly Decision[]): boolean =>
   reached.some(({ kind, condition }) => kind === 'proceed' && condition.type === 'KeysCurrent');
 
-type Todo = Pick<Plan, 'action' | 'announce' | 'recheckMs'>;
+/** What surrounds the release has its own times. */
+const sooner = (next: Todo, recheckMs: number | undefined): Todo =>
+  recheckMs === undefined || next.action
+    ? next
+    : { ...next, recheckMs: Math.min(next.recheckMs ?? recheckMs, recheckMs) };
 
-/** One action per pass, and the release's comes first. */
+type Todo = Pick<Plan, 'action' | 'said' | 'announce' | 'recheckMs'>;
+
+/** One action per pass: the release’s first, then the schema’s, then the keys’. */
 function both(release: Todo, beside: Decision | undefined): Todo {
   if (release.action || !beside) return release;
   if (beside.kind === 'act') return todo(beside);
@@ -70,9 +118,15 @@ function walk(seen: Snapshot): Decision[] {
 }
 
 function todo(answer: Decision | undefined): Todo {
-  if (answer?.kind === 'act') return { action: answer.action, ...(answer.announce && { announce: answer.announce }) };
+  if (answer?.kind === 'act') {
+    const { action, announce, condition } = answer;
+    const said = { reason: condition.reason, message: condition.message };
+    return { action, said, ...(announce && { announce }) };
+  }
   if (answer?.kind === 'fail') {
     const { reason, message } = answer.condition;
+    // told already, when it was refused
+    if (reason === 'ReleaseRejected') return {};
     return { announce: { type: 'Warning', reason, message } };
   }
   return answer?.kind === 'wait' ? { recheckMs: answer.recheckMs } : {};
@@ -86,20 +140,32 @@ const latest = (conditions: readonly Condition[]): Condition[] => [
 /** Ready, Available, and of Reconciling and Stalled only what is true (kstatus). */
 function summary(seen: Snapshot, answer: Decision | undefined): Condition[] {
   const conditions = [ready(seen, answer), available(seen)];
-  if (answer === undefined || answer.kind === 'proceed') return conditions;
+  if (answer === undefined) return conditions;
+  const lost = isDown(seen, answer) ? conditions.find(({ type }) => type === 'Ready') : undefined;
+  if (lost) return [...conditions, { ...lost, type: 'Reconciling', status: 'True' }];
+  if (answer.kind === 'proceed') return conditions;
   const { reason, message } = answer.condition;
-  if (answer.kind === 'fail') return [...conditions, { type: 'Stalled', status: 'True', reason, message }];
+  if (answer.kind === 'fail' || (needsPerson(answer) && !serves(seen, answer)))
+    return [...conditions, { type: 'Stalled', status: 'True', reason, message }];
   if (serves(seen, answer)) return conditions;
   return [...conditions, { type: 'Reconciling', status: 'True', reason, message }];
 }
 
+/** Held until there is traffic, or metrics: it goes on by itself then, but a person had better see to that. */
+const needsPerson = ({ kind, condition }: Decision): boolean => kind === 'wait' && isHeldReason(condition.reason);
+
+/** What is wanted is there, and none of its pods is ready. */
+const isDown = (seen: Snapshot, answer: Decision): boolean =>
+  serves(seen, answer) && seen.deployment?.readyReplicas === 0 && seen.deployment.wantedReplicas > 0;
+
 function ready(seen: Snapshot, answer: Decision | undefined): Condition {
   if (answer === undefined) return { type: 'Ready', status: 'Unknown', reason: 'Progressing', message: '' };
   const { reason, message } = answer.condition;
-  const { readyReplicas = 0, wantedReplicas = 1 } = seen.deployment ?? {};
-  if (serves(seen, answer) && readyReplicas === 0 && wantedReplicas > 0) {
+  if (isDown(seen, answer)) {
     return { type: 'Ready', status: 'False', reason: 'PodsUnavailable', message: 'no pod is ready' };
   }
+  const idle = serves(seen, answer) ? workersDown(seen) : undefined;
+  if (idle !== undefined) return { type: 'Ready', status: 'False', reason: 'WorkerUnavailable', message: idle };
   return { type: 'Ready', status: serves(seen, answer) ? 'True' : 'False', reason, message };
 }
 
@@ -110,39 +176,51 @@ function serves(seen: Snapshot, answer: Decision): boolean {
   return answer.kind === 'act' && inPhase(seen, 'Baking', 'Settled') && seen.wanted.known && !hasNewRelease(seen);
 }
 
-function available({ deployment }: Snapshot): Condition {
+function available(seen: Snapshot): Condition {
+  const { deployment } = seen;
+  if (seen.isLaterRecord) {
+    const message = 'not looked at: a later version wrote the record';
+    return { type: 'Available', status: 'Unknown', reason: 'RecordNotUnderstood', message };
+  }
   const [up, wanted] = [deployment?.readyReplicas ?? 0, deployment?.wantedReplicas ?? 0];
   if (!deployment)
     return { type: 'Available', status: 'False', reason: 'NoRelease', message: 'nothing was released yet' };
+  if (wanted === 0)
+    return {
+      type: 'Available',
+      status: 'False',
+      reason: 'ScaledToZero',
+      message: 'spec.replicas is 0: nobody is served',
+    };
   if (up === 0)
     return { type: 'Available', status: 'False', reason: 'PodsUnavailable', message: `0 of ${wanted} pods ready` };
+  const idle = workersDown(seen);
+  if (idle !== undefined) return { type: 'Available', status: 'False', reason: 'WorkerUnavailable', message: idle };
+  const differing = imagesDiffer(seen);
+  if (differing !== undefined) return { type: 'Available', status: 'True', reason: 'ImagesDiffer', message: differing };
   return { type: 'Available', status: 'True', reason: 'MinimumPodsAvailable', message: 'pods serve' };
 }
 
-/** What surrounds the release; it never decides about Ready. */
-function around({ app, serviceMonitorAvailable, autoscaler }: Snapshot): Condition[] {
-  const conditions: Condition[] = [monitored(app.spec.monitoring.serviceMonitor, serviceMonitorAvailable)];
-  if (app.spec.autoscaling && autoscaler) {
-    const { active, message } = autoscaler;
-    const reason = active ? 'AutoscalerActive' : 'AutoscalerNotReady';
-    conditions.push({ type: 'AutoscalingActive', status: active ? 'True' : 'False', reason, message });
-  }
-  return conditions;
+/** The worker is part of the release: with none of them running, its jobs wait. */
+function workersDown(seen: Snapshot): string | undefined {
+  const { worker } = seen;
+  if (!worker || worker.wantedReplicas === 0 || worker.availableReplicas > 0) return undefined;
+  const words = trouble(workersOf(seen)) ?? worker.refused;
+  return `0 of ${worker.wantedReplicas} workers ready${words === undefined ? '' : ` (${words})`}: jobs wait`;
 }
 
-function monitored(policy: 'Managed' | 'Disabled', available: boolean): Condition {
-  const condition = (status: Condition['status'], reason: Condition['reason'], message: string): Condition => ({
-    type: 'Monitored',
-    status,
-    reason,
-    message,
-  });
-  if (policy === 'Disabled')
-    return condition('False', 'MonitoringDisabled', 'spec.monitoring.serviceMonitor is Disabled');
-  if (available) return condition('True', 'Monitored', 'a ServiceMonitor names the pods and their scrape token');
-  return condition(
-    'False',
-    'ServiceMonitorAPIMissing',
-    'the cluster has no monitoring.coreos.com API: install Prometheus Operator, or set spec.monitoring.serviceMonitor to Disabled',
-  );
+/** Pods of one release that run different images: its tag was pushed again, and nobody judged what came. */
+function imagesDiffer(seen: Snapshot): string | undefined {
+  const record = seen.deployment?.record;
+  const ids = record ? podsOf(seen, releaseInForce(record)).flatMap(({ imageId }) => imageId ?? []) : [];
+  const [one, two] = [...new Set(ids)].sort();
+  if (two === undefined) return undefined;
+  return `pods of one release run different images (${one?.slice(-12)}, ${two.slice(-12)}): its tag was pushed again; name the image by its digest`;
+}
+
+/** What surrounds the release; it never decides about Ready. */
+function around(seen: Snapshot): Condition[] {
+  const schemaOfRejected = schemaReverted(seen);
+  const found = [monitored(seen), schemaOfRejected, autoscaled(seen), ...soleOperator(seen)];
+  return found.filter(condition => condition !== undefined);
 }

@@ -1,13 +1,40 @@
 import { expect, test } from '@jest/globals';
 import type { StatusCondition } from '../api/status.ts';
 import { decide } from './plan.ts';
-import type { Snapshot } from './snapshot.ts';
+import type { JobView, Snapshot } from './snapshot.ts';
 import { statusOf } from './status.ts';
-import { app, at, carrying, fresh, held, judgement, migrated, revision, snapshot, T0, wanted } from './testing.ts';
+import {
+  app,
+  at,
+  carrying,
+  fresh,
+  held,
+  incident,
+  job,
+  judgement,
+  migrated,
+  revision,
+  snapshot,
+  T0,
+  wanted,
+} from './testing.ts';
 
 const status = (seen: Snapshot) => statusOf(seen, decide(seen));
 const serving = (change: Partial<Snapshot> = {}): Snapshot => snapshot({ wanted: wanted('v1'), ...change });
 const done = revision('v2', 'pending', { migration: migrated('v2', { applied: ['20260301_cart'] }) });
+
+const MISSING = { reason: 'SecretMissing', message: 'Secret db does not exist' } as const;
+const unread = { known: false, why: 'a reference is missing' } as const;
+const said = { type: 'DependenciesReady', status: 'Unknown', ...MISSING, observedGeneration: 3 } as const;
+const waiting = {
+  ...app(),
+  status: { observedGeneration: 3, conditions: [{ ...said, lastTransitionTime: at(-120) }] },
+};
+const byHand = app({ migrations: { policy: 'Manual' } });
+const asked: JobView = {
+  ...job({ kind: 'failed', endedAt: T0, podRead: true, detail: 'exit code 1', started: true }),
+  ...{ task: 'status', migrationId: '' },
+};
 
 test.each<[string, Snapshot, string]>([
   ['nothing begins while a Secret is missing', fresh({ wanted: { known: false, why: 'x' } }), 'Pending'],
@@ -20,6 +47,8 @@ test.each<[string, Snapshot, string]>([
   ['it is stable', serving(), 'Released'],
   ['stable comes back', carrying({ phase: 'RollingBack', release: 'v1' }, { updatedReplicas: 1 }), 'RollingBack'],
   ['it was rejected', snapshot({ revisions: [revision('v1', 'released'), revision('v2', 'rejected')] }), 'Failed'],
+  ['a migration waits for its annotation', snapshot({ app: byHand, jobs: [asked] }), 'Migration'],
+  ['a person is called for a Secret', fresh({ app: waiting, missing: [MISSING], wanted: unread }), 'Pending'],
 ])('phase: %s', (_sentence, seen, phase) => {
   expect(status(seen).phase).toBe(phase);
 });
@@ -63,11 +92,9 @@ test('incidents name what failed, and what served on at that time', () => {
   expect(status(serving({ revisions })).incidents).toEqual([
     {
       ...{ at: at(-200), reason: 'Regression', failedImage: 'example/dashboard:4', evidence: '11 of 24' },
-      ...{ restoredImage: 'example/dashboard:3', runbookURL: 'docs/reasons.md#regression' },
     },
     {
       ...{ at: at(-400), reason: 'Regression', failedImage: 'example/dashboard:2', evidence: '11 of 24' },
-      ...{ restoredImage: 'example/dashboard:1', runbookURL: 'docs/reasons.md#regression' },
     },
   ]);
 });
@@ -85,18 +112,35 @@ const withAnalysis = (verdict: string, release: string) => {
   const written = app();
   return {
     ...written,
-    status: { ...written.status, analysis: { verdict, release, candidate: { requests: 1, errors: 0 } } },
+    status: { ...written.status, analysis: { verdict, release, candidate: { requests: 1, errors: 0 }, readAt: at(0) } },
   };
 };
 
 test.each([
-  ['no verdict yet: no figures', held({ judgement: judgement('Pending') }), undefined],
+  ['figures are told before there is a verdict', held({ judgement: judgement('Pending') }), 24],
+  ['and stay after the trial', snapshot({ app: withAnalysis('Bad', 'v2') }), 1],
   ['a new verdict comes with its figures', held({ judgement: judgement('Good') }), 24],
-  ['more requests are no news', held({ judgement: judgement('Good'), app: withAnalysis('Good', 'v2') }), 1],
+  [
+    'more requests are no news within five seconds',
+    held({ judgement: judgement('Good'), app: withAnalysis('Good', 'v2') }),
+    1,
+  ],
+  [
+    'of a regression the figures of the decision stay',
+    held({ now: T0 + 60_000, judgement: judgement('Bad'), app: withAnalysis('Bad', 'v2') }),
+    1,
+  ],
   ['another verdict is', held({ judgement: judgement('Good'), app: withAnalysis('Insufficient', 'v2') }), 24],
   ['another release is', held({ judgement: judgement('Good'), app: withAnalysis('Good', 'v1') }), 24],
 ])('analysis: %s', (_sentence, seen, requests) => {
   expect(status(seen).analysis?.candidate?.requests).toBe(requests);
+});
+
+test('analysis: what was shed is told where anything was', () => {
+  const shed = { ...judgement('Overloaded'), candidate: { requests: 24, errors: 11, shed: 9 } };
+  const { analysis } = status(held({ judgement: shed }));
+  expect(analysis?.candidate).toEqual({ requests: 24, errors: 11, shed: 9 });
+  expect(analysis?.baseline).toEqual({ requests: 71, errors: 0 });
 });
 
 test('a condition keeps the time of its last change', () => {
@@ -115,4 +159,61 @@ test('the same snapshot, its status already written, gives the same status', () 
   const seen = held({ judgement: judgement('Good') });
   const first = status(seen);
   expect(status({ ...seen, app: { ...seen.app, status: first }, now: T0 + 60_000 })).toEqual(first);
+});
+
+test('an incident stays told when its release is tried again, with what served, and a page only where there is one', () => {
+  const seen = serving({
+    incidents: [incident('v2', at(-9))],
+    revisions: [revision('v1', 'released'), revision('v2', 'pending')],
+  });
+  const told = {
+    ...{ at: at(-9), reason: 'Regression', failedImage: 'example/dashboard:2', evidence: '11 of 24' },
+    ...{ restoredImage: 'example/dashboard:1', record: 'shop-incident-v2-1' },
+  };
+  expect(status(seen).incidents).toEqual([told]);
+  const { incidents } = statusOf(seen, { conditions: [] }, 'https://docs.example/v1/');
+  expect(incidents).toEqual([{ ...told, runbookURL: 'https://docs.example/v1/reasons.md#regression' }]);
+});
+
+test('what an earlier version told stays told, and is no second incident', () => {
+  const { at: when, failedImage, reason } = { at: at(-9), failedImage: 'example/dashboard:2', reason: 'Regression' };
+  const written = app();
+  const incidents = [
+    { at: when, failedImage, reason, evidence: 'before' },
+    { at: at(-99), failedImage, reason, evidence: 'long before' },
+  ];
+  const seen = serving({
+    incidents: [incident('v2', at(-9))],
+    app: { ...written, status: { ...written.status, incidents } },
+  });
+  expect(status(seen).incidents?.map(({ evidence }) => evidence)).toEqual(['11 of 24', 'long before']);
+});
+
+test.each<[string, Snapshot, object]>([
+  [
+    'a trial: until when it decides',
+    held({ judgement: judgement('Pending') }),
+    { name: 'Analysis', since: at(-10), deadline: at(590) },
+  ],
+  [
+    'a bake: until when it is watched',
+    carrying({ phase: 'Baking', release: 'v2', stable: 'v1', since: at(-10) }),
+    { name: 'Baking', deadline: at(1790) },
+  ],
+  ['at rest nothing limits it', serving(), { name: 'Settled', since: at(-600) }],
+])('stage: %s', (_sentence, seen, stage) => {
+  expect(statusOf(seen, decide(seen)).stage).toMatchObject(stage);
+});
+
+test('after a rollback the figures of the decision are told, also by another process', () => {
+  const counts = { candidate: { requests: 12, errors: 6 }, baseline: { requests: 183, errors: 0 } };
+  const incidents = [incident('v2', at(-9), { phase: 'Candidate', figures: { limit: 0.05, ...counts } })];
+  const seen = serving({ incidents, app: withAnalysis('Pending', 'v2') });
+  const before = {
+    ...seen,
+    app: { ...seen.app, status: { ...seen.app.status, analysis: { verdict: 'Pending', readAt: at(-12) } } },
+  };
+  const told = { verdict: 'Bad', release: 'v2', mode: 'canary', decidedAt: at(-9), ...counts };
+  expect(status(before).analysis).toMatchObject(told);
+  expect(status({ ...seen, app: app() }).analysis).toMatchObject(told);
 });

@@ -1,8 +1,12 @@
 // Snapshots for the tests of this folder: release v1 serves, the spec asks for v2, which is written down. A row of a
 // table changes one fact.
+
+import type { IncidentSummary } from '../api/incident.ts';
+import { apisBy } from '../api/optional-apis.ts';
 import { type AppResource, parseResource } from '../api/resource.ts';
 import type { Release, RolloutRecord } from '../api/rollout.ts';
 import type {
+  DatabaseSharer,
   DeploymentView,
   JobView,
   Judgement,
@@ -13,6 +17,7 @@ import type {
   Snapshot,
   Verdict,
   Wanted,
+  WorkloadView,
 } from './snapshot.ts';
 
 export const T0 = Date.parse('2026-03-01T12:00:00.000Z');
@@ -20,10 +25,14 @@ export const at = (secondsAfterT0: number): string => new Date(T0 + secondsAfter
 
 type Fields = Record<string, unknown>;
 
-export function app(spec: Fields = {}, metadata: Fields = {}): AppResource {
+/** The same with a queue, and so with a worker. */
+export const shelf = (spec: Fields = {}): AppResource =>
+  app({ redis: { urlSecretRef: { name: 'redis' } }, ...spec }, {}, 'DevShelfDeployment');
+
+export function app(spec: Fields = {}, metadata: Fields = {}, kind = 'DashboardDeployment'): AppResource {
   const read = parseResource({
     apiVersion: 'apps.devshelf.dev/v1alpha1',
-    kind: 'DashboardDeployment',
+    kind,
     metadata: { name: 'shop', namespace: 'prod', uid: 'uid-of-shop', generation: 3, ...metadata },
     spec: { image: 'example/dashboard:2', database: { urlSecretRef: { name: 'db' } }, ...spec },
   });
@@ -67,13 +76,27 @@ export const deployment = (
   record: Partial<RolloutRecord> = {},
   change: Partial<DeploymentView> = {},
 ): DeploymentView => ({
-  record: { phase: 'Settled', release: 'v1', stable: 'v1', since: at(-600), ...record },
+  name: 'shop',
+  record: { phase: 'Settled', release: 'v1', stable: 'v1', since: at(-600), version: 2, ...record },
+  foreign: [],
   observed: true,
   wantedReplicas: 2,
   replicas: 2,
   updatedReplicas: 2,
   readyReplicas: 2,
   availableReplicas: 2,
+  ...change,
+});
+
+/** One of one pod of a release on trial. */
+export const candidate = (change: Partial<WorkloadView> = {}): WorkloadView => ({
+  name: 'shop-candidate',
+  observed: true,
+  wantedReplicas: 1,
+  replicas: 1,
+  updatedReplicas: 1,
+  readyReplicas: 1,
+  availableReplicas: 1,
   ...change,
 });
 
@@ -97,8 +120,32 @@ export const job = (state: JobView['state'], hash = 'v2'): JobView => ({
   name: `shop-migrate-m${hash.slice(1)}`,
   uid: `uid-of-m${hash.slice(1)}`,
   migrationId: `m${hash.slice(1)}`,
+  release: hash,
   createdAt: T0,
   state,
+});
+
+/** Another resource on the same database, at rest. */
+export const sharer = (allow: readonly string[] = [], change: Partial<DatabaseSharer> = {}): DatabaseSharer => ({
+  name: 'other',
+  allow,
+  isAtRest: true,
+  contracts: [],
+  ...change,
+});
+
+/** That `v2` was taken back. */
+export const incident = (hash: string, when: string, change: Partial<IncidentSummary> = {}): IncidentSummary => ({
+  name: `shop-incident-${hash}-1`,
+  number: 100 + Number(hash.slice(1)),
+  release: hash,
+  attempt: 1,
+  at: when,
+  reason: 'Regression',
+  failedImage: `example/dashboard:${hash.slice(1)}`,
+  restoredImage: 'example/dashboard:1',
+  message: '11 of 24',
+  ...change,
 });
 
 export const judgement = (verdict: Judgement['verdict'], hash = 'v2'): Judgement => ({
@@ -120,19 +167,20 @@ export const snapshot = (change: Partial<Snapshot> = {}): Snapshot => ({
   revisions: [revision('v1', 'released'), revision('v2', 'pending')],
   deployment: deployment(),
   pods: stablePods(),
+  workers: [],
   rehearsals: [],
+  orphans: [],
+  configMaps: [],
   jobs: [],
-  serviceMonitorAvailable: true,
+  apis: apisBy(() => 'present'),
   ...change,
 });
 
-/** v2 is held as a candidate beside two pods of v1, since ten seconds. */
+/** v2 is on trial beside two pods of v1, since ten seconds. */
 export const held = (change: Partial<Snapshot> = {}, record: Partial<RolloutRecord> = {}): Snapshot =>
   snapshot({
-    deployment: deployment(
-      { phase: 'Candidate', release: 'v2', stable: 'v1', since: at(-10), ...record },
-      { replicas: 3, updatedReplicas: 1, readyReplicas: 3 },
-    ),
+    deployment: deployment({ phase: 'Candidate', release: 'v2', stable: 'v1', since: at(-10), ...record }),
+    candidate: candidate(),
     pods: [...stablePods(), pod('v2', 'shop-c')],
     ...change,
   });

@@ -58,6 +58,10 @@ export function instanceLabels(app: App): Record<string, string> {
   return { [LABELS.name]: componentName(app.kind), [LABELS.instance]: app.metadata.name };
 }
 
+/** The same as a query: of everything that belongs to one resource. */
+export const instanceSelector = (kind: AppKind, name: string): string =>
+  `${LABELS.instance}=${name},${LABELS.name}=${componentName(kind)}`;
+
 /** Selects the pods that take users' requests. It is the Deployment's selector too, so it can never change. */
 export function servingLabels(app: App): Record<string, string> {
   return { ...instanceLabels(app), [LABELS.role]: SERVING };

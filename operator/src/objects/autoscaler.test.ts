@@ -22,11 +22,11 @@ test('the whole HorizontalPodAutoscaler', () => {
   });
 });
 
-test('pods are taken away in every phase but those that judge or replace', () => {
+test('pods are taken away in every phase but those that replace them', () => {
   const keeping = PHASES.filter(phase =>
     JSON.stringify(autoscaler(scaled, phase)).includes('"selectPolicy":"Disabled"'),
   );
-  expect(keeping).toEqual(['Candidate', 'Promoting']);
+  expect(keeping).toEqual(['Promoting', 'RollingBackAll']);
 });
 
 test('none without autoscaling', () => {

@@ -3,15 +3,14 @@ import { type App, childMeta, type KubeObject } from './app.ts';
 import { names } from './names.ts';
 
 /**
- * Chooses the number of serving pods by CPU use; undefined without `spec.autoscaling`.
+ * Chooses the number of serving pods by CPU use; undefined where nothing or KEDA does.
  *
- * While a candidate is held or promoted no pod is taken away for want of load: it could be the candidate, and with it
- * the evidence. Scaling up stays on.
+ * While a release is promoted, or all pods of an earlier one come back, there are more pods than needed for a while: none
+ * is taken away for want of load, it could be one of those that users are about to need. Scaling up stays on.
  */
 export function autoscaler(app: App, phase: Phase | undefined): KubeObject | undefined {
   const { autoscaling } = app.spec;
-  if (!autoscaling) return undefined;
-  const keep = phase === 'Candidate' || phase === 'Promoting';
+  if (autoscaling?.provider !== 'HPA') return undefined;
   return {
     apiVersion: 'autoscaling/v2',
     kind: 'HorizontalPodAutoscaler',
@@ -29,12 +28,14 @@ export function autoscaler(app: App, phase: Phase | undefined): KubeObject | und
           },
         },
       ],
-      behavior: {
-        scaleDown: {
-          stabilizationWindowSeconds: autoscaling.scaleDownStabilizationSeconds,
-          selectPolicy: keep ? 'Disabled' : 'Max',
-        },
-      },
+      behavior: behaviour(autoscaling.scaleDownStabilizationSeconds, phase),
     },
   };
 }
+
+/** @param stabilizationWindowSeconds how long the load must have been lower */
+export const behaviour = (stabilizationWindowSeconds: number, phase: Phase | undefined) => ({
+  scaleDown: { stabilizationWindowSeconds, selectPolicy: isKeeping(phase) ? 'Disabled' : 'Max' },
+});
+
+const isKeeping = (phase: Phase | undefined): boolean => phase === 'Promoting' || phase === 'RollingBackAll';

@@ -1,10 +1,13 @@
 import { expect, test } from '@jest/globals';
+import { apisBy } from '../api/optional-apis.ts';
 import type { RolloutRecord } from '../api/rollout.ts';
-import { desiredChildren, PRUNABLE_KINDS, unwantedChildren } from './children.ts';
+import type { App } from './app.ts';
+import { type Cluster, desiredChildren, type FindRelease, unwantedChildren } from './children.ts';
 import { releaseOf } from './release.ts';
 import { dashboard, devshelf, kindsOf } from './testing.ts';
 
-const everywhere = { serviceMonitorAvailable: true };
+const everywhere: Cluster = { apis: apisBy(() => 'present') };
+const CANDIDATE = 'Deployment/devshelf-candidate';
 const settled: RolloutRecord = { phase: 'Settled', release: 'old', stable: 'old', since: '2026-01-01T00:00:00Z' };
 const candidate: RolloutRecord = { ...settled, phase: 'Candidate', release: 'new' };
 const app = devshelf({ autoscaling: { maxReplicas: 5 } });
@@ -20,7 +23,43 @@ test('everything, in the order in which it is applied', () => {
     'Deployment/devshelf-worker',
     'HorizontalPodAutoscaler/devshelf',
     'ServiceMonitor/devshelf',
+    'PodMonitor/devshelf-worker',
+    'PrometheusRule/devshelf',
   ]);
+});
+
+const asked = (provider: string, cluster: Partial<Cluster> = {}) => {
+  const scaled = devshelf({
+    autoscaling: { maxReplicas: 5, provider },
+    worker: { autoscaling: { maxReplicas: 4, waitingJobsPerReplica: 50 } },
+  });
+  const all = { ...everywhere, prometheusUrl: 'http://prometheus:9090', ...cluster };
+  const desired = desiredChildren(scaled, settled, releases, all);
+  const scaling = /^(Horizontal|ScaledObject)/;
+  const gone = unwantedChildren(scaled, settled, releases, desired, all).map(({ kind, name }) => `${kind}/${name}`);
+  return [kindsOf(desired).filter(name => scaling.test(name)), gone.filter(name => scaling.test(name))];
+};
+const [HPA, SCALED, WORKERS] = [
+  'HorizontalPodAutoscaler/devshelf',
+  'ScaledObject/devshelf',
+  'ScaledObject/devshelf-worker',
+];
+
+test.each<[string, string, Partial<Cluster>, string[], string[]]>([
+  ['by CPU use', 'HPA', {}, [HPA, WORKERS], [SCALED]],
+  ['by KEDA', 'KEDA', {}, [SCALED, WORKERS], [HPA]],
+  ['from the one to the other: the first goes', 'KEDA', { autoscalerIsThere: true }, [WORKERS], [HPA, SCALED]],
+  ['and back', 'HPA', { scaledObjectIsThere: true }, [WORKERS], [HPA, SCALED]],
+  [
+    'both are there, however that came: the one that is wanted stays',
+    'KEDA',
+    { autoscalerIsThere: true, scaledObjectIsThere: true },
+    [SCALED, WORKERS],
+    [HPA],
+  ],
+  ['without KEDA the one that is there goes on', 'KEDA', { apis: apisBy(() => 'absent') }, [], []],
+])('who chooses the number of pods: %s', (_case, provider, cluster, wanted, gone) => {
+  expect(asked(provider, cluster)).toEqual([wanted, gone]);
 });
 
 test('before the first install nothing runs yet', () => {
@@ -30,14 +69,39 @@ test('before the first install nothing runs yet', () => {
     'Service/devshelf',
     'PodDisruptionBudget/devshelf',
     'ServiceMonitor/devshelf',
+    'PodMonitor/devshelf-worker',
+    'PrometheusRule/devshelf',
   ]);
 });
 
-test('while a candidate is judged the worker stays with the stable release', () => {
-  const labels = desiredChildren(app, candidate, releases, everywhere)
+const deployed = (record: RolloutRecord, cluster: Cluster) =>
+  desiredChildren(app, record, releases, cluster)
     .filter(({ kind }) => kind === 'Deployment')
-    .map(({ metadata }) => metadata.labels['devshelf.dev/release']);
-  expect(labels).toEqual(['new', 'old']);
+    .map(({ metadata }) => `${metadata.name} ${metadata.labels['devshelf.dev/release']}`);
+
+test.each<[string, RolloutRecord, object, string[]]>([
+  [
+    'on trial, the new release has a Deployment of its own, and nothing else changes',
+    candidate,
+    {},
+    ['devshelf old', 'devshelf-candidate new', 'devshelf-worker old'],
+  ],
+  [
+    'promoted, its candidate serves on',
+    { ...candidate, phase: 'Promoting' },
+    { candidateIsThere: true },
+    ['devshelf new', 'devshelf-candidate new', 'devshelf-worker new'],
+  ],
+  ['promoted, none is made', { ...candidate, phase: 'Promoting' }, {}, ['devshelf new', 'devshelf-worker new']],
+  ['watched', { ...candidate, phase: 'Baking' }, { candidateIsThere: true }, ['devshelf new', 'devshelf-worker new']],
+  [
+    'taken back',
+    { ...settled, phase: 'RollingBack' },
+    { candidateIsThere: true },
+    ['devshelf old', 'devshelf-worker old'],
+  ],
+])('%s', (_sentence, record, cluster, expected) => {
+  expect(deployed(record, { ...everywhere, ...cluster })).toEqual(expected);
 });
 
 test('every child belongs to the resource', () => {
@@ -47,12 +111,22 @@ test('every child belongs to the resource', () => {
   }
 });
 
-const unwanted = (spec: Record<string, unknown>, record = settled, cluster = everywhere, known = releases) => {
-  const changed = devshelf(spec);
-  return unwantedChildren(changed, desiredChildren(changed, record, known, cluster), cluster, true).map(
-    ({ kind }) => kind,
-  );
-};
+const DOORS = /^(Ingress|HTTPRoute)\//;
+/** They have tables of their own. */
+const TOLD_APART = /^(Ingress|HTTPRoute|ScaledObject)\//;
+
+const unwantedOf = (
+  of: App,
+  record: RolloutRecord | undefined,
+  known: FindRelease = releases,
+  cluster: Cluster = everywhere,
+): string[] =>
+  unwantedChildren(of, record, known, desiredChildren(of, record, known, cluster), cluster)
+    .map(({ kind, name }) => `${kind}/${name}`)
+    .filter(name => name !== CANDIDATE && !TOLD_APART.test(name));
+
+const unwanted = (spec: Record<string, unknown>, cluster: Cluster = everywhere) =>
+  unwantedOf(devshelf(spec), settled, releases, cluster).map(name => name.replace(/\/.*/, ''));
 
 test.each([
   ['nothing', { autoscaling: { maxReplicas: 5 } }, []],
@@ -62,48 +136,84 @@ test.each([
     {
       networkPolicy: 'Disabled',
       disruption: { policy: 'Disabled' },
-      monitoring: { serviceMonitor: 'Disabled' },
+      monitoring: { serviceMonitor: 'Disabled', prometheusRule: 'Disabled' },
     },
-    ['NetworkPolicy', 'PodDisruptionBudget', 'HorizontalPodAutoscaler', 'ServiceMonitor'],
+    [
+      'NetworkPolicy',
+      'PodDisruptionBudget',
+      'HorizontalPodAutoscaler',
+      'ServiceMonitor',
+      'PodMonitor',
+      'PrometheusRule',
+    ],
   ],
 ])('turned off, to be deleted: %s', (_case, spec, expected) => {
   expect(unwanted(spec)).toEqual(expected);
 });
 
-test('a kind that the API server does not know is neither applied nor deleted', () => {
-  const cluster = { serviceMonitorAvailable: false };
-  expect(kindsOf(desiredChildren(app, settled, releases, cluster))).not.toContain('ServiceMonitor/devshelf');
-  expect(unwanted({ autoscaling: { maxReplicas: 5 } }, settled, cluster)).toEqual([]);
+test.each(['absent', 'refused'] as const)('a kind that is %s is neither applied nor deleted', state => {
+  const cluster: Cluster = { apis: { ...apisBy(() => 'present'), PrometheusRule: state } };
+  const kinds = kindsOf(desiredChildren(app, settled, releases, cluster));
+  expect(kinds).toContain('ServiceMonitor/devshelf');
+  expect(kinds).not.toContain('PrometheusRule/devshelf');
+  expect(unwanted({ autoscaling: { maxReplicas: 5 } }, cluster)).toEqual([]);
 });
 
 test('a release without a worker takes the worker away', () => {
   const queueless = devshelf({ redis: undefined });
-  const known = () => releaseOf(queueless, {}, 'db');
-  const desired = desiredChildren(queueless, settled, known, everywhere);
-  expect(unwantedChildren(queueless, desired, everywhere, true)).toContainEqual({
-    apiVersion: 'apps/v1',
-    kind: 'Deployment',
-    name: 'devshelf-worker',
-  });
+  expect(unwantedOf(queueless, settled, () => releaseOf(queueless, {}, 'db'))).toContain('Deployment/devshelf-worker');
 });
 
 test('while a candidate is tried, a stable release that nobody remembers keeps its worker', () => {
   const half = (hash: string) => (hash === 'new' ? releases(hash) : undefined);
   const desired = desiredChildren(app, candidate, half, everywhere);
-  expect(kindsOf(desired)).toContain('Deployment/devshelf');
+  expect(kindsOf(desired)).toContain(CANDIDATE);
   expect(kindsOf(desired)).not.toContain('Deployment/devshelf-worker');
-  expect(unwantedChildren(app, desired, everywhere, false)).toEqual([]);
+  expect(unwantedOf(app, candidate, half)).toEqual([]);
+});
+
+const goingDoors = (spec: Record<string, unknown>, known: FindRelease, cluster = everywhere): string[] => {
+  const of = devshelf(spec);
+  const gone = unwantedChildren(of, settled, known, desiredChildren(of, settled, known, cluster), cluster);
+  return gone.map(({ kind, name }) => `${kind}/${name}`).filter(name => DOORS.test(name));
+};
+const opened = { exposure: { type: 'Ingress', hosts: ['shop.example'] } };
+const knowing = (hash: string) => ({ ...releases(hash), hosts: ['shop.example'] });
+const ROUTES = ['HTTPRoute/devshelf', 'HTTPRoute/devshelf-redirect'];
+
+test.each<[string, Record<string, unknown>, FindRelease, Cluster, string[]]>([
+  ['an Ingress is wanted: routes go', opened, knowing, everywhere, ROUTES],
+  ['nothing is exposed any more', {}, knowing, everywhere, ['Ingress/devshelf', ...ROUTES]],
+  ['what serves knows no host', opened, releases, everywhere, ['Ingress/devshelf', ...ROUTES]],
+  ['nobody remembers what serves: its users keep their door', opened, () => undefined, everywhere, []],
+  ['the kinds are not served', {}, knowing, { apis: apisBy(() => 'absent') }, []],
+])('doors: %s', (_case, spec, known, cluster, expected) => {
+  expect(goingDoors(spec, known, cluster)).toEqual(expected);
 });
 
 test('a release that nobody remembers takes nothing away', () => {
   const lost = () => undefined;
-  const desired = desiredChildren(app, settled, lost, everywhere);
-  expect(kindsOf(desired)).not.toContain('Deployment/devshelf');
-  expect(unwantedChildren(app, desired, everywhere, false)).toEqual([]);
+  expect(kindsOf(desiredChildren(app, settled, lost, everywhere))).not.toContain('Deployment/devshelf');
+  expect(unwantedOf(app, settled, lost)).toEqual([]);
+});
+
+test.each<[string, RolloutRecord | undefined, boolean]>([
+  ['nothing is known yet', undefined, false],
+  ['it is on trial', candidate, false],
+  ['it is promoted', { ...candidate, phase: 'Promoting' }, false],
+  ['it serves everybody', { ...candidate, phase: 'Baking' }, true],
+  ['it is taken back', { ...settled, phase: 'RollingBack' }, true],
+  ['nothing is tried', settled, true],
+])('the candidate goes, or stays: %s', (_sentence, record, goes) => {
+  const lost = () => undefined;
+  const names = unwantedChildren(app, record, lost, [], everywhere).map(({ kind, name }) => `${kind}/${name}`);
+  expect(names.includes(CANDIDATE)).toBe(goes);
 });
 
 test('Service, ServiceAccount and the serving Deployment are never deleted', () => {
-  const gone = unwantedChildren(dashboard(), [], everywhere, true).map(({ kind, name }) => `${kind}/${name}`);
+  const gone = unwantedChildren(dashboard(), settled, releases, [], everywhere).map(
+    ({ kind, name }) => `${kind}/${name}`,
+  );
   expect(gone).not.toContain('Deployment/dashboard');
-  expect(PRUNABLE_KINDS.map(({ kind }): string => kind)).not.toContain('Service');
+  expect(gone.filter(name => name.startsWith('Service/') || name.startsWith('ServiceAccount/'))).toEqual([]);
 });

@@ -1,20 +1,43 @@
 // Everything that should be there for one resource, in the order in which it is applied.
-import { type Release, type RolloutRecord, releaseInForce } from '../api/rollout.ts';
+import { routedHosts } from '../api/hosts.ts';
+import { type Apis, isOptional, OPTIONAL_APIS, type OptionalKind } from '../api/optional-apis.ts';
+import { type Release, type RolloutRecord, releaseInForce, releaseOnTrial } from '../api/rollout.ts';
 import type { App, KubeObject } from './app.ts';
 import { autoscaler } from './autoscaler.ts';
-import { deployment, workerDeployment } from './deployment.ts';
+import { candidateDeployment, deployment, workerDeployment } from './deployment.ts';
 import { disruptionBudget } from './disruption-budget.ts';
+import { httpRoute, redirectRoute } from './http-route.ts';
+import { ingress } from './ingress.ts';
 import { names } from './names.ts';
 import { networkPolicy } from './network-policy.ts';
+import { podMonitor } from './pod-monitor.ts';
+import { prometheusRule } from './prometheus-rule.ts';
+import { scaledObject, workerScaledObject } from './scaled-object.ts';
 import { service } from './service.ts';
 import { serviceAccount } from './service-account.ts';
 import { serviceMonitor } from './service-monitor.ts';
 
 export type FindRelease = (hash: string) => Release | undefined;
 
+/** What the desired set depends on besides the spec and the record. */
 export interface Cluster {
-  /** The API server knows `monitoring.coreos.com/v1`. */
-  readonly serviceMonitorAvailable: boolean;
+  /** Kinds that a cluster may lack. */
+  readonly apis: Apis;
+  /** Where the pages of docs/ are; undefined: alerts name the page by its path. */
+  readonly docsUrl?: string;
+  /** Where KEDA asks for requests and jobs; undefined: the operator does not know. */
+  readonly prometheusUrl?: string;
+  /** Namespace of the operator's pods, where they ask pods by their address. */
+  readonly podsAskedFrom?: string;
+  /** Of the autoscalers of the serving Deployment: two of them would pull it to and fro, and KEDA refuses to be the second. */
+  readonly autoscalerIsThere?: boolean;
+  readonly scaledObjectIsThere?: boolean;
+  /** How many pods the serving Deployment wants; undefined where there is none yet. */
+  readonly servingReplicas?: number;
+  /** The Deployment of a release on trial is there. */
+  readonly candidateIsThere?: boolean;
+  /** Identity of the database that the spec names, if it could be read. */
+  readonly database?: string;
 }
 
 /**
@@ -26,35 +49,68 @@ export function desiredChildren(
   app: App,
   record: RolloutRecord | undefined,
   releases: FindRelease,
-  { serviceMonitorAvailable }: Cluster,
+  cluster: Cluster,
 ): readonly KubeObject[] {
+  const hosts = routedHosts(app, record, releases);
   const children = [
     serviceAccount(app),
-    networkPolicy(app),
+    networkPolicy(app, cluster.podsAskedFrom),
     service(app),
     disruptionBudget(app),
-    ...(record ? deployments(app, record, releases) : []),
-    record && autoscaler(app, record.phase),
-    serviceMonitorAvailable ? serviceMonitor(app) : undefined,
+    ...(record ? deployments(app, record, releases, cluster) : []),
+    ...(record ? autoscalers(app, record, cluster) : []),
+    ingress(app, hosts),
+    httpRoute(app, hosts),
+    redirectRoute(app, hosts),
+    serviceMonitor(app),
+    podMonitor(app),
+    prometheusRule(app, cluster.docsUrl),
   ];
-  return children.filter(child => child !== undefined);
+  return children.filter(child => child !== undefined).filter(({ kind }) => isServed(kind, cluster));
 }
 
-/** The serving pods run the record's release; the worker stays with the stable one until that is replaced. */
-function deployments(app: App, record: RolloutRecord, releases: FindRelease): readonly (KubeObject | undefined)[] {
-  const serving = releases(record.release);
+/** A new one waits until the one before it is gone. */
+function autoscalers(app: App, { phase }: RolloutRecord, cluster: Cluster): readonly (KubeObject | undefined)[] {
+  const { autoscalerIsThere, scaledObjectIsThere, prometheusUrl } = cluster;
+  return [
+    scaledObjectIsThere && !autoscalerIsThere ? undefined : autoscaler(app, phase),
+    autoscalerIsThere && !scaledObjectIsThere ? undefined : scaledObject(app, phase, prometheusUrl),
+    workerScaledObject(app, prometheusUrl),
+  ];
+}
+
+const isServed = (kind: string, { apis }: Cluster): boolean => !isOptional(kind) || apis[kind] === 'present';
+
+/** What serves and the worker run the release in force; what is on trial has a Deployment of its own. */
+function deployments(
+  app: App,
+  record: RolloutRecord,
+  releases: FindRelease,
+  cluster: Cluster,
+): readonly (KubeObject | undefined)[] {
   const inForce = releases(releaseInForce(record));
-  return [serving && deployment(app, record, serving), inForce && workerDeployment(app, inForce)];
+  return [
+    inForce && deployment(app, record, inForce, cluster.database),
+    candidate(app, record, releases, cluster),
+    inForce && workerDeployment(app, inForce),
+  ];
 }
 
-/** Children that go when they are no longer desired, by kind; of Deployments only the worker's. */
-export const PRUNABLE_KINDS = [
-  { apiVersion: 'networking.k8s.io/v1', kind: 'NetworkPolicy', name: names.networkPolicy },
-  { apiVersion: 'policy/v1', kind: 'PodDisruptionBudget', name: names.disruptionBudget },
-  { apiVersion: 'autoscaling/v2', kind: 'HorizontalPodAutoscaler', name: names.autoscaler },
-  { apiVersion: 'monitoring.coreos.com/v1', kind: 'ServiceMonitor', name: names.serviceMonitor },
-  { apiVersion: 'apps/v1', kind: 'Deployment', name: names.worker },
-] as const;
+/**
+ * It is made for the trial, and stays until the promotion is complete. Removed by hand meanwhile it is not made again: the
+ * serving Deployment is never short of pods.
+ */
+function candidate(
+  app: App,
+  record: RolloutRecord,
+  releases: FindRelease,
+  { servingReplicas = 1, candidateIsThere = false }: Cluster,
+): KubeObject | undefined {
+  const hash = releaseOnTrial(record);
+  const onTrial = hash === undefined ? undefined : releases(hash);
+  if (!onTrial || (record.phase === 'Promoting' && !candidateIsThere)) return undefined;
+  return candidateDeployment(app, onTrial, servingReplicas);
+}
 
 export interface ChildRef {
   readonly apiVersion: string;
@@ -62,26 +118,62 @@ export interface ChildRef {
   readonly name: string;
 }
 
+type Prunable = ChildRef & { readonly mayGo: boolean };
+
+/** Of a release that nobody remembers nobody can tell which hosts it knows: its users keep their door. */
+const isServingKnown = (record: RolloutRecord | undefined, releases: FindRelease): boolean =>
+  record === undefined ||
+  [releaseInForce(record), releaseOnTrial(record)].every(hash => hash === undefined || releases(hash) !== undefined);
+
+const optional = (name: string, kind: OptionalKind, cluster: Cluster): Prunable => ({
+  apiVersion: OPTIONAL_APIS[kind].apiVersion,
+  kind,
+  name,
+  mayGo: isServed(kind, cluster),
+});
+
 /**
- * Children that must not be there, given what is desired. Never the serving Deployment; and the worker's only while the
- * release in force is known: otherwise nobody can tell whether it has a worker.
+ * Children that must not be there, given what is desired. Never the serving Deployment; the worker's only while the
+ * release in force is known: otherwise nobody can tell whether it has a worker; the candidate's when nothing is tried.
  * Whoever deletes one makes sure first that this resource owns it.
  */
 export function unwantedChildren(
   app: App,
+  record: RolloutRecord | undefined,
+  releases: FindRelease,
   desired: readonly KubeObject[],
   cluster: Cluster,
-  inForceIsKnown: boolean,
 ): readonly ChildRef[] {
   const wanted = new Set(desired.map(({ kind, metadata }) => `${kind}/${metadata.name}`));
-  const mayGo: Readonly<Record<(typeof PRUNABLE_KINDS)[number]['kind'], boolean>> = {
-    NetworkPolicy: true,
-    PodDisruptionBudget: true,
-    HorizontalPodAutoscaler: true,
-    ServiceMonitor: cluster.serviceMonitorAvailable,
-    Deployment: inForceIsKnown,
+  const { name } = app.metadata;
+  const inForceIsKnown = record !== undefined && releases(releaseInForce(record)) !== undefined;
+  const door = (child: string, kind: OptionalKind): Prunable => {
+    const of = optional(child, kind, cluster);
+    return { ...of, mayGo: of.mayGo && isServingKnown(record, releases) };
   };
-  return PRUNABLE_KINDS.filter(({ kind }) => mayGo[kind])
-    .map(({ apiVersion, kind, name }) => ({ apiVersion, kind, name: name(app.metadata.name) }))
-    .filter(({ kind, name }) => !wanted.has(`${kind}/${name}`));
+  const isSettled = record !== undefined && releaseOnTrial(record) === undefined;
+  const prunable: readonly Prunable[] = [
+    { apiVersion: 'apps/v1', kind: 'Deployment', name: names.candidate(name), mayGo: isSettled },
+    { apiVersion: 'networking.k8s.io/v1', kind: 'NetworkPolicy', name: names.networkPolicy(name), mayGo: true },
+    { apiVersion: 'policy/v1', kind: 'PodDisruptionBudget', name: names.disruptionBudget(name), mayGo: true },
+    {
+      apiVersion: 'autoscaling/v2',
+      kind: 'HorizontalPodAutoscaler',
+      name: names.autoscaler(name),
+      // without its successor it goes on: some scaling is better than none
+      mayGo: app.spec.autoscaling?.provider !== 'KEDA' || isServed('ScaledObject', cluster),
+    },
+    optional(names.scaledObject(name), 'ScaledObject', cluster),
+    optional(names.workerScaledObject(name), 'ScaledObject', cluster),
+    door(names.ingress(name), 'Ingress'),
+    door(names.httpRoute(name), 'HTTPRoute'),
+    door(names.redirectRoute(name), 'HTTPRoute'),
+    optional(names.serviceMonitor(name), 'ServiceMonitor', cluster),
+    { apiVersion: 'apps/v1', kind: 'Deployment', name: names.worker(name), mayGo: inForceIsKnown },
+    optional(names.podMonitor(name), 'PodMonitor', cluster),
+    optional(names.prometheusRule(name), 'PrometheusRule', cluster),
+  ];
+  return prunable
+    .filter(({ mayGo, kind, name: child }) => mayGo && !wanted.has(`${kind}/${child}`))
+    .map(({ mayGo: _may, ...child }) => child);
 }

@@ -13,10 +13,17 @@ test.each([
   ['the host in capitals', 'postgresql://app:secret@DB/shop'],
   ['the short scheme', 'postgres://app:secret@db/shop'],
   ['SQLAlchemy’s driver', 'postgresql+psycopg://app:secret@db/shop'],
+  ['another driver of it', 'postgresql+psycopg_async://app:secret@db/shop'],
   ['connection options', 'postgresql://app:secret@db/shop?sslmode=require'],
   ['a line end, as a Secret made from a file has', 'postgresql://app:secret@db/shop\n'],
 ])('the same database with %s', (_case, url) => {
   expect(databaseIdentityOf(url)).toBe(shop);
+});
+
+test('a socket, with a user or without', () => {
+  const socket = databaseIdentityOf('postgresql:///shop?host=/run/postgresql');
+  expect(socket).toBeDefined();
+  expect(databaseIdentityOf('postgresql://ana:secret@/shop?host=/run/postgresql')).toBe(socket);
 });
 
 test.each([
@@ -36,6 +43,12 @@ test.each([
   ['postgresql://db'],
   ['postgresql://db:99999/shop'],
   ['db/shop'],
+  ['postgresql://one:5432,two:5432/shop'],
+  ['postgresql://ana@one,two/shop'],
+  ['postgresql:///shop?host=one,two'],
+  ['postgresql://ana:12/x@db/shop'],
+  ['postgresql://ana:12#x@db/shop'],
+  ['postgresql://ana@/shop'],
 ])('not a PostgreSQL database: "%s"', url => {
   expect(databaseIdentityOf(url)).toBeUndefined();
 });

@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import { PHASES, parseRecord, type RolloutRecord } from '../api/rollout.ts';
-import { deployment, deploymentReplicas, workerDeployment } from './deployment.ts';
+import { candidateDeployment, deployment, deploymentReplicas, workerDeployment } from './deployment.ts';
 import { releaseOf } from './release.ts';
 import { dashboard, dashboardMeta, devshelf, release, SERVING_SELECTOR } from './testing.ts';
 
@@ -30,18 +30,73 @@ test('the whole Deployment', () => {
 
 test.each([
   ['Installing', [7, 120, '25%', 0]],
-  ['Candidate', [2_147_483_646, 2_147_483_647, 2, 0]],
+  ['Candidate', [7, 120, '25%', 0]],
   ['Promoting', [7, 120, '25%', 0]],
   ['Baking', [7, 120, '25%', 0]],
   ['Settled', [7, 120, '25%', 0]],
-  ['RollingBack', [7, 120, 2, 3]],
+  ['RollingBack', [7, 120, '25%', 0]],
   ['RollingBackAll', [0, 120, '100%', 0]],
 ] as const)('%s: how long a pod must be ready, by when, how many more, how many fewer', (phase, pace) => {
-  const record: RolloutRecord = { ...settled, phase, candidatePods: 3 };
+  const record: RolloutRecord = { ...settled, phase };
   const made = deployment(app, record, release('aaa')) as unknown as { spec: Spec };
   const { minReadySeconds, progressDeadlineSeconds, strategy } = made.spec;
   const { maxSurge, maxUnavailable } = strategy.rollingUpdate;
   expect([minReadySeconds, progressDeadlineSeconds, maxSurge, maxUnavailable]).toEqual(pace);
+});
+
+test('a candidate begins, and leaves, without a change of the Deployment that serves', () => {
+  const specs = (['Settled', 'Candidate', 'RollingBack'] as const).map(
+    phase => deployment(app, { ...settled, phase }, release('aaa'))['spec'],
+  );
+  expect(specs[1]).toStrictEqual(specs[0]);
+  expect(specs[2]).toStrictEqual(specs[0]);
+});
+
+test('on hold, no further pod is replaced', () => {
+  const record: RolloutRecord = { ...settled, phase: 'Promoting', held: true };
+  expect(deployment(app, record, release('aaa'))['spec']).toMatchObject({ paused: true });
+  expect(deployment(app, settled, release('aaa'))['spec']).not.toHaveProperty('paused');
+});
+
+test('the candidate: pods that the Service takes in, in a Deployment of its own', () => {
+  expect(candidateDeployment(app, release('bbb'), 5)).toStrictEqual({
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    metadata: dashboardMeta('dashboard-candidate', {
+      'app.kubernetes.io/component': 'candidate',
+      'devshelf.dev/release': 'bbb',
+    }),
+    spec: {
+      replicas: 2,
+      selector: {
+        matchLabels: {
+          'app.kubernetes.io/name': 'dashboard',
+          'app.kubernetes.io/instance': 'dashboard',
+          'app.kubernetes.io/component': 'candidate',
+        },
+      },
+      progressDeadlineSeconds: 120,
+      revisionHistoryLimit: 0,
+      template: {
+        metadata: {
+          labels: {
+            'devshelf.dev/role': 'serving',
+            'devshelf.dev/release': 'bbb',
+            'app.kubernetes.io/component': 'candidate',
+          },
+        },
+        spec: { containers: [] },
+      },
+    },
+  });
+});
+
+test.each([
+  [5, 2],
+  [1, 1],
+  [0, 0],
+])('beside %d pods that are wanted there are %d candidates', (serving, candidates) => {
+  expect(candidateDeployment(app, release('bbb'), serving)['spec']).toMatchObject({ replicas: candidates });
 });
 
 test.each(PHASES)('%s: the record travels with the template of its release', phase => {
@@ -68,6 +123,15 @@ test('the number of replicas has another owner', () => {
 
 test('and none of ours while an autoscaler chooses it', () => {
   expect(deploymentReplicas(dashboard({ autoscaling: { maxReplicas: 5 } }))).toBeUndefined();
+});
+
+test('others on the same database find it by a label that no pod has', () => {
+  const app = dashboard();
+  const wanted = releaseOf(app, {}, 'db');
+  const record = { phase: 'Settled', release: wanted.hash, since: '2026-03-01T12:00:00.000Z' } as const;
+  const made = deployment(app, record, wanted, 'abcdefabcd');
+  expect(made.metadata.labels).toMatchObject({ 'devshelf.dev/database': 'abcdefabcd' });
+  expect(made['spec']).toEqual(deployment(app, record, wanted)['spec']);
 });
 
 test('the worker runs beside, from the release’s own template', () => {

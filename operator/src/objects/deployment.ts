@@ -1,75 +1,24 @@
-// The serving Deployment in each phase of a rollout. The Deployment controller gives minReadySeconds only to the new
-// ReplicaSet: a very long one lets the first pods of a candidate serve and holds everything else where it is.
+// The Deployments: what serves, what is on trial beside it, and the worker.
 import type { Phase, PodTemplate, Release, RolloutRecord } from '../api/rollout.ts';
 import { formatRecord } from '../api/rollout.ts';
 import { type App, childLabels, childMeta, instanceLabels, type KubeObject, servingLabels } from './app.ts';
 import { ANNOTATIONS, COMPONENTS, LABELS, names } from './names.ts';
 
-/** Longest hold that the API server accepts (int32, and less than the deadline): a shorter one would end by itself. */
-const HOLD_SECONDS = 2_147_483_646;
-const NO_DEADLINE_SECONDS = 2_147_483_647;
-
 /** Rollbacks re-apply a stored template, so old ReplicaSets serve only people who look. */
 const REVISION_HISTORY_LIMIT = 2;
 
-interface Pace {
-  readonly minReadySeconds: number;
-  readonly progressDeadlineSeconds: number;
-  readonly maxSurge: number | string;
-  readonly maxUnavailable: number | string;
-}
-
-type Paced = (app: App, record: RolloutRecord) => Pace;
+/** While all stable pods come back they start at once, and each bad one goes as soon as one of them is ready. */
+const isUrgent = (phase: Phase): boolean => phase === 'RollingBackAll';
 
 /**
- * A stable ReplicaSet that was created with the long hold would count as unavailable, and a rollback would then remove
- * nothing: every phase but Candidate writes the normal value.
+ * The Deployment that serves: record and template in one object, so that one write decides and acts. The number of
+ * replicas is not here: it belongs to a second field manager, or to the autoscaler.
+ * @param release the one that is in force by the record
+ * @param database identity of its database: others on the same one find it by that
  */
-const steady: Paced = app => {
+export function deployment(app: App, record: RolloutRecord, release: Release, database?: string): KubeObject {
   const { minReadySeconds, progressDeadlineSeconds } = app.spec.rollout;
-  return {
-    minReadySeconds,
-    // the API server refuses a deadline that is not longer than the wait
-    progressDeadlineSeconds: Math.max(progressDeadlineSeconds, minReadySeconds + 1),
-    maxSurge: '25%', // rounded up: at least one
-    maxUnavailable: 0,
-  };
-};
-
-const hold: Paced = app => ({
-  minReadySeconds: HOLD_SECONDS,
-  progressDeadlineSeconds: NO_DEADLINE_SECONDS,
-  maxSurge: app.spec.rollout.canaryReplicas,
-  maxUnavailable: 0,
-});
-
-/** As many may be missing as there are candidates: they go at once, and no stable pod has to start before the last. */
-const backFromCandidate: Paced = (app, record) => ({
-  ...steady(app, record),
-  maxSurge: app.spec.rollout.canaryReplicas,
-  maxUnavailable: record.candidatePods ?? app.spec.rollout.canaryReplicas,
-});
-
-/** All stable pods start at once, and each bad one goes as soon as one of them is ready. */
-const backFromAll: Paced = (app, record) => ({ ...steady(app, record), minReadySeconds: 0, maxSurge: '100%' });
-
-const PACES: Readonly<Record<Phase, Paced>> = {
-  Installing: steady,
-  Candidate: hold,
-  Promoting: steady,
-  Baking: steady,
-  Settled: steady,
-  RollingBack: backFromCandidate,
-  RollingBackAll: backFromAll,
-};
-
-/**
- * Record, template and pace in one object, so that one write decides and acts. The number of replicas is not here: it
- * belongs to a second field manager, or to the autoscaler.
- * @param release the one that `record.release` names
- */
-export function deployment(app: App, record: RolloutRecord, release: Release): KubeObject {
-  const { minReadySeconds, progressDeadlineSeconds, maxSurge, maxUnavailable } = PACES[record.phase](app, record);
+  const wait = isUrgent(record.phase) ? 0 : minReadySeconds;
   return {
     apiVersion: 'apps/v1',
     kind: 'Deployment',
@@ -77,15 +26,22 @@ export function deployment(app: App, record: RolloutRecord, release: Release): K
       ...childMeta(app, names.deployment(app.metadata.name), {
         ...childLabels(app, COMPONENTS.server),
         [LABELS.release]: release.hash,
+        ...(database !== undefined && { [LABELS.database]: database }),
       }),
       annotations: { [ANNOTATIONS.rollout]: formatRecord(record) },
     },
     spec: {
       selector: { matchLabels: servingLabels(app) },
-      minReadySeconds,
-      progressDeadlineSeconds,
+      minReadySeconds: wait,
+      // the API server refuses a deadline that is not longer than the wait
+      progressDeadlineSeconds: Math.max(progressDeadlineSeconds, minReadySeconds + 1),
       revisionHistoryLimit: REVISION_HISTORY_LIMIT,
-      strategy: { type: 'RollingUpdate', rollingUpdate: { maxSurge, maxUnavailable } },
+      strategy: {
+        type: 'RollingUpdate',
+        // a quarter is rounded up: at least one
+        rollingUpdate: { maxSurge: isUrgent(record.phase) ? '100%' : '25%', maxUnavailable: 0 },
+      },
+      ...(record.held && { paused: true }),
       template: release.template,
     },
   };
@@ -102,6 +58,40 @@ export function deploymentReplicas(app: App) {
   };
 }
 
+/** The second manager's share of a worker whose number becomes an autoscaler's: without it, it would fall to 1 at once. */
+export const workerReplicas = ({ metadata: { name, namespace } }: App, replicas: number) => ({
+  apiVersion: 'apps/v1',
+  kind: 'Deployment',
+  metadata: { name: names.worker(name), namespace },
+  spec: { replicas },
+});
+
+/**
+ * The release on trial. Its pods carry the role label, so the Service and the disruption budget take them in; the
+ * number of them never changes with the load.
+ * @param serving how many pods the serving Deployment wants: with none, nobody is on trial either
+ */
+export function candidateDeployment(app: App, release: Release, serving: number): KubeObject {
+  const { canaryReplicas, progressDeadlineSeconds } = app.spec.rollout;
+  const component = { [LABELS.component]: COMPONENTS.candidate };
+  const { metadata, spec } = release.template;
+  return {
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    metadata: childMeta(app, names.candidate(app.metadata.name), {
+      ...childLabels(app, COMPONENTS.candidate),
+      [LABELS.release]: release.hash,
+    }),
+    spec: {
+      replicas: Math.min(canaryReplicas, serving),
+      selector: { matchLabels: { ...instanceLabels(app), ...component } },
+      progressDeadlineSeconds,
+      revisionHistoryLimit: 0,
+      template: { metadata: { ...metadata, labels: { ...metadata.labels, ...component } }, spec },
+    },
+  };
+}
+
 /** The worker's own Deployment; undefined for a release without one. */
 export function workerDeployment(app: App, release: Release): KubeObject | undefined {
   if (!release.worker || app.kind !== 'DevShelfDeployment') return undefined;
@@ -113,7 +103,8 @@ export function workerDeployment(app: App, release: Release): KubeObject | undef
       [LABELS.release]: release.hash,
     }),
     spec: {
-      replicas: app.spec.worker.replicas,
+      // an autoscaler's is not ours
+      ...(!app.spec.worker.autoscaling && { replicas: app.spec.worker.replicas }),
       selector: { matchLabels: { ...instanceLabels(app), [LABELS.component]: COMPONENTS.worker } },
       revisionHistoryLimit: REVISION_HISTORY_LIMIT,
       strategy: { type: 'RollingUpdate', rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } },

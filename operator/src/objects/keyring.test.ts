@@ -6,6 +6,7 @@ import {
   changedKeyring,
   clientSecret,
   crc32,
+  digestOfKey,
   type KeyringFiles,
   keyIdOf,
   keyringData,
@@ -60,7 +61,8 @@ test('the whole keyring Secret, and back', () => {
     metadata: {
       ...dashboardMeta('dashboard-api-keyring'),
       annotations: {
-        'devshelf.dev/rotation': '{"state":"Idle","current":"1","since":"2026-03-01T12:00:00.000Z"}',
+        'devshelf.dev/rotation':
+          '{"state":"Idle","current":"1","since":"2026-03-01T12:00:00.000Z","digests":{"1":"Z3Hq-XFt5ge1V_6qo3R4mY0Ivkv8pMXpbSP09PLyYtU"}}',
       },
     },
     type: 'Opaque',
@@ -80,7 +82,9 @@ test.each([
 });
 
 test('clients read one key', () => {
-  expect(clientSecret(dashboard(), 'dashboard-api-key', { key })['data']).toEqual({ key: btoa(key) });
+  const secret = clientSecret(dashboard(), 'dashboard-api-key', { key });
+  expect(secret['data']).toEqual({ key: btoa(key) });
+  expect(secret.metadata.annotations).toEqual({ 'devshelf.dev/digests': JSON.stringify({ key: digestOfKey(key) }) });
 });
 
 test.each([

@@ -8,6 +8,7 @@
 //   <name>-api-keyring      keyring.json: {"current":"2","keys":{"1":"dsk_1_…","2":"dsk_2_…"}}
 //                           revoked.json: {"1":"dsk_1_…"}                           to prove that it is refused
 //   <name>-api-key          key: dsk_2_…, previous-until: 2026-03-02T12:00:00.000Z
+import { createHash } from 'node:crypto';
 import { formatRotation, type KeyName, type RotationRecord } from '../api/rotation.ts';
 import { type App, childLabels, childMeta, isDevShelf, type KubeObject } from './app.ts';
 import { isRecord } from './hash.ts';
@@ -85,17 +86,27 @@ function apiKeyring(name: string): KeyringPlace {
 
 /** The Secret that the pods mount, with the record of its rotations. */
 export function keyringSecret(app: App, name: string, keyring: Keyring, record: RotationRecord): KubeObject {
-  const secret = clientSecret(app, name, { [KEYRING_FILE]: JSON.stringify(keyring) });
-  const annotations = { [ANNOTATIONS.rotation]: formatRotation(record) };
-  return { ...secret, metadata: { ...secret.metadata, annotations } };
+  const annotations = { [ANNOTATIONS.rotation]: formatRotation({ ...record, digests: digestsOf(keyring) }) };
+  return opaque(app, name, { [KEYRING_FILE]: JSON.stringify(keyring) }, annotations);
 }
 
-/** A Secret with the given texts, for example `{key: 'dsk_…'}` for callers or `{token: 'dsk_…'}` for Prometheus. */
-export function clientSecret(app: App, name: string, texts: Readonly<Record<string, string>>): KubeObject {
+/** A Secret with the given keys, for example `{key: 'dsk_…'}` for callers or `{token: 'dsk_…'}` for Prometheus. */
+export const clientSecret = (app: App, name: string, keys: Readonly<Record<string, string>>): KubeObject =>
+  opaque(app, name, keys, { [ANNOTATIONS.digests]: clientDigests(keys) });
+
+/** The annotation of a Secret with these keys: so nobody has to read it to know which ones they are. */
+export const clientDigests = (keys: Readonly<Record<string, string>>): string => JSON.stringify(digestsOf({ keys }));
+
+function opaque(
+  app: App,
+  name: string,
+  texts: Readonly<Record<string, string>>,
+  annotations: Record<string, string>,
+): KubeObject {
   return {
     apiVersion: 'v1',
     kind: 'Secret',
-    metadata: childMeta(app, name, childLabels(app)),
+    metadata: { ...childMeta(app, name, childLabels(app)), annotations },
     type: 'Opaque',
     data: Object.fromEntries(Object.entries(texts).map(([key, text]) => [key, encode(text)])),
   };
@@ -127,10 +138,16 @@ function isKeyring(value: unknown): value is Keyring & Record<string, unknown> {
   return Object.hasOwn(value['keys'], value['current']);
 }
 
-const isTexts = (value: unknown): value is Readonly<Record<string, string>> =>
+export const isTexts = (value: unknown): value is Readonly<Record<string, string>> =>
   isRecord(value) && Object.values(value).every(text => typeof text === 'string');
 
 const encode = (text: string): string => Buffer.from(text, 'utf8').toString('base64');
+
+/** SHA-256 of a key. It is of 32 random bytes: nobody finds the key from it, so it may stand where keys may not. */
+export const digestOfKey = (key: string): string => createHash('sha256').update(key).digest('base64url');
+
+export const digestsOf = ({ keys }: Pick<Keyring, 'keys'>): Record<string, string> =>
+  Object.fromEntries(Object.entries(keys).map(([id, key]) => [id, digestOfKey(key)]));
 
 // ---- one key
 

@@ -17,6 +17,32 @@ test('the whole NetworkPolicy: the HTTP port of every pod, and nothing else', ()
   });
 });
 
+const ruleOf = (spec: Record<string, unknown>, askedFrom?: string) => {
+  const policy = networkPolicy(dashboard({ networkPolicy: 'Strict', ...spec }), askedFrom);
+  const rules = policy?.['spec'] as { ingress: object[] } | undefined;
+  return rules?.ingress[0];
+};
+const PORTS = [{ port: 'http', protocol: 'TCP' }];
+const namespace = (name: string) => ({
+  namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': name } },
+});
+
+test('strict: its own namespace, the router’s, Prometheus’ and the operator’s, each once', () => {
+  const exposure = { from: ['edge', 'monitoring'] };
+  expect(ruleOf({ exposure }, 'devshelf-system')).toStrictEqual({
+    ports: PORTS,
+    from: [{ podSelector: {} }, namespace('devshelf-system'), namespace('edge'), namespace('monitoring')],
+  });
+  expect(ruleOf({ monitoring: { from: [] } }, 'ops')).toStrictEqual({
+    ports: PORTS,
+    from: [{ podSelector: {} }, namespace('ops')],
+  });
+});
+
+test('strict where the operator asks through the API server: it is let in, as everybody is', () => {
+  expect(ruleOf({})).toStrictEqual({ ports: PORTS });
+});
+
 test('none when disabled', () => {
   expect(networkPolicy(dashboard({ networkPolicy: 'Disabled' }))).toBeUndefined();
 });

@@ -209,3 +209,14 @@ test('Disabled: pods go where the scheduler likes', () => {
   const { spec } = servingTemplate(dashboard({ topologySpread: 'Disabled' }), 'aaa');
   expect(spec).not.toHaveProperty('topologySpreadConstraints');
 });
+
+test('an annotation that loosens the sandbox, stored before it was refused, is left out', () => {
+  const annotations = {
+    'container.apparmor.security.beta.kubernetes.io/app': 'unconfined',
+    'seccomp.security.alpha.kubernetes.io/pod': 'unconfined',
+    'io.kubernetes.cri-o.userns-mode': 'auto',
+    'example.com/team': 'shop',
+  };
+  const app = dashboard({ podTemplate: { annotations } });
+  expect(servingTemplate(app, 'aaa').metadata.annotations).toEqual({ 'example.com/team': 'shop' });
+});

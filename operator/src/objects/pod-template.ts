@@ -1,8 +1,9 @@
 // What runs in a pod. Pod Security "restricted" holds for all of them, whatever the spec says.
-import type { EnvVar, Probe, Resources } from '../api/common.ts';
+import { type EnvVar, isWeakening, type Probe, type Resources } from '../api/common.ts';
 import type { DevShelfDeployment } from '../api/resource.ts';
 import type { PodTemplate } from '../api/rollout.ts';
 import { type App, childLabels, compact, containerPort, isDevShelf, servingLabels } from './app.ts';
+import { exposureVariables } from './exposure.ts';
 import { type KeyringPlace, keyringsOf, scrapeKeyring } from './keyring.ts';
 import { COMPONENTS, CONTAINER, type Component, HTTP_PORT_NAME, LABELS, names } from './names.ts';
 
@@ -12,7 +13,7 @@ type Fields = Record<string, unknown>;
 export function servingTemplate(app: App, release: string): PodTemplate {
   const { probes, resources, podTemplate } = app.spec;
   const keyrings = keyringsOf(app);
-  const container = keyedContainer(app, keyrings, resources, {
+  const container = keyedContainer(app, keyrings, resources, exposureVariables(app), {
     startupProbe: httpProbe(probes.startup),
     readinessProbe: httpProbe(probes.readiness),
     livenessProbe: httpProbe(probes.liveness),
@@ -34,7 +35,7 @@ export function servingTemplate(app: App, release: string): PodTemplate {
 export function workerTemplate(app: DevShelfDeployment, release: string): PodTemplate {
   const { probes, worker } = app.spec;
   const keyrings = [scrapeKeyring(app)];
-  const container = keyedContainer(app, keyrings, worker.resources, {
+  const container = keyedContainer(app, keyrings, worker.resources, [], {
     args: ['worker'],
     startupProbe: httpProbe({ ...probes.startup, path: '/health' }),
     livenessProbe: httpProbe({ ...probes.liveness, path: '/health' }),
@@ -55,9 +56,10 @@ export function podMetadata(app: App, component: Component, own: Record<string, 
   const { labels = {}, annotations = {} } = app.spec.podTemplate;
   const reserved: readonly string[] = Object.values(LABELS);
   const users = Object.fromEntries(Object.entries(labels).filter(([key]) => !reserved.includes(key)));
+  const harmless = Object.fromEntries(Object.entries(annotations).filter(([key]) => !isWeakening(key)));
   return {
     labels: { ...users, ...childLabels(app, component), ...own },
-    ...(Object.keys(annotations).length > 0 && { annotations: { ...annotations } }),
+    ...(Object.keys(harmless).length > 0 && { annotations: harmless }),
   };
 }
 
@@ -103,13 +105,16 @@ export function appContainer(app: App, resources: Resources, more: Fields = {}):
 }
 
 /** A long-running container: it has a port and the keys. */
-function keyedContainer(app: App, keyrings: readonly KeyringPlace[], resources: Resources, more: Fields): Fields {
+function keyedContainer(
+  app: App,
+  keyrings: readonly KeyringPlace[],
+  resources: Resources,
+  variables: readonly EnvVar[],
+  more: Fields,
+): Fields {
   return appContainer(app, resources, {
     ports: [{ name: HTTP_PORT_NAME, containerPort: containerPort(app.kind), protocol: 'TCP' }],
-    env: environment(
-      app,
-      keyrings.map(({ env, directory }) => ({ name: env, value: directory })),
-    ),
+    env: environment(app, [...keyrings.map(({ env, directory }) => ({ name: env, value: directory })), ...variables]),
     volumeMounts: [
       { name: 'tmp', mountPath: '/tmp' },
       ...keyrings.map(({ volume, directory }) => ({ name: volume, mountPath: directory, readOnly: true })),

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { migrationIdOf, releaseHash, releaseOf } from './release.ts';
+import { migrationIdOf, releaseHash, releaseOf, seal } from './release.ts';
 import { dashboard, devshelf } from './testing.ts';
 
 const hashOf = (spec: Record<string, unknown> = {}, contents = {}) => releaseHash(devshelf(spec), contents);
@@ -126,6 +126,8 @@ test.each([
   ['another image', { image: 'example/dashboard:1.0.1' }, 'db'],
   ['another command', { migrations: { command: ['up'] } }, 'db'],
   ['another database', {}, 'db2'],
+  ['something is taken away by it', { migrations: { contract: { allow: ['a'], when: 'BeforeRollout' } } }, 'db'],
+  ['its end is asked for', { migrations: { command: ['x'], verifyCommand: ['y'] } }, 'db'],
 ])('another migration: %s', (_case, change, database) => {
   const id = migrationIdOf(dashboard(change), database);
   expect(id).toMatch(/^[0-9a-f]{10}$/);
@@ -133,11 +135,30 @@ test.each([
 });
 
 test('the same migration whatever else changes', () => {
-  const app = dashboard({ replicas: 5, extraEnv: [{ name: 'A', value: 'b' }], migrations: { backoffLimit: 3 } });
+  const app = dashboard({
+    replicas: 5,
+    extraEnv: [{ name: 'A', value: 'b' }],
+    migrations: { backoffLimit: 3, contract: { allow: ['a'] }, downOnRollback: 'IfSafe' },
+  });
   expect(migrationIdOf(app, 'db')).toBe(migrationIdOf(dashboard(), 'db'));
 });
 
 test('no migration when disabled', () => {
   const wanted = releaseOf(dashboard({ migrations: { policy: 'Disabled' } }), {}, 'db');
   expect(wanted).not.toHaveProperty('migrationId');
+});
+
+test('sealed contents tell what changed, and nothing that could be tried out', () => {
+  const contents = { 'Secret/a': '1', 'ConfigMap/b': '2' };
+  const sealed = seal(contents, 'seed');
+  expect(sealed).toEqual(seal(contents, 'seed'));
+  expect(seal({ ...contents, 'Secret/a': '3' }, 'seed')).toEqual({
+    ...sealed,
+    'Secret/a': expect.not.stringMatching(sealed['Secret/a'] ?? ''),
+  });
+  for (const [key, hash] of Object.entries(seal(contents, 'another'))) expect(hash).not.toBe(sealed[key]);
+  expect(JSON.stringify(sealed)).not.toContain('"1"');
+  const release = releaseOf(dashboard(), contents, 'db', sealed);
+  expect(release.hash).toBe(releaseHash(dashboard(), sealed));
+  expect(release.hash).not.toBe(releaseHash(dashboard(), contents));
 });

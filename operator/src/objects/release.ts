@@ -1,7 +1,10 @@
 // What makes one release differ from another.
+import { createHmac } from 'node:crypto';
+import { knownHosts } from '../api/hosts.ts';
 import { type AppSpec, type DevShelfDeploymentSpec, dashboardSpec, devshelfSpec } from '../api/index.ts';
 import type { Release } from '../api/rollout.ts';
 import type { App } from './app.ts';
+import { copiesOf, withCopies } from './configuration.ts';
 import { canonicalJson, isRecord, shortHash } from './hash.ts';
 import { hasWorker, servingTemplate, workerTemplate } from './pod-template.ts';
 
@@ -13,17 +16,33 @@ export type Contents = Readonly<Record<string, string>>;
  *
  * The hash is over what the spec says, not over the rendered template: a newer operator may render the same spec
  * differently, and must not restart a single pod by that.
+ * @param sealed what of the contents goes into the hash, as `seal` gives it
  */
-export function releaseOf(app: App, contents: Contents, databaseIdentity: string): Release {
-  const hash = releaseHash(app, contents);
+export function releaseOf(app: App, contents: Contents, databaseIdentity: string, sealed = contents): Release {
+  const hash = releaseHash(app, sealed);
   const migrationId = migrationIdOf(app, databaseIdentity);
+  const configMaps = copiesOf(app, contents);
+  const seen = withCopies(app, configMaps);
+  const hosts = knownHosts(app);
   return {
     hash,
     image: app.spec.image,
-    template: servingTemplate(app, hash),
-    ...(hasWorker(app) && { worker: workerTemplate(app, hash) }),
+    template: servingTemplate(seen, hash),
+    ...(hasWorker(seen) && { worker: workerTemplate(seen, hash) }),
+    ...(configMaps.length > 0 && { configMaps }),
+    ...(hosts.length > 0 && { hosts }),
     ...(migrationId !== undefined && { migrationId }),
   };
+}
+
+/**
+ * The contents as they may go into a release's hash. That stands on every pod: over bare contents, who may read pods
+ * could try passwords against it, as many a second as his machine hashes. Keyed with a seed that only who reads Secrets
+ * knows, it says no more than that something is different.
+ */
+export function seal(contents: Contents, seed: string): Contents {
+  const keyed = (text: string) => createHmac('sha256', seed).update(text).digest('hex').slice(0, 16);
+  return Object.fromEntries(Object.entries(contents).map(([key, hash]) => [key, keyed(hash)]));
 }
 
 /** Ten hex digits over all that changes pods. */
@@ -38,8 +57,25 @@ export function releaseHash(app: App, contents: Contents): string {
 export function migrationIdOf(app: App, databaseIdentity: string): string | undefined {
   const { image, migrations } = app.spec;
   if (migrations.policy === 'Disabled') return undefined;
-  return shortHash({ image, command: migrations.command, direction: 'up', database: databaseIdentity });
+  const agreed = agreedBefore(app);
+  return shortHash({
+    image,
+    command: migrations.command,
+    direction: 'up',
+    database: databaseIdentity,
+    ...(agreed.length > 0 && { contract: agreed }),
+    ...(migrations.verifyCommand && { verify: migrations.verifyCommand }),
+  });
 }
+
+/** What the release's own Job may take away, in a fixed order. */
+export function agreedBefore({ spec: { migrations } }: App): readonly string[] {
+  const { allow, when } = migrations.contract;
+  return when === 'BeforeRollout' && isOurRunner(migrations.command) ? [...allow].sort() : [];
+}
+
+/** It gives a verdict of its own, and can leave out what takes something away. */
+export const isOurRunner = ([program]: readonly string[]): boolean => program === 'migrate';
 
 /**
  * The fields that change pods. Not here, because they change no pod: replicas, autoscaling, migrations, rollout,
@@ -57,9 +93,15 @@ function podInputs(spec: AppSpec & Partial<Pick<DevShelfDeploymentSpec, 'redis' 
     resources: spec.resources,
     podTemplate: spec.podTemplate,
     topologySpread: spec.topologySpread,
+    exposure: exposureInputs(spec.exposure),
     // how many workers run changes none of them, and without a queue there are none
     worker: spec.redis && spec.worker && { resources: spec.worker.resources },
   };
+}
+
+/** Routers, certificates and parents change no pod. */
+function exposureInputs({ type, hosts, forceHTTPS, hsts, trustedProxies }: AppSpec['exposure']) {
+  return type === 'None' ? undefined : { hosts, forceHTTPS, hsts, trustedProxies };
 }
 
 /**

@@ -2,13 +2,11 @@
 // The API server refuses a change of `data`, so it can be trusted after any crash; all that changes are annotations.
 import type { PodTemplate, Release } from '../api/rollout.ts';
 import { type App, childLabels, childMeta, type KubeObject } from './app.ts';
-import { isRecord } from './hash.ts';
+import { canonicalJson, isRecord } from './hash.ts';
 import { ANNOTATIONS, LABELS, names } from './names.ts';
 
 /** Texts of the annotations; the lifecycle decides what they say. */
-export type RevisionNotes = Partial<
-  Record<'verdict' | 'migration' | 'rehearsal' | 'retryToken' | 'firstMetrics', string>
->;
+export type RevisionNotes = Partial<Record<(typeof NOTES)[number], string>>;
 
 export interface ParsedRevision {
   readonly name: string;
@@ -18,7 +16,10 @@ export interface ParsedRevision {
   readonly notes: RevisionNotes;
 }
 
-const NOTES = ['verdict', 'migration', 'rehearsal', 'retryToken', 'firstMetrics'] as const;
+const NOTES = [
+  ...(['verdict', 'migration', 'downgrade', 'gone', 'rehearsal', 'retryToken', 'firstMetrics'] as const),
+  ...(['trial', 'served', 'attempt', 'requestedBy'] as const),
+] as const;
 
 export function revision(app: App, release: Release, number: number, notes: RevisionNotes = {}): KubeObject {
   const meta = childMeta(app, names.revision(app.metadata.name, release.hash), {
@@ -33,7 +34,8 @@ export function revision(app: App, release: Release, number: number, notes: Revi
     kind: 'ControllerRevision',
     metadata: Object.keys(annotations).length > 0 ? { ...meta, annotations } : meta,
     revision: number,
-    data: { release },
+    // the garbage collector cannot patch an object whose data has its keys in another order
+    data: JSON.parse(canonicalJson({ release })) as object,
   };
 }
 

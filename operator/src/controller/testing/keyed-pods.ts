@@ -15,7 +15,12 @@ interface KeyedPod {
   readonly address: string;
   mounted: Readonly<Record<string, Keyring | undefined>>;
   synced: string | undefined;
+  /** Of each API key, by id. */
+  readonly uses: Map<string, number>;
 }
+
+/** Another process on this machine may run the same tests. */
+const NETWORK = 64 + (process.pid % 64);
 
 /** Of DevShelf and of the dashboard. */
 const PORTS = [8000, 8080] as const;
@@ -32,6 +37,9 @@ export class KeyedPods implements PodHost {
   /** Pods of these namespaces let everybody in. */
   readonly open = new Set<string>();
 
+  /** Address of the pods to come, of this machine: the API server's proxy goes to no loopback address. */
+  outside: string | undefined;
+
   /** As whom Secrets are read. */
   connect(transport: Transport): void {
     this.#transport = transport;
@@ -39,14 +47,26 @@ export class KeyedPods implements PodHost {
 
   async start({ uid, namespace }: Parameters<PodHost['start']>[0]): Promise<string> {
     this.#addresses += 1;
-    const address = `127.78.${Math.floor(this.#addresses / 250)}.${(this.#addresses % 250) + 1}`;
+    const address =
+      this.outside ?? `127.${NETWORK}.${Math.floor(this.#addresses / 250)}.${(this.#addresses % 250) + 1}`;
     const mounted = await this.#read(namespace);
-    const servers = PORTS.map(port =>
-      createServer((request, response) => this.#answer(uid, request, response)).listen(port, address),
-    );
-    await Promise.all(servers.map(server => once(server, 'listening')));
-    this.#pods.set(uid, { namespace, servers, address, mounted, synced: undefined });
+    const servers = await Promise.all(PORTS.map(port => this.#listen(uid, address, port)));
+    this.#pods.set(uid, { namespace, servers, address, mounted, synced: undefined, uses: new Map() });
     return address;
+  }
+
+  /** Pods that share an address come one after the other. */
+  async #listen(uid: string, address: string, port: number): Promise<Server> {
+    for (let attempt = 0; ; attempt += 1) {
+      const server = createServer((request, response) => this.#answer(uid, request, response)).listen(port, address);
+      try {
+        await once(server, 'listening');
+        return server;
+      } catch (error) {
+        if (this.outside === undefined || attempt === 100) throw error;
+        await delay(100);
+      }
+    }
   }
 
   async sync(uid: string, keys: string): Promise<void> {
@@ -105,17 +125,30 @@ export class KeyedPods implements PodHost {
   }
 }
 
-function isKnown({ mounted }: KeyedPod, { headers }: IncomingMessage, url: string): boolean {
+function isKnown({ mounted, uses }: KeyedPod, { headers }: IncomingMessage, url: string): boolean {
   const holds = (name: (typeof KEYRINGS)[number], key: unknown): boolean =>
     typeof key === 'string' && Object.values(mounted[name]?.keys ?? {}).includes(key);
-  if (holds('shop-api-keyring', headers['x-api-key'])) return true;
+  const kid = Object.entries(mounted['shop-api-keyring']?.keys ?? {}).find(
+    ([, key]) => key === headers['x-api-key'],
+  )?.[0];
+  if (kid !== undefined) {
+    uses.set(kid, (uses.get(kid) ?? 0) + 1);
+    return true;
+  }
   return url === '/metrics' && holds('shop-scrape-keyring', headers['x-scrape-token']);
 }
 
-function metricsOf({ mounted }: KeyedPod): string {
+function metricsOf({ mounted, uses }: KeyedPod): string {
   const signing = mounted['shop-signing-keyring'];
   const kids = Object.keys(signing?.keys ?? {}).map(
     kid => `devshelf_keyring_key_info{keyring="signing",kid="${kid}",current="${kid === signing?.current}"} 1`,
   );
-  return ['# TYPE http_requests_total counter', ...kids, ''].join('\n');
+  const counts = Object.entries(mounted).flatMap(([secret, keyring]) => {
+    const name = secret.split('-')[1] ?? '';
+    return Object.keys(keyring?.keys ?? {}).map(
+      kid =>
+        `devshelf_keyring_requests_total{keyring="${name}",kid="${kid}"} ${(name === 'api' && uses.get(kid)) || 0}`,
+    );
+  });
+  return ['# TYPE http_requests_total counter', ...kids, ...counts, ''].join('\n');
 }

@@ -17,9 +17,16 @@ export type MigrationBehaviour =
   | 'cannotPull'
   | 'neverScheduled';
 
+/** How a Job's pod is run. */
+export interface Run {
+  readonly args: readonly string[];
+  /** What it may take away: `MIGRATE_CONTRACT`. */
+  readonly contract: string | undefined;
+}
+
 export interface Behaviour {
   readonly serving?: 'ready' | 'neverReady' | 'crashes' | 'cannotPull';
-  readonly migration?: MigrationBehaviour;
+  readonly migration?: MigrationBehaviour | ((run: Run) => MigrationBehaviour);
 }
 
 /** The verdict that `migrate up` of the services leaves behind. */
@@ -127,7 +134,7 @@ export class LittleKubelet {
       act().catch(error => {
         // gone meanwhile, or changed: its next event brings it back here
         if (error instanceof ApiError && (error.status === 404 || error.status === 409)) return;
-        if (this.#store.uid(uid)) this.#after(pod, 200, act);
+        if (this.#store.list().some(({ metadata }) => metadata.uid === uid)) this.#after(pod, 200, act);
       });
     };
     this.#timers.set(uid, setTimeout(run, ms));
@@ -160,10 +167,27 @@ export class LittleKubelet {
   async #remove(pod: Pod): Promise<unknown> {
     const { name, namespace = '', uid = '' } = pod.metadata;
     await this.#host?.stop(uid);
+    if (isOfJob(pod) && pod.status?.phase === 'Running') await this.#stopped(pod);
     return this.#transport.request({
       method: 'DELETE',
       path: pathOf(pods, { namespace, name }),
       body: { apiVersion: 'v1', kind: 'DeleteOptions', gracePeriodSeconds: 0, preconditions: { uid } },
+    });
+  }
+
+  /** What runs in it ends with SIGTERM, without a word. */
+  #stopped(pod: Pod): Promise<unknown> {
+    const terminated = { exitCode: 143, reason: 'Error', finishedAt: new Date().toISOString() };
+    const containerStatuses = pod.status?.containerStatuses?.map(known => ({
+      ...known,
+      ready: false,
+      state: { terminated },
+    }));
+    return this.#transport.request({
+      method: 'PATCH',
+      path: pathTo(pods, pod, 'status'),
+      contentType: 'application/merge-patch+json',
+      body: { metadata: { uid: pod.metadata.uid }, status: { phase: 'Failed', containerStatuses } },
     });
   }
 
@@ -186,7 +210,8 @@ export class LittleKubelet {
 
   #statusOf(pod: Pod, ip: string): object {
     const { serving = 'ready', migration = verdict('up to date') } = this.#behaviourOf(pod);
-    const container = isOfJob(pod) ? jobContainer(migration) : SERVING[serving];
+    const ending = typeof migration === 'function' && isOfJob(pod) ? migration(runOf(pod)) : migration;
+    const container = isOfJob(pod) && typeof ending !== 'function' ? jobContainer(ending) : SERVING[serving];
     const { phase, ready = false, ...state } = container;
     const is = ready ? 'True' : 'False';
     const conditions = [
@@ -235,6 +260,12 @@ function jobContainer(migration: MigrationBehaviour): ContainerState {
     phase: exitCode === 0 ? 'Succeeded' : 'Failed',
     state: { terminated: { exitCode, message, reason, finishedAt: new Date().toISOString() } },
   };
+}
+
+function runOf(pod: Pod): Run {
+  const [container] = pod.spec?.containers ?? [];
+  const contract = container?.env?.find(({ name }) => name === 'MIGRATE_CONTRACT')?.value;
+  return { args: container?.args ?? [], contract };
 }
 
 const imageOf = (pod: Pod): string => pod.spec?.containers?.[0]?.image ?? '';

@@ -1,6 +1,6 @@
 // The whole operator in this process, on a connection of its own, with scripted evidence.
 import { randomBytes } from 'node:crypto';
-import { pino } from 'pino';
+import { type Logger, pino } from 'pino';
 import type { Observation } from '../../kube/events.ts';
 import type { Transport } from '../../kube/transport.ts';
 import { Controller, type ControllerOptions } from '../controller.ts';
@@ -22,28 +22,54 @@ export interface OperatorSetting {
   readonly namespaces: readonly string[];
   readonly script: Script;
   readonly now?: () => number;
+  /** Among others that may watch the same namespace. */
+  readonly installation?: string;
+  readonly chargeTiming?: NonNullable<ControllerOptions['chargeTiming']>;
+  /** Absent: LOG says what is shown. */
+  readonly log?: Logger;
+  readonly prometheusUrl?: string;
+  readonly podsAskedFrom?: string;
+  readonly messages?: ControllerOptions['messages'];
   /** Instead of the script. */
   readonly evidence?: ControllerOptions['evidence'];
 }
 
-/** Resolves when it reconciles. LOG=debug shows what it does. */
-export async function startOperator({
+/** Resolves when it reconciles. */
+export async function startOperator(setting: OperatorSetting): Promise<LittleOperator> {
+  const operator = prepareOperator(setting);
+  await operator.controller.start();
+  return operator;
+}
+
+/** It watches and does nothing yet: another one leads. LOG=debug shows what it does. */
+export function prepareOperator({
   transport,
   namespaces,
   script,
   now = Date.now,
+  installation,
+  chargeTiming,
+  prometheusUrl,
+  podsAskedFrom,
+  messages,
+  log = pino({ level: process.env['LOG'] ?? 'silent', base: null }),
   evidence = (world, wake) => new ScriptedEvidence(script, world, wake),
-}: OperatorSetting): Promise<LittleOperator> {
+}: OperatorSetting): LittleOperator {
   const said: Observation[] = [];
-  const metrics = createMetrics({ watchAges: () => new Map(), isLeader: () => true });
+  const metrics = createMetrics({ watchAges: () => new Map(), isLeader: () => true, version: '0.0.0' });
   const controller = new Controller({
     transport,
     namespaces,
     workers: 4,
+    ...(installation !== undefined && { installation }),
+    ...(chargeTiming && { chargeTiming }),
+    ...(prometheusUrl !== undefined && { prometheusUrl }),
+    ...(podsAskedFrom !== undefined && { podsAskedFrom }),
+    ...(messages && { messages }),
     evidence,
     recorder: { record: observation => void said.push(observation) },
     metrics,
-    log: pino({ level: process.env['LOG'] ?? 'silent', base: null }),
+    log,
     now,
     randomBytes,
   });
@@ -51,6 +77,5 @@ export async function startOperator({
     await controller.stop();
     await transport.close();
   };
-  await controller.start();
-  return { controller, said, metrics: () => metrics.registry.metrics(), stop };
+  return { controller, said, metrics: metrics.text, stop };
 }

@@ -1,6 +1,12 @@
 // Pods that answer: each a small HTTP server on a loopback address of its own, counting the requests that a test makes.
 import { once } from 'node:events';
-import { createServer, type Server, type ServerResponse } from 'node:http';
+import {
+  createServer,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
 import type { PodHost } from './little-kubelet.ts';
 
 interface LittlePod {
@@ -9,6 +15,7 @@ interface LittlePod {
   readonly server: Server;
   requests: number;
   errors: number;
+  shed: number;
 }
 
 const PORT = 8080;
@@ -17,10 +24,20 @@ export class LittlePods implements PodHost {
   readonly #pods = new Map<string, LittlePod>();
   /** Share of the requests that an image answers with 5xx. */
   readonly #ratios = new Map<string, number>();
+  /** Share that an image turns away, and counts as shed. */
+  readonly sheds = new Map<string, number>();
   #addresses = 0;
   databaseIsUp = true;
-  /** Whether /metrics is answered. */
+  /** Whether /metrics is answered, after how long, and with how many bytes of comment before it. */
   metricsAnswer = true;
+  metricsDelayMs = 0;
+  metricsPadding = 0;
+  /** What /recent-requests says; without it there is no such route. */
+  recent: readonly { readonly route: string; readonly url: string }[] | undefined;
+  /** Requests of rehearsals, by image: paths with their query, and headers. */
+  readonly rehearsed: { readonly image: string; readonly url: string; readonly headers: IncomingHttpHeaders }[] = [];
+  /** Paths that an image does not know. */
+  readonly missing = new Map<string, string>();
 
   fails(image: string, ratio: number): void {
     this.#ratios.set(image, ratio);
@@ -29,10 +46,10 @@ export class LittlePods implements PodHost {
   async start({ uid, namespace, image }: Parameters<PodHost['start']>[0]): Promise<string> {
     this.#addresses += 1;
     const address = `127.77.${Math.floor(this.#addresses / 250)}.${(this.#addresses % 250) + 1}`;
-    const server = createServer((request, response) => this.#answer(request.url ?? '/', uid, response));
+    const server = createServer((request, response) => this.#answer(request, uid, response));
     server.listen(PORT, address);
     await once(server, 'listening');
-    this.#pods.set(uid, { namespace, image, server, requests: 0, errors: 0 });
+    this.#pods.set(uid, { namespace, image, server, requests: 0, errors: 0, shed: 0 });
     return address;
   }
 
@@ -52,16 +69,42 @@ export class LittlePods implements PodHost {
   serve(uid: string): { image: string; failed: boolean } | undefined {
     const pod = this.#pods.get(uid);
     if (!pod) return undefined;
-    const failed = !this.databaseIsUp || Math.random() < (this.#ratios.get(pod.image) ?? 0);
+    const shed = Math.random() < (this.sheds.get(pod.image) ?? 0);
+    const failed = shed || !this.databaseIsUp || Math.random() < (this.#ratios.get(pod.image) ?? 0);
     pod.requests += 1;
+    pod.shed += shed ? 1 : 0;
     pod.errors += failed ? 1 : 0;
     return { image: pod.image, failed };
   }
 
-  #answer(url: string, uid: string, response: ServerResponse): void {
+  #answer(request: IncomingMessage, uid: string, response: ServerResponse): void {
+    const { url = '/', headers } = request;
     const pod = this.#pods.get(uid);
+    if (pod && url === '/recent-requests') {
+      response.writeHead(this.recent ? 200 : 404).end(JSON.stringify(this.recent ?? {}));
+      return;
+    }
+    if (pod && headers['x-rehearsal'] === '1') {
+      this.rehearsed.push({ image: pod.image, url, headers });
+      response.writeHead(this.#statusOf(pod.image, url)).end();
+      return;
+    }
+    this.#answerOthers(url, pod, response);
+  }
+
+  #statusOf(image: string, url: string): number {
+    if (!this.databaseIsUp || Math.random() < (this.#ratios.get(image) ?? 0)) return 500;
+    return this.missing.get(image) === url.split('?')[0] ? 404 : 200;
+  }
+
+  /** Probes and scrapes. */
+  #answerOthers(url: string, pod: LittlePod | undefined, response: ServerResponse): void {
     if (!pod || (url === '/metrics' && !this.metricsAnswer)) return void response.writeHead(503).end();
-    if (url === '/metrics') return void response.end(metricsOf(pod));
+    if (url === '/metrics') {
+      const text = `# ${'.'.repeat(this.metricsPadding)}\n${metricsOf(pod)}`;
+      setTimeout(() => response.end(text), this.metricsDelayMs);
+      return;
+    }
     const status = url === '/ready' && !this.databaseIsUp ? 503 : 200;
     const database = this.databaseIsUp ? 'ok' : 'failed';
     response.writeHead(status, { 'content-type': 'application/json' });
@@ -69,10 +112,18 @@ export class LittlePods implements PodHost {
   }
 }
 
-const metricsOf = ({ requests, errors }: LittlePod): string =>
+const metricsOf = ({ requests, errors, shed }: LittlePod): string =>
   [
     '# TYPE http_requests_total counter',
     `http_requests_total{method="GET",route="/api/summary",status="200"} ${requests - errors}`,
-    `http_requests_total{method="GET",route="/api/summary",status="500"} ${errors}`,
+    `http_requests_total{method="GET",route="/api/summary",status="500"} ${errors - shed}`,
+    `http_requests_total{method="GET",route="/api/summary",status="503"} ${shed}`,
+    `http_requests_shed_total{reason="event_loop"} ${shed}`,
+    // each of its answers takes between 25 and 50 ms
+    ...[0.025, 0.05, 0.5, 1, '+Inf'].map(
+      le =>
+        `http_request_duration_seconds_bucket{le="${le}",method="GET",route="/api/summary",status="200"} ${le === 0.025 ? 0 : requests}`,
+    ),
+    `http_request_duration_seconds_count{method="GET",route="/api/summary",status="200"} ${requests}`,
     '',
   ].join('\n');

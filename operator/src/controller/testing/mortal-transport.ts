@@ -16,7 +16,10 @@ export interface MortalTransport extends Transport {
   readonly died: Promise<string>;
 }
 
-const isWrite = ({ method, path }: Request): boolean => method !== 'GET' && !path.startsWith('/apis/events.k8s.io/');
+const isEvent = (path: string): boolean => /^\/api\/v1\/namespaces\/[^/]+\/events(?:\/|$)/.test(path);
+
+const isWrite = ({ method, path, query }: Request): boolean =>
+  method !== 'GET' && query?.['dryRun'] === undefined && !isEvent(path);
 
 export function mortal(inner: Transport, death?: Death): MortalTransport {
   const writes: string[] = [];

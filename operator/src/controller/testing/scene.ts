@@ -38,13 +38,17 @@ export class Scene {
     return this.#transport?.writes ?? [];
   }
 
-  async start(connection?: Transport): Promise<void> {
+  async start(
+    connection?: Transport,
+    setting: Pick<OperatorSetting, 'installation' | 'log' | 'prometheusUrl' | 'podsAskedFrom' | 'messages'> = {},
+  ): Promise<void> {
     this.#transport = mortal(connection ?? (await this.#cluster.connect()));
     this.#operator = await startOperator({
       transport: this.#transport,
       namespaces: this.#namespaces,
       script: this.script,
       now: () => Date.now() + this.aheadMs,
+      ...setting,
       ...(this.evidence && { evidence: this.evidence }),
     });
   }

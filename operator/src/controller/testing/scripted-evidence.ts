@@ -10,6 +10,8 @@ export interface Findings {
   readonly canary?: Judgement['verdict'];
   /** While all pods are of the release; default `Pending`. */
   readonly bake?: Judgement['verdict'];
+  /** The stable pods beside it answer well enough to be gone back to. */
+  readonly stable?: 'good' | 'unknown';
   readonly rehearsal?: { readonly passed: boolean; readonly message: string };
 }
 
@@ -44,7 +46,7 @@ export class ScriptedEvidence implements Evidence {
   judgement(key: AppKey): Judgement | undefined {
     const on = this.#trials.get(key);
     if (!on) return undefined;
-    const { canary = 'Good', bake = 'Pending' } = this.#findings(on.app, on.trial.release);
+    const { canary = 'Good', bake = 'Pending', stable = 'good' } = this.#findings(on.app, on.trial.release);
     const verdict = on.trial.mode === 'canary' ? canary : bake;
     const candidate = { requests: 24, errors: verdict === 'Bad' ? 11 : 0 };
     return {
@@ -52,6 +54,7 @@ export class ScriptedEvidence implements Evidence {
       release: on.trial.release,
       candidate,
       baseline: { requests: 71, errors: 0 },
+      baselineIsGood: stable === 'good',
       message: `${candidate.errors} of ${candidate.requests} requests answered with 5xx (limit 5 %)`,
     };
   }

@@ -3,6 +3,7 @@ import type { AppKind } from '../../api/resource.ts';
 import type { AppStatus } from '../../api/status.ts';
 import { get } from '../../kube/apply.ts';
 import { deployments, type KubeObject, pathOf } from '../../kube/resource.ts';
+import { INCIDENT, LABELS } from '../../objects/names.ts';
 import { APP_RESOURCES } from '../world.ts';
 import type { LittleCluster } from './little-cluster.ts';
 
@@ -36,7 +37,11 @@ export class Shop {
   }
 
   async addDatabase(url = DATABASE_URL, name = 'db'): Promise<void> {
-    const secret = { metadata: { name }, stringData: { DATABASE_URL: url } };
+    await this.addSecret(name, { DATABASE_URL: url });
+  }
+
+  async addSecret(name: string, stringData: Record<string, string>): Promise<void> {
+    const secret = { metadata: { name }, stringData };
     await this.cluster.api.request('POST', `/api/v1/namespaces/${this.namespace}/secrets`, secret);
   }
 
@@ -45,6 +50,8 @@ export class Shop {
     await this.cluster.transport.request({
       method: 'POST',
       path: pathOf(APP_RESOURCES[this.kind], { namespace: this.namespace }),
+      // by whoever patches it: which of two managers wrote last within one second, nobody can tell
+      query: { fieldManager: 'a-person' },
       body: {
         apiVersion,
         kind,
@@ -54,10 +61,11 @@ export class Shop {
     });
   }
 
-  async patch(spec: Fields): Promise<void> {
+  async patch(spec: Fields, fieldManager = 'a-person'): Promise<void> {
     await this.cluster.transport.request({
       method: 'PATCH',
       path: this.#path,
+      query: { fieldManager },
       contentType: 'application/merge-patch+json',
       body: { spec },
     });
@@ -72,8 +80,8 @@ export class Shop {
     });
   }
 
-  async release(version: string): Promise<void> {
-    await this.patch({ image: image(version) });
+  async release(version: string, fieldManager?: string): Promise<void> {
+    await this.patch({ image: image(version) }, fieldManager);
   }
 
   async delete(propagationPolicy: 'Background' | 'Foreground' = 'Background'): Promise<void> {
@@ -87,6 +95,18 @@ export class Shop {
 
   async deployment() {
     return get(this.cluster.transport, deployments, this.#target);
+  }
+
+  /** ControllerRevisions of releases. */
+  async revisions(): Promise<KubeObject[]> {
+    const all = await this.list('apps/v1/controllerrevisions');
+    return all.filter(({ metadata }) => metadata.labels?.[LABELS.record] === undefined);
+  }
+
+  /** Records of incidents. */
+  async incidents(): Promise<KubeObject[]> {
+    const all = await this.list('apps/v1/controllerrevisions');
+    return all.filter(({ metadata }) => metadata.labels?.[LABELS.record] === INCIDENT);
   }
 
   /** What is in the namespace, of any kind. */

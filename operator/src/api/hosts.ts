@@ -1,0 +1,22 @@
+// By which public names users are let in, and which of them the pods know.
+import type { AppResource } from './resource.ts';
+import { type Release, type RolloutRecord, releaseInForce, releaseOnTrial } from './rollout.ts';
+
+/** Public names that pods of this spec know. */
+export const knownHosts = ({ spec: { exposure } }: AppResource): readonly string[] =>
+  exposure.type === 'None' ? [] : exposure.hosts;
+
+/**
+ * Hosts of the spec that every release that serves now knows: others would be answered 400, or shown what is not
+ * theirs. One that is added waits for its release, one that is removed is dropped at once.
+ */
+export function routedHosts(
+  app: AppResource,
+  record: RolloutRecord | undefined,
+  releases: (hash: string) => Release | undefined,
+): readonly string[] {
+  if (!record) return [];
+  const serving = [releaseInForce(record), releaseOnTrial(record)].filter(hash => hash !== undefined);
+  const known = serving.map(hash => releases(hash)?.hosts ?? []);
+  return knownHosts(app).filter(host => known.every(hosts => hosts.includes(host)));
+}

@@ -1,0 +1,22 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, jest, test } from '@jest/globals';
+
+test('resources are read without a function being made of text', async () => {
+  const made = jest.spyOn(globalThis, 'Function');
+  await import('./jitless.ts');
+  const { parseResource } = await import('./resource.ts');
+  const read = parseResource({
+    apiVersion: 'apps.devshelf.dev/v1alpha1',
+    kind: 'DashboardDeployment',
+    metadata: { name: 'shop', namespace: 'test', uid: 'u' },
+    spec: { image: 'example/dashboard:1', database: { urlSecretRef: { name: 'database' } } },
+  });
+  expect(read.ok).toBe(true);
+  expect(made).not.toHaveBeenCalled();
+});
+
+test('the operator says so before it makes a schema', () => {
+  const main = readFileSync(join(import.meta.dirname, '../main.ts'), 'utf8');
+  expect(/^import .*$/m.exec(main)?.[0]).toBe("import './api/jitless.ts';");
+});

@@ -1,0 +1,96 @@
+import { expect, test } from '@jest/globals';
+import { decide } from '../lifecycle/plan.ts';
+import type { Snapshot } from '../lifecycle/snapshot.ts';
+import { statusOf } from '../lifecycle/status.ts';
+import { app, at, carrying, held, judgement, revision, snapshot, T0 } from '../lifecycle/testing.ts';
+import { RESOURCE_SERIES, ResourceMetrics } from './resource-metrics.ts';
+
+const KEY = 'DashboardDeployment/shop/shop';
+
+const linesOf = (seen: Snapshot, metrics = new ResourceMetrics()): string[] => {
+  metrics.set(KEY, seen, statusOf(seen, decide(seen)));
+  return metrics
+    .text()
+    .split('\n')
+    .filter(line => line !== '' && !line.startsWith('#'));
+};
+
+const settled = () => carrying({ phase: 'Settled', release: 'v2', stable: 'v2' });
+
+test('a settled resource', () => {
+  const lines = linesOf(settled());
+  const common = `kind="${app().kind}",resource_namespace="${app().metadata.namespace}",resource="${app().metadata.name}"`;
+  expect(lines.every(line => line.includes(`{${common},`))).toBe(true);
+  expect(lines.filter(line => line.startsWith('devshelf_resource_info'))).toHaveLength(1);
+  const told = lines.filter(line => line.startsWith('devshelf_resource_condition')).join('\n');
+  expect(told).toContain('type="Ready"');
+  expect(told).toContain('type="Available"');
+  expect(told).not.toContain('type="Migrated"');
+  expect(lines.filter(line => line.startsWith('devshelf_resource_replicas'))).toHaveLength(3);
+});
+
+test('the age of a condition is the one in the status', () => {
+  const since = '2026-03-01T10:00:00.000Z';
+  const conditions = [{ type: 'Ready', status: 'True', reason: 'x', message: '', lastTransitionTime: since }] as const;
+  const known = { ...app(), status: { ...app().status, conditions: [...conditions] } };
+  const ready = linesOf({ ...settled(), app: known }).find(line => line.includes('type="Ready",status="True"'));
+  expect(ready).toMatch(new RegExp(` ${Date.parse(since) / 1000}$`));
+});
+
+test('the last of each decision, for a day', () => {
+  const old = revision('v0', 'rejected');
+  const revisions = [
+    { ...old, verdict: { ...old.verdict, at: at(-2 * 86_400) } },
+    { ...old, verdict: { ...old.verdict, reason: 'Regression', at: at(-60) } },
+    { ...old, verdict: { ...old.verdict, reason: 'JobFailed', at: at(-120) } },
+  ];
+  const decisions = linesOf(snapshot({ revisions })).filter(line => line.includes('decision="rejected"'));
+  expect(decisions).toHaveLength(1);
+  expect(decisions[0]).toMatch(new RegExp(`reason="Regression",version=.* ${(T0 - 60_000) / 1000}$`));
+  const onTrial = linesOf(held({ judgement: judgement('Pending') }));
+  expect(onTrial.filter(line => line.includes('decision="candidate"'))).toHaveLength(1);
+});
+
+test('a pass replaces what the one before said, and a resource that is gone is not told of', () => {
+  const metrics = new ResourceMetrics();
+  const first = linesOf(settled(), metrics);
+  expect(linesOf(settled(), metrics)).toEqual(first);
+  metrics.forget(KEY);
+  expect(
+    metrics
+      .text()
+      .split('\n')
+      .filter(line => line !== '' && !line.startsWith('#')),
+  ).toEqual([]);
+});
+
+test('what others wrote into a label breaks no line', () => {
+  const strange = { ...app(), status: { ...app().status } };
+  const metrics = new ResourceMetrics();
+  const seen = { ...settled(), app: strange };
+  metrics.set(KEY, seen, { ...statusOf(seen, decide(seen)), currentImage: 'a"b\\c\nd' });
+  expect(metrics.text()).toContain('image="a\\"b\\\\c\\nd"');
+});
+
+test('a scrape of ten thousand resources only joins strings', () => {
+  const metrics = new ResourceMetrics();
+  const seen = settled();
+  const status = statusOf(seen, decide(seen));
+  for (let count = 0; count < 10_000; count += 1) metrics.set(`DashboardDeployment/shop/${count}`, seen, status);
+  expect(metrics.text().match(/^devshelf_resource_info\{/gm)).toHaveLength(10_000);
+  const began = performance.now();
+  const text = metrics.text();
+  Buffer.byteLength(text);
+  // 100 ms on a quiet machine is promised; a busy one may take longer, but not a multiple
+  expect(performance.now() - began).toBeLessThan(1_000);
+});
+
+test('each series says which labels it has', () => {
+  const lines = linesOf(held());
+  for (const { name, labels } of RESOURCE_SERIES) {
+    for (const line of lines.filter(known => known.startsWith(`${name}{`))) {
+      const found = [...line.matchAll(/(\w+)="/g)].map(([, label]) => label).slice(3);
+      expect(found.toSorted()).toEqual([...labels].toSorted());
+    }
+  }
+});

@@ -1,0 +1,170 @@
+// What each resource's status says, as series. One string per resource and series, made in its pass: a scrape only joins
+// them, as ten thousand resources have fifty thousand lines.
+
+import { releaseInForce } from '../api/rollout.ts';
+import type { AppStatus, StatusCondition } from '../api/status.ts';
+import { expiries } from '../lifecycle/around/exposed.ts';
+import { type Snapshot, versionIn } from '../lifecycle/snapshot.ts';
+import type { AppKey } from './world.ts';
+
+type Labels = Readonly<Record<string, string>>;
+interface Sample {
+  readonly labels: Labels;
+  readonly value: number;
+}
+
+export interface ResourceSeries {
+  readonly name: string;
+  readonly help: string;
+  /** Labels besides kind, resource_namespace and resource, which each has. */
+  readonly labels: readonly string[];
+  readonly of: (seen: Snapshot, status: AppStatus) => readonly Sample[];
+}
+
+/** `namespace` and `name` would be taken for the operator's own by a Prometheus that knows where it scrapes. */
+export const COMMON_LABELS = ['kind', 'resource_namespace', 'resource'] as const;
+
+const DECISION_MS = 24 * 3_600_000;
+const seconds = (iso: string | undefined): number => Date.parse(iso ?? '') / 1000;
+const isTime = ({ value }: Sample): boolean => !Number.isNaN(value);
+
+export const RESOURCE_SERIES: readonly ResourceSeries[] = [
+  {
+    name: 'devshelf_resource_info',
+    help: 'The release that serves, and the stage that is under way. Always 1.',
+    labels: ['image', 'version', 'release', 'phase'],
+    of: info,
+  },
+  {
+    name: 'devshelf_resource_condition_timestamp_seconds',
+    help: 'Since when a condition has its status. Ready and Available always, Stalled while it is, others while they are not True.',
+    labels: ['type', 'status', 'reason'],
+    of: (_seen, { conditions = [] }) =>
+      conditions
+        .filter(isTold)
+        .map(({ type, status, reason, lastTransitionTime }) => ({
+          labels: { type, status, reason },
+          value: seconds(lastTransitionTime),
+        }))
+        .filter(isTime),
+  },
+  {
+    name: 'devshelf_operator_decision_timestamp_seconds',
+    help: 'When the operator decided so about a release of the resource; the last of each decision, for a day.',
+    labels: ['decision', 'version', 'release', 'reason'],
+    of: decisions,
+  },
+  {
+    name: 'devshelf_resource_replicas',
+    help: 'Serving pods: wanted, ready, and ready ones of the release on trial.',
+    labels: ['state'],
+    of: ({ deployment, candidate }) =>
+      deployment
+        ? Object.entries({
+            wanted: deployment.wantedReplicas,
+            ready: deployment.readyReplicas,
+            candidate: candidate?.readyReplicas ?? 0,
+          }).map(([state, value]) => ({ labels: { state }, value }))
+        : [],
+  },
+  {
+    name: 'devshelf_resource_key_timestamp_seconds',
+    help: 'When a key was made, and when it is due to be replaced where it has a schedule.',
+    labels: ['key', 'event'],
+    of: keys,
+  },
+  {
+    name: 'devshelf_resource_certificate_expiry_timestamp_seconds',
+    help: 'Until when the certificate is good with which a host is served, where it is in a Secret of the namespace.',
+    labels: ['host'],
+    of: seen => expiries(seen).map(({ host, expiresAt }) => ({ labels: { host }, value: expiresAt / 1000 })),
+  },
+];
+
+function info(seen: Snapshot, { currentImage, phase = '' }: AppStatus): readonly Sample[] {
+  const record = seen.deployment?.record;
+  const release = record ? releaseInForce(record) : '';
+  const version = release === '' ? '' : versionIn(seen, release);
+  return [{ labels: { image: currentImage ?? '', version, release, phase }, value: 1 }];
+}
+
+function isTold({ type, status, reason }: StatusCondition): boolean {
+  if (type === 'Ready' || type === 'Available') return true;
+  if (type === 'Stalled') return status === 'True';
+  // it is True, and still somebody has to do something
+  return status !== 'True' || reason === 'ContractWithheld';
+}
+
+function decisions(seen: Snapshot): readonly Sample[] {
+  const record = seen.deployment?.record;
+  const { withdrawn } = record ?? {};
+  const made = [
+    ...seen.revisions.flatMap(({ release, verdict: { verdict, reason, at } }) =>
+      verdict === 'pending' ? [] : [{ decision: verdict, release: release.hash, reason, at }],
+    ),
+    ...(record?.phase === 'Candidate'
+      ? [{ decision: 'candidate', release: record.release, reason: '', at: record.since }]
+      : []),
+    ...(record?.phase === 'Promoting'
+      ? [{ decision: 'promoted', release: record.release, reason: '', at: record.since }]
+      : []),
+    ...(withdrawn
+      ? [{ decision: 'rolled-back', release: withdrawn.release, reason: withdrawn.reason, at: withdrawn.at }]
+      : []),
+  ].filter(({ at }) => seen.now - Date.parse(at) < DECISION_MS);
+  const last = new Map(
+    made.toSorted((a, b) => Date.parse(a.at) - Date.parse(b.at)).map(one => [one.decision, one] as const),
+  );
+  return [...last.values()].map(({ at, release, ...labels }) => ({
+    labels: { ...labels, version: versionIn(seen, release), release },
+    value: seconds(at),
+  }));
+}
+
+function keys(seen: Snapshot, status: AppStatus): readonly Sample[] {
+  return (status.keys ?? []).flatMap(({ name, lastRotationTime, nextRotationTime }) => {
+    const createdAt = seen.keys.find(key => key.name === name)?.createdAt;
+    const made = lastRotationTime === undefined ? (createdAt ?? Number.NaN) / 1000 : seconds(lastRotationTime);
+    return [
+      { labels: { key: name, event: 'made' }, value: made },
+      { labels: { key: name, event: 'due' }, value: seconds(nextRotationTime) },
+    ].filter(isTime);
+  });
+}
+
+const escaped = (value: string): string =>
+  value.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');
+const pair = ([name, value]: readonly [string, string]): string => `${name}="${escaped(value)}"`;
+
+export class ResourceMetrics {
+  readonly #lines = new Map<AppKey, readonly string[]>();
+
+  /** What this pass found; replaces what the pass before did. */
+  set(key: AppKey, seen: Snapshot, status: AppStatus): void {
+    const { kind, metadata } = seen.app;
+    const common = [
+      pair(['kind', kind]),
+      pair(['resource_namespace', metadata.namespace]),
+      pair(['resource', metadata.name]),
+    ];
+    const lines = RESOURCE_SERIES.map(({ name, of }) =>
+      of(seen, status)
+        .map(({ labels, value }) => `${name}{${[...common, ...Object.entries(labels).map(pair)].join(',')}} ${value}\n`)
+        .join(''),
+    );
+    this.#lines.set(key, lines);
+  }
+
+  forget(key: AppKey): void {
+    this.#lines.delete(key);
+  }
+
+  /** In Prometheus' text format: the lines of a series stand together. */
+  text(): string {
+    return RESOURCE_SERIES.map(({ name, help }, index) => {
+      let lines = '';
+      for (const own of this.#lines.values()) lines += own[index];
+      return `# HELP ${name} ${help}\n# TYPE ${name} gauge\n${lines}`;
+    }).join('');
+  }
+}

@@ -1,0 +1,21 @@
+import type { AddressInfo } from 'node:net';
+import { afterEach, expect, test } from '@jest/globals';
+import { serveHealth } from './server.ts';
+
+let close = (): void => {};
+afterEach(() => close());
+
+test.each([
+  ['all is well', {}, ['200 ok', '200 ok']],
+  ['the stores are not filled yet', { unready: 'filling' }, ['200 ok', '503 filling']],
+  ['a pass does not end', { dead: 'stuck', unready: 'filling' }, ['503 stuck', '503 stuck']],
+])('alive and ready: %s', async (_case, { dead, unready }: { dead?: string; unready?: string }, expected) => {
+  const server = await serveHealth(0, { metrics: async () => '', dead: () => dead, unready: () => unready });
+  close = () => server.close();
+  const { port } = server.address() as AddressInfo;
+  const ask = async (path: string) => {
+    const answer = await fetch(`http://127.0.0.1:${port}${path}`);
+    return `${answer.status} ${(await answer.text()).trim()}`;
+  };
+  expect([await ask('/healthz'), await ask('/readyz')]).toEqual(expected);
+});

@@ -1,0 +1,73 @@
+import { expect, test } from '@jest/globals';
+import type { AppResource } from '../../api/resource.ts';
+import type { Snapshot } from '../snapshot.ts';
+import { app, at, held, snapshot } from '../testing.ts';
+import { dependencies } from './dependencies.ts';
+
+const secretMissing = { reason: 'SecretMissing', message: 'Secret db does not exist' } as const;
+const keyMissing = { reason: 'SecretKeyMissing', message: 'Secret redis has no key REDIS_URL' } as const;
+/** It was said so this long ago. */
+const since = (seconds: number, status: 'Unknown' | 'False' = 'Unknown'): AppResource => {
+  const said = { type: 'DependenciesReady', status, reason: 'SecretMissing', message: '', observedGeneration: 3 };
+  return { ...app(), status: { observedGeneration: 3, conditions: [{ ...said, lastTransitionTime: at(-seconds) }] } };
+};
+const gone = { missing: [secretMissing], wanted: { known: false, why: 'a reference is missing' } } as const;
+const unread = { known: false, why: 'a reference is missing' } as const;
+
+test.each<[string, Snapshot, string, string, string]>([
+  ['everything is there', snapshot(), 'proceed', 'True', 'DependenciesPresent'],
+  ['a Secret is missing', snapshot({ missing: [secretMissing], wanted: unread }), 'wait', 'Unknown', 'SecretMissing'],
+  ['it has been for less than two minutes', snapshot({ ...gone, app: since(119) }), 'wait', 'Unknown', 'SecretMissing'],
+  ['after two minutes a person is called', snapshot({ ...gone, app: since(120) }), 'fail', 'False', 'SecretMissing'],
+  ['who was called stays called', snapshot({ ...gone, app: since(1, 'False') }), 'fail', 'False', 'SecretMissing'],
+  ['not in a rollout', held({ ...gone, app: since(600) }), 'proceed', 'False', 'SecretMissing'],
+  [
+    'the first of several missing ones gives the reason',
+    snapshot({ missing: [keyMissing, secretMissing], wanted: unread }),
+    'wait',
+    'Unknown',
+    'SecretKeyMissing',
+  ],
+  [
+    'a Secret could not be read',
+    snapshot({ wanted: { known: false, why: 'GET secrets/db: 503' } }),
+    'wait',
+    'Unknown',
+    'DependencyUnreadable',
+  ],
+  [
+    'the seed of its releases’ hashes is not there yet',
+    snapshot({ wanted: { known: false, why: 'Secret shop-release-seed is being made' }, lacksSeed: true }),
+    'act',
+    'Unknown',
+    'Minting',
+  ],
+  [
+    'a rollout that has begun goes on without the seed, too',
+    held({ wanted: { known: false, why: 'Secret shop-release-seed is being made' }, lacksSeed: true }),
+    'proceed',
+    'False',
+    'DependencyUnreadable',
+  ],
+  [
+    'a rollout that has begun goes on without them, and says so',
+    held({ missing: [secretMissing], wanted: unread }),
+    'proceed',
+    'False',
+    'SecretMissing',
+  ],
+])('%s', (_sentence, seen, kind, status, reason) => {
+  expect(dependencies(seen)).toMatchObject({ kind, condition: { type: 'DependenciesReady', status, reason } });
+});
+
+test('it is looked at again when the two minutes are over', () => {
+  const recheckMs = (seconds: number) => dependencies(snapshot({ ...gone, app: since(seconds) }));
+  expect(recheckMs(0)).toMatchObject({ recheckMs: 60_000 });
+  expect(recheckMs(110)).toMatchObject({ recheckMs: 10_000 });
+});
+
+test('every missing reference is named', () => {
+  const { condition } = dependencies(snapshot({ missing: [keyMissing, secretMissing], wanted: unread }));
+  expect(condition.message).toContain(keyMissing.message);
+  expect(condition.message).toContain(secretMissing.message);
+});

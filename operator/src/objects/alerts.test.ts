@@ -1,0 +1,106 @@
+// Alerts lead to a page and a heading that exist, whatever they are raised for.
+import { readFileSync } from 'node:fs';
+import { expect, test } from '@jest/globals';
+import { REASONS } from '../api/reasons.ts';
+import { type Alert, alertingRule } from './alert.ts';
+import { OPERATOR_ALERTS } from './operator-alerts.ts';
+import { prometheusRule } from './prometheus-rule.ts';
+import { resourceAlerts } from './resource-alerts.ts';
+import { dashboard, dashboardMeta, devshelf } from './testing.ts';
+
+const DOCS = new URL('../../../docs/', import.meta.url).pathname;
+const monitoring = { objective: { latencySeconds: '0.5' } };
+const all: readonly Alert[] = [...resourceAlerts(devshelf({ monitoring })), ...OPERATOR_ALERTS];
+
+/** As GitHub makes it. */
+const anchorOf = (heading: string): string =>
+  heading
+    .toLowerCase()
+    .replace(/[^\p{L}\p{N} _-]/gu, '')
+    .replaceAll(' ', '-');
+
+const anchorsOf = (page: string): string[] =>
+  [...readFileSync(DOCS + page, 'utf8').matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) => anchorOf(heading));
+
+/** Every page that Prometheus may make of it: one per reason that the alert may carry. */
+const pagesOf = ({ page }: Alert): string[] =>
+  page.includes('{{ $labels.reason | toLower }}')
+    ? Object.keys(REASONS).map(reason => page.replace('{{ $labels.reason | toLower }}', reason.toLowerCase()))
+    : [page];
+
+test.each(all.map(alert => [alert.alert, alert] as const))('%s leads to a heading', (_name, alert) => {
+  for (const link of pagesOf(alert)) {
+    const [page = '', anchor = ''] = link.split('#');
+    expect(anchorsOf(page)).toContain(anchor);
+  }
+});
+
+test('reasons that an alert names are reasons', () => {
+  const named = OPERATOR_ALERTS.flatMap(({ expr }) =>
+    [...expr.matchAll(/reason(?:=~|!=|=)"([^"]*)"/g)].flatMap(([, words = '']) => words.split('|')),
+  );
+  expect(named.filter(reason => !(reason in REASONS))).toEqual([]);
+});
+
+test('alerts about a service have a section in Spanish, too', () => {
+  const sections = anchorsOf('es/runbook.md');
+  const names = new Set(resourceAlerts(devshelf({ monitoring })).map(({ alert }) => alert.toLowerCase()));
+  expect([...names].filter(name => !sections.includes(name))).toEqual([]);
+});
+
+test('the docs tell of every alert', () => {
+  const page = readFileSync(`${DOCS}how-to/monitor.md`, 'utf8');
+  expect(all.filter(({ alert }) => !page.includes(`\`${alert}\``)).map(({ alert }) => alert)).toEqual([]);
+});
+
+test('a URL only where there is one', () => {
+  const [alert] = OPERATOR_ALERTS;
+  if (!alert) throw new Error('no alert');
+  expect(alertingRule(alert, undefined).annotations).toHaveProperty('runbook', `docs/${alert.page}`);
+  expect(alertingRule(alert, 'https://git.example/docs/').annotations).toMatchObject({
+    runbook_url: `https://git.example/docs/${alert.page}`,
+  });
+});
+
+const namesOf = (spec: Record<string, unknown>): string[] =>
+  resourceAlerts(dashboard(spec)).map(({ alert, labels }) => [alert, labels?.['long']].filter(Boolean).join(' '));
+
+test('the whole list for a dashboard', () => {
+  expect(namesOf({})).toEqual([
+    'ServiceErrorBudgetBurn 1h',
+    'ServiceErrorBudgetBurn 6h',
+    'ServiceErrorBudgetBurn 1d',
+    'ServiceErrorBudgetBurn 3d',
+    'ServiceErrorsAtLowTraffic',
+    'ServiceNotScraped',
+    'ServiceRestarts',
+  ]);
+});
+
+test.each([
+  ['slowness only where a limit is given', { monitoring }, 'ServiceSlow', true],
+  ['where no pod is wanted none is missed', { replicas: 0 }, 'ServiceNotScraped', false],
+  ['unless an autoscaler chooses', { replicas: 0, autoscaling: { maxReplicas: 3 } }, 'ServiceNotScraped', true],
+  ['a dashboard has no queue', {}, 'QueueStuck', false],
+])('%s', (_sentence, spec, alert, expected) => {
+  expect(namesOf(spec).includes(alert)).toBe(expected);
+});
+
+test.each([
+  ['0.95', '> 0.72 '],
+  ['0.995', '> 0.072 '],
+  ['0.9999', '> 0.00144 '],
+])('an objective of %s burns by 14.4 times its budget', (availability, words) => {
+  const [page] = resourceAlerts(dashboard({ monitoring: { objective: { availability } } }));
+  expect(page?.expr).toContain(words);
+});
+
+test('the PrometheusRule around them', () => {
+  const rule = prometheusRule(dashboard({ monitoring: { labels: { release: 'prometheus' } } }));
+  expect(rule).toMatchObject({
+    kind: 'PrometheusRule',
+    metadata: dashboardMeta('dashboard', { release: 'prometheus' }),
+    spec: { groups: [{ name: 'shop.dashboard.recorded' }, { name: 'shop.dashboard.alerts', interval: '30s' }] },
+  });
+  expect(prometheusRule(dashboard({ monitoring: { prometheusRule: 'Disabled' } }))).toBeUndefined();
+});

@@ -1,0 +1,178 @@
+// What is alerted about every resource and about the operator itself, from the operator's own series. One rule for all:
+// an age is the time since a condition changed, so it needs no `for` and survives restarts of whoever evaluates it.
+import type { Alert } from './alert.ts';
+
+/** As if the resource's own namespace had been scraped: routes and inhibitions by namespace hold. */
+const OF_RESOURCE = { namespace: '{{ $labels.resource_namespace }}' } as const;
+const WHICH = '{{ $labels.kind }} {{ $labels.resource_namespace }}/{{ $labels.resource }}';
+const REASON_PAGE = 'reasons.md#{{ $labels.reason | toLower }}';
+const OPERATOR_PAGE = 'runbook.md#the-operator-itself';
+const DAY = 86_400;
+
+const conditionAge = (labels: string): string => `time() - devshelf_resource_condition_timestamp_seconds{${labels}}`;
+
+export const OPERATOR_ALERTS: readonly Alert[] = [
+  {
+    alert: 'ResourceUnavailable',
+    expr: `${conditionAge('type="Available",status="False",reason!~"NoRelease|ScaledToZero"')} > 60`,
+    for: '1m',
+    severity: 'critical',
+    summary: `${WHICH} serves nobody: {{ $labels.reason }}`,
+    page: REASON_PAGE,
+    labels: OF_RESOURCE,
+  },
+  {
+    alert: 'BadReleaseServes',
+    expr: `${conditionAge('type="AnalysisPassed",status="False",reason=~"Held|FirstReleaseFailed|RollbackFenced"')} > 0`,
+    severity: 'critical',
+    summary: `${WHICH}: a bad release serves, and a person has to decide: {{ $labels.reason }}`,
+    page: REASON_PAGE,
+    labels: OF_RESOURCE,
+  },
+  {
+    alert: 'DependencyDown',
+    // a condition keeps its age when its reason changes: what counts is how long this one is said
+    expr: `${conditionAge('type=~"AnalysisPassed|Migrated",reason=~"DependencyDegraded|DatabaseUnreachable"')} > 0`,
+    for: '5m',
+    severity: 'critical',
+    summary: `${WHICH}: its database or another dependency does not work: {{ $labels.reason }}`,
+    page: REASON_PAGE,
+    labels: OF_RESOURCE,
+  },
+  {
+    alert: 'ResourceStalled',
+    expr: `${conditionAge('type="Stalled"')} > 600`,
+    severity: 'warning',
+    summary: `${WHICH} waits for a person: {{ $labels.reason }}`,
+    page: REASON_PAGE,
+    labels: OF_RESOURCE,
+  },
+  {
+    alert: 'ReleaseTakenBack',
+    expr: `time() - devshelf_operator_decision_timestamp_seconds{decision="rejected"} < 3600`,
+    severity: 'warning',
+    summary: `${WHICH}: release {{ $labels.version }} was refused or taken back: {{ $labels.reason }}`,
+    page: 'reasons.md#releaserejected',
+    labels: OF_RESOURCE,
+  },
+  {
+    alert: 'ReleaseNotJudged',
+    expr: `${conditionAge('reason=~"Blind|InsufficientTraffic",type="AnalysisPassed"')} > 1800`,
+    severity: 'warning',
+    summary: `${WHICH}: its release cannot be judged: {{ $labels.reason }}`,
+    page: REASON_PAGE,
+    labels: OF_RESOURCE,
+  },
+  {
+    alert: 'MigrationWaits',
+    expr: `${conditionAge('type="Migrated",status!="True"')} > 3600`,
+    severity: 'warning',
+    summary: `${WHICH}: its migration does not go on: {{ $labels.reason }}`,
+    page: REASON_PAGE,
+    labels: OF_RESOURCE,
+  },
+  {
+    alert: 'ContractWaits',
+    expr: `${conditionAge('type="Migrated",status="True",reason="ContractWithheld"')} > ${7 * DAY}`,
+    severity: 'info',
+    summary: `${WHICH}: what is to be taken out of its schema has waited {{ $value | humanizeDuration }} for somebody to agree`,
+    page: REASON_PAGE,
+    labels: OF_RESOURCE,
+  },
+  {
+    alert: 'RotationHeld',
+    expr: `${conditionAge('type="KeysCurrent",status="False"')} > 900`,
+    severity: 'warning',
+    summary: `${WHICH}: a key cannot be replaced: {{ $labels.reason }}`,
+    page: REASON_PAGE,
+    labels: OF_RESOURCE,
+  },
+  {
+    alert: 'KeyOverdue',
+    expr: `time() - devshelf_resource_key_timestamp_seconds{event="due"} > ${DAY}`,
+    severity: 'warning',
+    summary: `${WHICH}: key {{ $labels.key }} should have been replaced {{ $value | humanizeDuration }} ago`,
+    page: 'runbook.md#keys',
+    labels: OF_RESOURCE,
+  },
+  {
+    alert: 'KeyOld',
+    expr: `time() - devshelf_resource_key_timestamp_seconds{event="made"} > ${60 * DAY} unless ignoring (event) devshelf_resource_key_timestamp_seconds{event="due"}`,
+    severity: 'info',
+    summary: `${WHICH}: key {{ $labels.key }} is {{ $value | humanizeDuration }} old and has no schedule`,
+    page: 'runbook.md#keys',
+    labels: OF_RESOURCE,
+  },
+  {
+    alert: 'NotExposed',
+    expr: `${conditionAge('type="Exposed",status!="True",reason!="CertificateExpires"')} > 900`,
+    severity: 'warning',
+    summary: `${WHICH} is not reached from outside: {{ $labels.reason }}`,
+    page: REASON_PAGE,
+    labels: OF_RESOURCE,
+  },
+  {
+    alert: 'CertificateExpires',
+    expr: `devshelf_resource_certificate_expiry_timestamp_seconds - time() < ${14 * DAY}`,
+    severity: 'warning',
+    summary: `${WHICH}: the certificate of {{ $labels.host }} expires in {{ $value | humanizeDuration }}`,
+    page: 'reasons.md#certificateexpires',
+    labels: OF_RESOURCE,
+  },
+  {
+    alert: 'CertificateEnds',
+    expr: `devshelf_resource_certificate_expiry_timestamp_seconds - time() < ${2 * DAY}`,
+    severity: 'critical',
+    summary: `${WHICH}: nobody will believe {{ $labels.host }} in {{ $value | humanizeDuration }}: its certificate ends`,
+    page: 'reasons.md#certificateexpires',
+    labels: OF_RESOURCE,
+  },
+  {
+    alert: 'AutoscalerBroken',
+    expr: `${conditionAge('type="AutoscalingActive",status!="True"')} > 900`,
+    severity: 'warning',
+    summary: `${WHICH}: its autoscaler does not work: {{ $labels.reason }}`,
+    page: REASON_PAGE,
+    labels: OF_RESOURCE,
+  },
+  {
+    alert: 'OperatorDown',
+    expr: 'absent(devshelf_operator_leader == 1)',
+    for: '5m',
+    severity: 'critical',
+    summary: 'No operator leads: nothing is released, and nothing is taken back',
+    page: OPERATOR_PAGE,
+  },
+  {
+    alert: 'OperatorTwoLeaders',
+    expr: 'sum(devshelf_operator_leader) > 1',
+    for: '1m',
+    severity: 'critical',
+    summary: '{{ $value }} operators say that they lead',
+    page: OPERATOR_PAGE,
+  },
+  {
+    alert: 'OperatorDeaf',
+    expr: 'max by (resource) (devshelf_operator_watch_age_seconds) > 120',
+    for: '3m',
+    severity: 'critical',
+    summary: 'The operator has not heard the API server on {{ $labels.resource }} for {{ $value | humanizeDuration }}',
+    page: OPERATOR_PAGE,
+  },
+  {
+    alert: 'OperatorSlow',
+    expr: 'histogram_quantile(0.99, sum by (le) (rate(devshelf_operator_queue_seconds_bucket[10m]))) > 5',
+    for: '15m',
+    severity: 'warning',
+    summary: 'Resources wait up to {{ $value | humanizeDuration }} for the operator',
+    page: OPERATOR_PAGE,
+  },
+  {
+    alert: 'OperatorPassesFail',
+    expr: 'sum(rate(devshelf_operator_reconcile_seconds_count{outcome="failed"}[10m])) / sum(rate(devshelf_operator_reconcile_seconds_count[10m])) > 0.1',
+    for: '15m',
+    severity: 'warning',
+    summary: '{{ $value | humanizePercentage }} of the passes fail',
+    page: OPERATOR_PAGE,
+  },
+];
