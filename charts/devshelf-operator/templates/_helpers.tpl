@@ -28,3 +28,26 @@ subjects:
     name: {{ include "operator.name" . }}
     namespace: {{ .Release.Namespace }}
 {{- end }}
+
+{{- define "operator.registry" -}}
+{{- .Values.image.registry | default ((.Values.global | default dict).imageRegistry) | default "" }}
+{{- end -}}
+
+{{/* registry/name:tag, and the digest where one is given: then that alone decides. */}}
+{{- define "operator.image" -}}
+{{- with include "operator.registry" . }}{{ trimSuffix "/" . }}/{{ end -}}
+{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
+{{- with .Values.image.digest }}@{{ . }}{{ end -}}
+{{- end }}
+
+{{/* The Secret with the file of sinks, or nothing. */}}
+{{- define "operator.sinksSecret" -}}
+{{- with .Values.notifications -}}
+{{- if .existingSecret }}{{ .existingSecret }}{{ else if .sinks }}{{ include "operator.name" $ }}-notifications{{ end -}}
+{{- end -}}
+{{- end }}
+
+{{/* Not empty where the pod mounts anything. */}}
+{{- define "operator.hasVolumes" -}}
+{{- if or (include "operator.sinksSecret" .) .Values.notifications.caConfigMap .Values.prometheusTokenSecret.name }}yes{{ end }}
+{{- end -}}
