@@ -8,10 +8,11 @@ export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 
 RUNS ?= 1
 NAMESPACE ?= demo
-CLI := node test-e2e/cluster/cli.ts
+MINUTES ?= 60
+CLI := bin/cluster
 PACKAGES := node_modules/.package-lock.json
 
-.PHONY: help demo test cluster cluster-down images deploy generate lint bench
+.PHONY: help demo test campaign cli cluster cluster-down images deploy release generate lint bench packages
 
 help: ## this text
 	@echo 'DevShelf operator'
@@ -26,6 +27,9 @@ demo: $(PACKAGES) ## the whole story on a real cluster, with figures; RUNS=5 rep
 test: $(PACKAGES) ## every test: unit, integration, end to end; PHASES="unit integration" for some of them
 	@node test-e2e/test.ts $(PHASES)
 
+campaign: $(PACKAGES) ## faults for as long as you like: MINUTES=60 of schedules by seed, after each write of every story was killed
+	@node test-e2e/campaign.ts --minutes $(MINUTES)
+
 cluster: $(PACKAGES) ## starts a real single-node Kubernetes (the first time it is built from source: minutes)
 	@$(CLI) up && $(CLI) status
 
@@ -35,18 +39,22 @@ cluster-down: $(PACKAGES) ## removes it with everything in it
 images: $(PACKAGES) ## builds the operator's and the services' images, and loads them when the cluster is up
 	@$(CLI) images
 
-deploy: ## installs the operator into the cluster of the current kubeconfig; IMAGE=registry/devshelf-operator:tag
-	@command -v kubectl > /dev/null || { echo 'make deploy needs kubectl on the PATH'; exit 1; }
-	@kubectl config current-context > /dev/null 2>&1 || { echo 'No cluster: point KUBECONFIG at one. For the test cluster: make cluster says where its kubeconfig is.'; exit 1; }
-	@echo "installing into $$(kubectl config current-context)"
-	@kubectl apply -k charts/install/all-namespaces
-	@$(if $(IMAGE),kubectl -n devshelf-system set image deployment/devshelf-operator operator=$(IMAGE))
-	@kubectl -n devshelf-system rollout status deployment/devshelf-operator --timeout 120s || { \
-	  echo 'The operator does not start. If its image cannot be pulled, push it and say IMAGE=…; else see:'; \
-	  echo '  kubectl -n devshelf-system describe pod'; exit 1; }
+cli: $(PACKAGES) ## builds build/cli/kubectl-devshelf: one file for your PATH, then kubectl devshelf answers
+	@node test-e2e/cluster/build.ts cli
+
+deploy: ## installs the operator, for its own namespace; IMAGE=registry/devshelf-operator:tag ALL_NAMESPACES=1
+	@IMAGE='$(IMAGE)' ALL_NAMESPACES='$(ALL_NAMESPACES)' bin/deploy
+
+release: $(PACKAGES) ## builds everything that a release has into build/release/; CHECK=1 builds it twice and compares
+	@node release/release.ts
 
 generate: $(PACKAGES) ## writes crds/, the reference and the database clients anew from their sources
 	@node operator/src/api/generate.ts
+	@node operator/src/cli/generate.ts
+	@node charts/readme.ts
+	@node charts/operator-rules.ts
+	@node charts/gitops/generate.ts
+	@node charts/dashboards/generate.ts
 	@npm run --silent generate:prisma
 	@npm run --silent generate:pages
 	@git status --short -- crds charts docs operator/src/api services
@@ -56,9 +64,14 @@ lint: $(PACKAGES) ## formatting, lint rules, import directions, types
 
 bench: $(PACKAGES) ## simulated releases, the cost of a request to the API server, the services' speed and size (15 min)
 	@node bench/statistics.ts
+	@node bench/replay.ts
+	@node bench/slowness.ts
 	@node bench/kube-transport.ts
+	@node bench/neighbours.ts
 	@node bench/services.ts
 	@node bench/footprint.ts
+
+packages: $(PACKAGES)
 
 $(PACKAGES): package-lock.json
 	@command -v npm > /dev/null || { echo 'Node.js and npm are needed: https://nodejs.org (Debian: apt-get install npm)'; exit 1; }
