@@ -1,5 +1,6 @@
 /** Writes the tables of docs/speed.md anew from build/speed/*.json, as far as those are there. */
 import { existsSync, readFileSync } from 'node:fs';
+import { type ConvergeResult, convergeTables, type SettledResult, settledTables } from './scale/tables.ts';
 import { type FootprintResult, footprintTables } from './speed/footprint-tables.ts';
 import { type LoadResult, loadTables } from './speed/load-tables.ts';
 import { resultFile, type Table, writeTables } from './speed/report.ts';
@@ -16,4 +17,6 @@ await writeTables([
   ...tablesOf<ServicesResult>('services', servicesTables),
   ...tablesOf<FootprintResult>('footprint', footprintTables),
   ...tablesOf<LoadResult>('load', loadTables),
+  ...tablesOf<ConvergeResult>('scale-converge', convergeTables),
+  ...tablesOf<SettledResult>('scale-settled', settledTables),
 ]);

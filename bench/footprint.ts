@@ -3,7 +3,7 @@
  * probes and scrapes come, and what its image adds to Node's. As in the image: bundled, NODE_ENV=production, OpenTelemetry
  * and Sentry off. Writes build/speed/footprint.json and its table in docs/speed.md. Ends with 1 if a target was missed.
  *
- *   node bench/footprint.ts [--starts 7] [--idle 15]
+ *   bin/node bench/footprint.ts [--starts 7] [--idle 15]
  */
 import { lstatSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -16,7 +16,7 @@ import { type Footprint, footprintMisses, footprintTables } from './speed/footpr
 import { machine, median, say, writeResult } from './speed/report.ts';
 import { type Image, imageOf, type Program, start } from './speed/servers.ts';
 
-const HELP = `usage: node bench/footprint.ts [--starts 7] [--idle 15]
+const HELP = `usage: bin/node bench/footprint.ts [--starts 7] [--idle 15]
 
   --starts   how often each process is started; medians count
   --idle     seconds of probes and scrapes before its memory is read

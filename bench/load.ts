@@ -5,7 +5,7 @@
  *
  * Writes build/speed/load.json and its tables in docs/speed.md. Ends with 1 if a promise was broken.
  *
- *   node bench/load.ts [--minutes 10] [--rate 150] [--resources 100000] [--movements 1000000]
+ *   bin/node bench/load.ts [--minutes 10] [--rate 150] [--resources 100000] [--movements 1000000]
  */
 import { parseArgs } from 'node:util';
 import { temporaryFolder } from '../services/common/testing/processes.ts';
@@ -17,7 +17,7 @@ import { machine, say, writeResult } from './speed/report.ts';
 import { imageOf, type Running, start } from './speed/servers.ts';
 import { dashboardTraffic, devshelfTraffic, ownResources } from './speed/traffic.ts';
 
-const HELP = `usage: node bench/load.ts [--minutes 10] [--rate 150] [--resources 100000] [--movements 1000000]
+const HELP = `usage: bin/node bench/load.ts [--minutes 10] [--rate 150] [--resources 100000] [--movements 1000000]
 
   --minutes    in all; less than 5 says little about memory and writes nothing into docs/
   --rate       requests a second of each service once it has risen

@@ -6,7 +6,7 @@
  *
  * Writes build/speed/services.json and its tables in docs/speed.md. Ends with 1 if a target was missed. Under 6 minutes.
  *
- *   node bench/services.ts [--rounds 5] [--seconds 1] [--only WORD] [--quick]
+ *   bin/node bench/services.ts [--rounds 5] [--seconds 1] [--only WORD] [--quick]
  */
 import { parseArgs } from 'node:util';
 import { temporaryFolder } from '../services/common/testing/processes.ts';
@@ -14,11 +14,12 @@ import { startContenders } from './speed/contenders.ts';
 import { startData } from './speed/data.ts';
 import { measureLatencies } from './speed/latency.ts';
 import { startClient } from './speed/load.ts';
+import { measureRemembering } from './speed/recent-requests.ts';
 import { machine, median, say, writeResult } from './speed/report.ts';
 import { missesOf, servicesTables } from './speed/services-tables.ts';
 import { measureThroughput, measureTokens } from './speed/throughput.ts';
 
-const HELP = `usage: node bench/services.ts [--rounds 5] [--seconds 1] [--only WORD] [--quick]
+const HELP = `usage: bin/node bench/services.ts [--rounds 5] [--seconds 1] [--only WORD] [--quick]
 
   --rounds   turns of each contender
   --seconds  length of a turn
@@ -54,8 +55,10 @@ try {
   const throughput = await measureThroughput(contenders, client, turns);
   const tokens = await measureTokens(contenders, client, turns);
   const latencies = await measureLatencies(contenders, client, turns);
+  const remembering = measureRemembering();
+  say(`a request is remembered in ${remembering.knownNs} ns, a new address in ${remembering.newNs} ns`);
   const seconds = Math.round((performance.now() - began) / 1_000);
-  const result = { machine: machine(), sizes, turns, seconds, throughput, tokens, latencies };
+  const result = { machine: machine(), sizes, turns, seconds, throughput, tokens, latencies, remembering };
   for (const { table } of servicesTables(result)) console.log(`\n${table}`);
   await writeResult('services', result, !quick && only === '' ? servicesTables(result) : []);
   const missed = missesOf(result);

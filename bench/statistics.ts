@@ -1,11 +1,13 @@
 /**
  * Tries the analysis on simulated releases and writes what came out: build/statistics.json, and the table in
- * docs/statistics.md. Ends with 1 if a target was missed. `--quick` tries fewer and writes nothing.
+ * docs/statistics.md. Ends with 1 if a target was missed. `--quick` tries fewer, `--only` those whose name contains the
+ * words; both write nothing. It takes hours of one core: each row is kept in build/statistics-rows.ndjson as soon as it
+ * is done, and `--resume` takes those of the same seed and runs from there.
  *
- *   node bench/statistics.ts [--runs 10000] [--seed 20260101] [--quick]
+ *   bin/node bench/statistics.ts [--runs 10000] [--seed 20260101] [--resume] [--workers 2] [--quick] [--only words]
  */
 import { once } from 'node:events';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
@@ -13,7 +15,8 @@ import { QUICK, type Quantiles, ROWS, type Row, type Summary, summarize } from '
 import { type Outcome, simulate } from './simulation.ts';
 
 const root = new URL('..', import.meta.url);
-const PART = 250;
+const KEPT = new URL('build/statistics-rows.ndjson', root);
+const PART = 100;
 
 type Experiment = { readonly row: Row; readonly runs: number };
 /** Rows hold functions, which cannot be sent to a worker: their index can. */
@@ -21,7 +24,7 @@ type Task = { readonly index: number; readonly seed: number; readonly from: numb
 type Result = { readonly task: Task; readonly outcomes: Outcome[] };
 
 const experimentsOf = (quick: boolean, runs: number): readonly Experiment[] =>
-  quick ? QUICK : ROWS.map(row => ({ row, runs }));
+  quick ? QUICK : ROWS.map(row => ({ row, runs: Math.min(runs, row.atMostRuns ?? runs) }));
 
 function runPart(row: Row, { index, seed, from, to }: Task): Outcome[] {
   return Array.from({ length: to - from }, (_, i) => simulate(row, seed + index, from + i));
@@ -33,33 +36,74 @@ async function main(): Promise<void> {
       runs: { type: 'string', default: '10000' },
       seed: { type: 'string', default: '20260101' },
       quick: { type: 'boolean', default: false },
+      only: { type: 'string', default: '' },
+      resume: { type: 'boolean', default: false },
+      workers: { type: 'string', default: String(availableParallelism()) },
     },
   });
-  const { quick } = values;
-  const [runs, seed] = [Number(values.runs), Number(values.seed)];
+  const { quick, only, resume } = values;
+  const [runs, seed, workers] = [Number(values.runs), Number(values.seed), Number(values.workers)];
+  const isWhole = !quick && only === '';
+  await mkdir(new URL('build/', root), { recursive: true });
+  if (isWhole && !resume) await rm(KEPT, { force: true });
+  const kept = resume ? await keptRows(runs, seed) : [];
+  const keep = async (summary: Summary) => {
+    if (isWhole) await appendFile(KEPT, `${JSON.stringify({ runs, seed, summary })}\n`);
+  };
   const began = performance.now();
-  const summaries = await simulateAll(experimentsOf(quick, runs), seed, quick);
+  const summaries = await simulateAll(experimentsOf(quick, runs), { seed, quick, only, workers, kept, keep });
   const seconds = Math.round((performance.now() - began) / 1000);
-  if (!quick) await writeReport(summaries, { seed, runs, seconds });
+  if (isWhole) await writeReport(summaries, { seed, runs, seconds });
   const missed = summaries.filter(summary => summary.missed.length > 0);
   for (const { group, name, missed: what } of missed) console.error(`MISSED  ${group}: ${name}: ${what.join('; ')}`);
   console.log(`${summaries.length} scenarios, seed ${seed}, ${seconds} s, ${missed.length} missed`);
   process.exitCode = missed.length > 0 ? 1 : 0;
 }
 
+type KeptRow = { readonly runs: number; readonly seed: number; readonly summary: Summary };
+
+async function keptRows(runs: number, seed: number): Promise<Summary[]> {
+  const text = await readFile(KEPT, 'utf8').catch(() => '');
+  const rows = text
+    .split('\n')
+    .filter(row => row.endsWith('}'))
+    .map(row => JSON.parse(row) as KeptRow);
+  return rows.filter(row => row.runs === runs && row.seed === seed).map(({ summary }) => summary);
+}
+
+type Options = {
+  readonly seed: number;
+  readonly quick: boolean;
+  readonly only: string;
+  readonly workers: number;
+  readonly kept: readonly Summary[];
+  readonly keep: (summary: Summary) => Promise<void>;
+};
+
 /** The parts of all rows go round the workers; a row is reported when its last part is in. */
-async function simulateAll(experiments: readonly Experiment[], seed: number, quick: boolean): Promise<Summary[]> {
+async function simulateAll(experiments: readonly Experiment[], options: Options): Promise<Summary[]> {
+  const { seed, quick, only, workers, kept, keep } = options;
   const outcomes: Outcome[][] = experiments.map(() => []);
-  const tasks = experiments.flatMap(({ runs }, index) => partsOf(index, runs, seed));
-  const done = ({ task: { index }, outcomes: part }: Result) => {
+  const summaries = experiments.map(({ row }) =>
+    kept.find(({ group, name }) => group === row.group && name === row.name),
+  );
+  const tasks = experiments.flatMap(({ row, runs }, index) =>
+    row.name.includes(only) && !summaries[index] ? partsOf(index, runs, seed) : [],
+  );
+  const done = async ({ task: { index }, outcomes: part }: Result) => {
     const all = outcomes[index];
     const experiment = experiments[index];
     if (!all || !experiment) throw new Error(`no experiment ${index}`);
     all.push(...part);
-    if (all.length === experiment.runs) console.log(line(summarize(experiment.row, all)));
+    if (all.length < experiment.runs) return;
+    const summary = summarize(experiment.row, all);
+    summaries[index] = summary;
+    outcomes[index] = [];
+    console.log(line(summary));
+    await keep(summary);
   };
-  await Promise.all(Array.from({ length: availableParallelism() }, () => work(tasks, quick, done)));
-  return experiments.map(({ row }, index) => summarize(row, outcomes[index] ?? []));
+  await Promise.all(Array.from({ length: workers }, () => work(tasks, quick, done)));
+  return summaries.filter(summary => summary !== undefined);
 }
 
 function partsOf(index: number, runs: number, seed: number): Task[] {
@@ -71,10 +115,10 @@ function partsOf(index: number, runs: number, seed: number): Task[] {
   }));
 }
 
-async function work(tasks: Task[], quick: boolean, onResult: (result: Result) => void): Promise<void> {
+async function work(tasks: Task[], quick: boolean, onResult: (result: Result) => Promise<void>): Promise<void> {
   const worker = new Worker(new URL(import.meta.url), { workerData: { quick } });
   try {
-    for (let task = tasks.shift(); task; task = tasks.shift()) onResult(await ask(worker, task));
+    for (let task = tasks.shift(); task; task = tasks.shift()) await onResult(await ask(worker, task));
   } finally {
     await worker.terminate();
   }
@@ -111,7 +155,6 @@ const END = '<!-- measured: end -->';
 type Run = { readonly seed: number; readonly runs: number; readonly seconds: number };
 
 async function writeReport(summaries: readonly Summary[], run: Run): Promise<void> {
-  await mkdir(new URL('build/', root), { recursive: true });
   const report = JSON.stringify({ ...run, summaries }, null, 2);
   await writeFile(new URL('build/statistics.json', root), `${report}\n`);
   const page = new URL('docs/statistics.md', root);

@@ -2,7 +2,7 @@
 //   node test-e2e/demo.ts [--runs 5] [--namespace demo]
 import { loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
-import { forwardToLoopback, up } from './cluster/cluster.ts';
+import { forwardToLoopback, kubectl, up } from './cluster/cluster.ts';
 import { sleep } from './cluster/run.ts';
 import { disconnect, get } from './scenarios/kube.ts';
 import { clearNamespace } from './scenarios/namespace.ts';
@@ -82,8 +82,14 @@ async function releasesAndFaults(
   tell(`taken out after ${brokenStart.seconds.toFixed(1)} s; ${brokenStart.harmed} users’ requests harmed`);
 
   chapter('A release that answers half of its requests with 500');
+  const rehearsed = await story.rehearsedBad(stage, users);
+  tell(
+    `${rehearsed.harmed} users’ requests harmed: its rehearsal found it, ${rehearsed.readyToVerdictSeconds} s after its pod was ready`,
+  );
+
+  chapter('One that does so only with a header that users send');
   const bad: story.BadRelease[] = [];
-  for (const image of releases.bad) {
+  for (const image of releases.unseenBad) {
     const one = await story.badRelease(stage, users, image);
     tell(
       `${one.harmed} users’ requests harmed, ${one.firstToLastErrorMs} ms from the first 5xx to the last; out of the endpoints ${one.patchToEndpointsMs} ms after the patch`,
@@ -92,13 +98,34 @@ async function releasesAndFaults(
     await sleep(2_000);
   }
 
+  chapter('The same, while somebody else is at work');
+  const badWhileScaledOut = await story.badWhileScaledOut(stage, users, releases.badWhileScaledOut);
+  const { harmed, harmedByIt } = badWhileScaledOut;
+  const others =
+    harmed > harmedByIt ? `, ${harmed - harmedByIt} more failed on stable pods while the new ones started` : '';
+  tell(`${harmedByIt} users’ requests harmed by it${others}`);
+  const badWhileRefused = await story.badWhileRefused(stage, users, releases.badWhileRefused);
+  tell(`${badWhileRefused.harmed} users’ requests harmed`);
+
+  chapter('A release whose every second answer takes a second');
+  const slow = await story.slowRelease(stage, users);
+  tell(`${slow.slowed} users waited, ${slow.firstToLastMs} ms from the first to the last of them: ${slow.reason}`);
+
   chapter('A release that turns bad only after its promotion');
   const lateBad = await story.lateBad(stage, users);
   tell(`its last pod left the endpoints ${lateBad.decisionToOutMs} ms after the decision; ${lateBad.harmed} harmed`);
+  const undone = await story.undone(stage, users, releases.lateBad);
+  tell(`${undone.harmed} users’ requests harmed by that, the rejected release ${undone.left ? 'serves' : 'is out'}`);
 
   chapter('The database stands still while a good release is tried');
   const outage = await story.sharedOutage(stage, users, releases.better, OUTAGE_SECONDS);
   tell(`${outage.rollbacks} rollbacks; users were served ${outage.lastErrorAfterMs} ms after PostgreSQL went on`);
+
+  chapter('A good release on a machine at load 20');
+  const overload = await story.underLoad(stage, users, releases.best, 20);
+  tell(
+    `${overload.rollbacks} rollbacks; the operator was away for ${overload.away.operatorMs} ms at most, a bare client beside it ${overload.away.clientMs} ms`,
+  );
 
   chapter('Nothing happens: what does the operator write?');
   const settled = await countWrites(SETTLED_SECONDS);
@@ -112,15 +139,21 @@ async function releasesAndFaults(
 
   const last = between(users.dashboard.answers(), restartedAt, Date.now() - 5_000);
   return {
+    rehearsed: { harmed: rehearsed.harmed, readyToVerdictSeconds: rehearsed.readyToVerdictSeconds },
     badRelease: {
       firstToLastErrorMs: bad.map(one => one.firstToLastErrorMs),
       harmed: bad.map(one => one.harmed),
       patchToEndpointsMs: bad.map(one => one.patchToEndpointsMs),
     },
+    badWhileScaledOut: { harmed, byIt: harmedByIt },
+    badWhileRefused: { harmed: badWhileRefused.harmed },
+    slow: { slowed: slow.slowed, failed: slow.failed },
+    undone: { harmed: undone.harmed },
     lateBad: { decisionToOutMs: lateBad.decisionToOutMs, harmed: lateBad.harmed },
     brokenStart: { harmed: brokenStart.harmed },
     goodRelease: { requests: goodRelease.requests, failed: goodRelease.failed },
     outage: { rollbacks: outage.rollbacks },
+    overload: { rollbacks: overload.rollbacks, away: overload.away },
     settled: {
       writesPerMinute: (settled.writes * 60) / SETTLED_SECONDS,
       writesPerMinuteAfterRestart: (restarted.writes * 60) / SETTLED_SECONDS,
@@ -130,11 +163,17 @@ async function releasesAndFaults(
     details: {
       bothReadyMs: Math.round(readyMs),
       requestsPerSecond: story.REQUESTS_PER_SECOND,
+      rehearsed,
       badReleases: bad,
+      badWhileScaledOut,
+      badWhileRefused,
+      slow,
+      undone,
       lateBad,
       brokenStart,
       goodRelease,
       outage,
+      overload,
       written: [...settled.what, ...restarted.what],
       leaseRenewalsPerMinute: (settled.leaseRenewals * 60) / SETTLED_SECONDS,
       operatorRssMiBAfterRestart: await operatorRssMiB(),
@@ -143,15 +182,37 @@ async function releasesAndFaults(
   };
 }
 
+/** Every release of the dashboard in the order of their coming, with its image and verdict. */
+const releases = (namespace: string): string[] => [
+  ...[
+    'kubectl',
+    '-n',
+    namespace,
+    'get',
+    'controllerrevisions',
+    '-l',
+    'app.kubernetes.io/instance=dashboard,devshelf.dev/record!=incident',
+  ],
+  ...['--sort-by=.revision', '-o'],
+  'custom-columns=IMAGE:.data.release.image,VERDICT:.metadata.annotations.devshelf\\.dev/verdict',
+];
+
+async function verdicts(namespace: string): Promise<string> {
+  const [, ...args] = releases(namespace);
+  return kubectl(args);
+}
+
 async function whatToTry(namespace: string): Promise<string> {
   const { spec } = await get(`/api/v1/namespaces/${namespace}/services/dashboard`);
   const port = await forwardToLoopback(`${spec.clusterIP}:80`);
   return `The cluster stays up. To look around:
   the dashboard      http://127.0.0.1:${port}/
-  its resources      node test-e2e/cluster/cli.ts kubectl -n ${namespace} get dbd,dsd -o wide
-  what happened      node test-e2e/cluster/cli.ts kubectl -n ${namespace} describe dbd dashboard
-  its releases       node test-e2e/cluster/cli.ts kubectl -n ${namespace} get controllerrevisions
-  all fields         node test-e2e/cluster/cli.ts kubectl explain dbd.spec.rollout
+  its resources      bin/cluster kubectl -n ${namespace} get dbd,dsd -o wide
+  what happened      bin/cluster kubectl -n ${namespace} describe dbd dashboard
+  its releases       bin/cluster ${releases(namespace)
+    .join(' ')
+    .replace(/(custom-columns=)(\S+)/, "'$1$2'")}
+  all fields         bin/cluster kubectl explain dbd.spec.rollout
   take it down       make cluster-down`;
 }
 
@@ -160,13 +221,14 @@ try {
   const report = await tellStory(options);
   const file = writeReport(report);
   process.stdout.write(`\n${tableOf(report)}\n\n${file} has all figures.\n`);
+  process.stdout.write(`Its releases and what became of them:\n${await verdicts(options.namespace)}\n`);
   process.stdout.write(`${await whatToTry(options.namespace)}\n`);
   const broken = missed(report);
   if (broken.length > 0) process.stdout.write(`\nMISSED: ${broken.join('; ')}\n`);
   process.exitCode = broken.length > 0 ? 1 : 0;
 } catch (error) {
   process.stderr.write(`\n${error instanceof Error ? error.message : String(error)}\n`);
-  process.stderr.write(`The demo stopped here. What the operator says: node test-e2e/cluster/cli.ts kubectl \\
+  process.stderr.write(`The demo stopped here. What the operator says: bin/cluster kubectl \\
   -n devshelf-system logs deploy/devshelf-operator --tail=50
 To start over with a new cluster: make cluster-down demo\n`);
   process.exitCode = 1;

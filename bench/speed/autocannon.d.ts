@@ -15,6 +15,8 @@ declare module 'autocannon' {
     readonly requests: readonly Request[];
     /** seconds */
     readonly timeout?: number;
+    /** of each connection, before its first request */
+    readonly setupClient?: (client: { setRequests(requests: readonly Request[]): void }) => void;
   };
   type Result = {
     readonly duration: number;

@@ -4,12 +4,19 @@ import autocannon from 'autocannon';
 import type { Load, Outcome } from './load.ts';
 
 async function carryOut({ url, clients, seconds, requests, requestsPerSecond }: Load): Promise<Outcome> {
+  let begun = 0;
   const result = await autocannon({
     url,
     connections: clients,
     duration: seconds,
     requests,
     timeout: 10,
+    // not all the same at the same time: what one asks would be ready for the others
+    setupClient: client => {
+      const first = Math.floor((begun * requests.length) / clients);
+      begun += 1;
+      client.setRequests([...requests.slice(first), ...requests.slice(0, first)]);
+    },
     ...(requestsPerSecond !== undefined && { overallRate: requestsPerSecond }),
   });
   const { latency } = result;

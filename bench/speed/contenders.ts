@@ -39,6 +39,8 @@ export const environments = (
     RATELIMIT_TOKEN_MAX: NEVER,
     RATELIMIT_REGISTER_MAX: NEVER,
     RATELIMIT_REFRESH_MAX: NEVER,
+    RATELIMIT_CREATE_MAX: NEVER,
+    RATELIMIT_SEARCH_MAX: NEVER,
   },
   worker: { DATABASE_URL: data.devshelfUrl, REDIS_URL: data.redis.url, SCRAPE_TOKEN },
   dashboard: {

@@ -15,6 +15,8 @@ export type Latency = {
   readonly failed: number;
 };
 
+export const UNCACHED = 'Dashboard, cache off';
+
 const CLIENTS = 8;
 const WARM_UP_SECONDS = 0.3;
 
@@ -26,7 +28,7 @@ export async function measureLatencies(contenders: Contenders, client: Client, t
   const groups: readonly [string, Running, readonly Route[]][] = [
     ['DevShelf', ours.devshelf, devshelfRoutes(contenders)],
     ['Dashboard', ours.dashboard, dashboardRoutes(contenders)],
-    ['Dashboard, cache off', ours.uncached, dashboardRoutes(contenders)],
+    [UNCACHED, ours.uncached, dashboardRoutes(contenders)],
   ];
   const results: Latency[] = [];
   for (const [service, server, routes] of groups) {
@@ -55,6 +57,7 @@ const latencyOf = (service: string, name: string, outcome: Outcome): Latency => 
 
 function devshelfRoutes({ ids, keys }: Contenders): readonly Route[] {
   const list = '/api/v1/resources/';
+  const NOBODY = '00000000-0000-4000-8000-000000000000';
   const get = (path: string, headers: Record<string, string> = {}): Route => ({
     name: `GET ${path}`,
     asks: [{ path, headers }],
@@ -71,6 +74,8 @@ function devshelfRoutes({ ids, keys }: Contenders): readonly Route[] {
     get(list),
     get(`${list}?skip=50000`),
     get(`${list}?skip=99900`),
+    { name: `GET ${list}?skip={another each time}`, asks: PLACES.map(skip => ({ path: `${list}?skip=${skip}` })) },
+    get(`${list}?skip=99900&cursor=1600000000000000.${NOBODY}`),
     get(`${list}?type=article`),
     get(`${list}?type=tool&skip=5000`),
     get(`${list}?q=postgresql`),
@@ -78,12 +83,20 @@ function devshelfRoutes({ ids, keys }: Contenders): readonly Route[] {
     get(`${list}?q=a`),
     get(`${list}?q=kubernetes&type=video`),
     get(`${list}?q=nothing+has+this`),
+    { name: `GET ${list}?q={another each time}`, asks: PAIRS.map(q => ({ path: `${list}?q=${q}` })) },
     { name: `GET ${list}{id}`, asks: ids.map(id => ({ path: `${list}${id}` })) },
-    { name: `GET ${list}{unknown id}`, asks: [{ path: `${list}00000000-0000-4000-8000-000000000000` }] },
+    { name: `GET ${list}{unknown id}`, asks: [{ path: list + NOBODY }] },
     { name: `POST ${list}`, asks: [{ method: 'POST', path: list, headers: keys.user, body }] },
     { name: 'POST /api/v1/auth/token', asks: [login()] },
   ];
 }
+
+/** Too many, and too far from each other, for any of them to be remembered until it comes again. */
+const PLACES = Array.from({ length: 2_000 }, (_, n) => (n * 61_803) % 100_000);
+
+const LETTERS = [...'abcdefghijklmnopqrstuvwxyz'];
+/** Beginnings of words: of none, of few and of nearly every resource. */
+const PAIRS = LETTERS.flatMap(first => LETTERS.map(second => first + second));
 
 const login = (): Ask => ({
   method: 'POST',

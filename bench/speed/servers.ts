@@ -98,9 +98,9 @@ export async function imageOf(service: Exclude<Bundled, 'operator'>, folder: str
   };
 }
 
-/** What Dockerfile.service sets: the measured processes shall run as the image's do. */
-function imageEnvironment(): Record<string, string> {
-  const lines = readFileSync(join(CHECKOUT, 'Dockerfile.service'), 'utf8').replaceAll('\\\n', ' ').split('\n');
+/** What the image sets: the measured processes shall run as the image's do. */
+export function imageEnvironment(dockerfile = 'Dockerfile.service'): Record<string, string> {
+  const lines = readFileSync(join(CHECKOUT, dockerfile), 'utf8').replaceAll('\\\n', ' ').split('\n');
   const pairs = lines.flatMap(line =>
     line.startsWith('ENV ') ? (line.slice(4).match(/\w+=("[^"]*"|\S+)/g) ?? []) : [],
   );

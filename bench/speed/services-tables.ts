@@ -1,5 +1,6 @@
 import type { Sizes } from './data.ts';
-import type { Latency } from './latency.ts';
+import { type Latency, UNCACHED } from './latency.ts';
+import type { Remembering } from './recent-requests.ts';
 import { type Machine, machineLine, type Table, tableOf } from './report.ts';
 import type { Throughput, Tokens, Turns } from './throughput.ts';
 
@@ -11,14 +12,27 @@ export type ServicesResult = {
   readonly throughput: readonly Throughput[];
   readonly tokens: Tokens;
   readonly latencies: readonly Latency[];
+  readonly remembering: Remembering;
 };
 
-export const TARGETS = { ratio: 0.6, tracedRatio: 0.4, timesOriginal: 5, p99Ms: 50, tokenRatio: 0.8 } as const;
+export const TARGETS = {
+  ratio: 0.6,
+  tracedRatio: 0.4,
+  timesOriginal: 5,
+  p99Ms: 50,
+  perSecond: 1_000,
+  tokenRatio: 0.8,
+  rememberingNs: 300,
+} as const;
 
 /** A login is argon2id, which is slow on purpose: eight clients on few cores wait for each other. */
 const HASHES = 'POST /api/v1/auth/token';
+/** Asked for by Prometheus, a few times a minute. */
+const SCRAPED = 'GET /metrics';
+const isSlowOnPurpose = ({ service, name }: Latency): boolean =>
+  name === HASHES || name === SCRAPED || service === UNCACHED;
 
-export function missesOf({ throughput, tokens, latencies }: ServicesResult): readonly string[] {
+export function missesOf({ throughput, tokens, latencies, remembering }: ServicesResult): readonly string[] {
   const rows = throughput.flatMap(({ name, ratio, tracedRatio, ours, original }) => [
     ...(ratio < TARGETS.ratio
       ? [`${name}: ${percent(ratio)} of the bare route, ${percent(TARGETS.ratio)} wanted`]
@@ -31,11 +45,16 @@ export function missesOf({ throughput, tokens, latencies }: ServicesResult): rea
       : []),
   ]);
   const token = tokens.ratio < TARGETS.tokenRatio ? [`/token: ${percent(tokens.ratio)} of argon2id alone`] : [];
+  const slow = latencies
+    .filter(route => route.perSecond < TARGETS.perSecond && !isSlowOnPurpose(route))
+    .map(({ service, name, perSecond }) => `${service}, ${name}: ${whole(perSecond)} requests/s`);
   const routes = latencies.flatMap(({ service, name, p99Ms, failed }) => [
     ...(p99Ms > TARGETS.p99Ms && name !== HASHES ? [`${service}, ${name}: p99 ${p99Ms} ms`] : []),
     ...(failed > 0 ? [`${service}, ${name}: ${failed} requests failed`] : []),
   ]);
-  return [...rows, ...token, ...routes];
+  const slowest = Math.max(remembering.knownNs, remembering.newNs);
+  const memory = slowest > TARGETS.rememberingNs ? [`recent requests: ${slowest} ns each`] : [];
+  return [...rows, ...token, ...slow, ...routes, ...memory];
 }
 
 const whole = (value: number) => Math.round(value).toLocaleString('en');

@@ -10,6 +10,7 @@
 //   await api.installCrds('crds')                         applies every *.yaml of the folder, waits until served
 //   await api.serviceAccountToken({ namespace, name, seconds })   a real token. The API server forgives 60 s
 //                              after the expiry and remembers a good token for 10 s: -61 is expired at once, -50 within 20 s
+//   api.freeze(); api.thaw()     it stands still: connections stay, nothing is answered; later it goes on with what came
 //   await api.restart()          kill -9 and start again: same port, same data; `api.kill()` alone leaves it down
 //   await api.stop()             ends both and removes the folder. The end of this process does so, too
 //
@@ -54,6 +55,8 @@ export type ApiServer = {
   readonly request: (method: string, path: string, body?: unknown) => Promise<unknown>;
   readonly installCrds: (folder: string) => Promise<void>;
   readonly serviceAccountToken: (request: TokenRequest) => Promise<string>;
+  readonly freeze: () => void;
+  readonly thaw: () => void;
   readonly kill: () => Promise<void>;
   readonly restart: () => Promise<void>;
   readonly stop: () => Promise<void>;
@@ -108,6 +111,8 @@ export const startApiServer = async (options: ApiServerOptions = {}): Promise<Ap
       const account = (await client.request('GET', path)) as { metadata: { uid: string } };
       return token(credentials.signingKeyPath, wanted, account.metadata.uid);
     },
+    freeze: () => programs.signal('kube-apiserver', 'SIGSTOP'),
+    thaw: () => programs.signal('kube-apiserver', 'SIGCONT'),
     kill: () => programs.kill('kube-apiserver'),
     restart: async () => {
       await programs.kill('kube-apiserver');
@@ -181,12 +186,15 @@ const programsIn = (folder: string) => {
     child.kill('SIGKILL');
     await once(child, 'exit');
   };
+  const signal = (name: Binary, what: NodeJS.Signals): void => {
+    children.get(name)?.kill(what);
+  };
   const stop = async (): Promise<void> => {
     await Promise.all([...children.keys()].map(kill));
     process.removeListener('exit', removeAll);
     removeAll();
   };
-  return { start, isRunning, kill, stop };
+  return { start, isRunning, signal, kill, stop };
 };
 
 const makeCredentials = async (folder: string, url: string) => {

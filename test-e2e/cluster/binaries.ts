@@ -4,8 +4,9 @@ import { existsSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:
 import { join } from 'node:path';
 import { withLock } from './lock.ts';
 import { CACHE, contentHash, folder } from './paths.ts';
+import { ProgressDisplay } from './progress.ts';
 import { run } from './run.ts';
-import { step } from './say.ts';
+import { elapsed, say, step } from './say.ts';
 
 export const KUBERNETES_VERSION = 'v1.34.4';
 
@@ -68,17 +69,52 @@ const requireGo = async (): Promise<void> => {
   if (/^go1\.([01]?\d|20)\b/.test(version)) throw new Error(`${version.trim()} is too old: https://go.dev/dl`);
 };
 
-const build = async (name: Binary): Promise<void> => {
+const GO_ENVIRONMENT = { ...process.env, CGO_ENABLED: '0', GOFLAGS: '-buildvcs=false', GOWORK: 'off' };
+
+/** The Go packages that a program is made of. */
+const packagesOf = async (name: Binary): Promise<string[]> => {
+  const [module, source] = PACKAGES[name];
+  const command = ['go', 'list', '-deps', source];
+  return (await run(command, { cwd: moduleFolder(module), env: GO_ENVIRONMENT })).trim().split('\n');
+};
+
+const build = async (name: Binary, onPackage: (path: string) => void): Promise<void> => {
   const [module, source] = PACKAGES[name];
   const partial = join(binFolder(module), `.${name}-${process.pid}`);
   try {
-    await run(['go', 'build', '-trimpath', '-ldflags', LINKER_FLAGS, '-o', partial, source], {
+    // -v names each package as it is compiled
+    await run(['go', 'build', '-v', '-trimpath', '-ldflags', LINKER_FLAGS, '-o', partial, source], {
       cwd: moduleFolder(module),
-      env: { ...process.env, CGO_ENABLED: '0', GOFLAGS: '-buildvcs=false', GOWORK: 'off' },
+      env: GO_ENVIRONMENT,
+      onErrorLine: onPackage,
     });
     renameSync(partial, binaryPath(name));
   } finally {
     rmSync(partial, { force: true });
+  }
+};
+
+/** Builds one after the other and shows what is left, counted in packages: most are shared by several programs. */
+const buildAll = async (names: readonly Binary[]): Promise<void> => {
+  const packages = new Map<Binary, readonly string[]>();
+  await step(`fetching the sources of ${names.join(', ')} (once)`, async () => {
+    for (const name of names) packages.set(name, await packagesOf(name));
+  });
+  const all = new Set([...packages.values()].flat());
+  const done = new Set<string>();
+  const display = new ProgressDisplay(all.size);
+  for (const [index, name] of names.entries()) {
+    const since = performance.now();
+    const what = `building ${name} (${index + 1} of ${names.length}, once)`;
+    const ticker = setInterval(() => display.show(what, done.size), 1_000);
+    try {
+      await build(name, path => all.has(path) && done.add(path));
+    } finally {
+      clearInterval(ticker);
+      display.clear();
+    }
+    for (const path of packages.get(name) ?? []) done.add(path); // those that Go's own cache had are not named
+    say(`${what}: ${elapsed(since)}`);
   }
 };
 
@@ -88,8 +124,6 @@ export const ensureBinaries = async (...names: readonly Binary[]): Promise<void>
   await requireGo();
   await withLock(join(CACHE, 'build.lock'), 'it is building the same programs', async () => {
     const missing = names.filter(name => !isBuilt(name));
-    for (const [index, name] of missing.entries()) {
-      await step(`building ${name} (${index + 1} of ${missing.length}, once)`, () => build(name));
-    }
+    if (missing.length > 0) await buildAll(missing);
   });
 };

@@ -1,12 +1,17 @@
 // Bundles for the images: one file per program, because a container that reads one file starts sooner.
 //   node test-e2e/cluster/build.ts      writes build/images/{operator,devshelf,dashboard}/, laid out as in the image
-import { chmodSync, cpSync, existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+//   node test-e2e/cluster/build.ts cli  writes build/cli/kubectl-devshelf
+import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { type BuildOptions, build } from 'esbuild';
+import { type BuildOptions, build, type Metafile, type Plugin } from 'esbuild';
+import { type Package, packagesIn, thirdPartyNotice } from '../../release/packages.ts';
+import { spdx, timeOf } from '../../release/sbom.ts';
 import { CHECKOUT } from './paths.ts';
 import { say } from './say.ts';
 
 const OUTPUT = join(CHECKOUT, 'build', 'images');
+/** Which packages each bundle was made of, for the lists of a release. */
+const PACKAGES_FOLDER = join(CHECKOUT, 'build', 'packages');
 const PROGRAMS_FOLDER = 'usr/local/bin';
 
 /** Which source becomes which program of which image. */
@@ -16,6 +21,7 @@ const PROGRAMS = {
     server: 'services/devshelf/server.ts',
     worker: 'services/devshelf/worker.ts',
     migrate: 'services/devshelf/migrate.ts',
+    'reset-password': 'services/devshelf/reset-password.ts',
   },
   dashboard: { server: 'services/dashboard/server.ts', migrate: 'services/dashboard/migrate.ts' },
 } as const satisfies Record<string, Record<string, string>>;
@@ -48,36 +54,104 @@ export const bundle = async (entry: string, outfile: string): Promise<void> => {
 };
 
 /**
+ * Of client-node what reads kubeconfigs and logs in. Its API client, and the HTTP client below that, are 4 MB that nobody
+ * asks for, and do not load on Node 20.
+ */
+const kubeconfigsOnly: Plugin = {
+  name: 'kubeconfigs only',
+  setup({ onResolve, onLoad }) {
+    const resolveDir = join(CHECKOUT, 'node_modules', '@kubernetes', 'client-node', 'dist');
+    const contents = "export * from './config.js'; export { loadYaml } from './yaml.js';";
+    onResolve({ filter: /^@kubernetes\/client-node$/ }, ({ path }) => ({ path, namespace: 'kubeconfigs' }));
+    onLoad({ filter: /.*/, namespace: 'kubeconfigs' }, () => ({ contents, resolveDir }));
+    onResolve({ filter: /^undici$|^\.\/gen\/index\.js$/ }, ({ path }) => ({ path, namespace: 'unused' }));
+    onLoad({ filter: /.*/, namespace: 'unused' }, () => ({ contents: 'module.exports = {};' }));
+  },
+};
+
+/** `kubectl-devshelf` as one script, for whatever Node from 20 on a user's PATH has; says what is in it. */
+export const bundleCli = async (outfile: string): Promise<Metafile> => {
+  mkdirSync(dirname(outfile), { recursive: true });
+  const { metafile } = await build({
+    ...OPTIONS,
+    // not a module: that is what a file without an ending is, and all that a single executable can hold
+    format: 'cjs',
+    target: 'node20',
+    banner: { js: '#!/usr/bin/env node' },
+    // a script does not know it, and there is nothing else to start
+    define: { 'import.meta.main': 'true' },
+    plugins: [kubeconfigsOnly],
+    entryPoints: ['operator/src/cli/main.ts'],
+    outfile,
+    metafile: true,
+  });
+  chmodSync(outfile, 0o755);
+  // so it runs where it lies, too: the project's own package.json calls everything below it a module
+  writeFileSync(join(dirname(outfile), 'package.json'), '{"type":"commonjs"}\n');
+  return metafile;
+};
+
+/**
  * The same for the programs of an image, but what is imported only when it is needed lies beside them in `chunks/`, and
  * costs neither start nor memory until then: the operator reads a kubeconfig only outside of a cluster, with a library
  * five times its size; without its settings no service loads telemetry, error reports or the queue.
  */
-const bundleInParts = async (programs: Readonly<Record<string, string>>, folder: string): Promise<void> => {
-  await build({
+const bundleInParts = async (programs: Readonly<Record<string, string>>, folder: string): Promise<Metafile> => {
+  const { metafile } = await build({
     ...OPTIONS,
     entryPoints: Object.entries(programs).map(([program, entry]) => ({ in: join(CHECKOUT, entry), out: program })),
     outdir: folder,
     chunkNames: 'chunks/[name]-[hash]',
     splitting: true,
+    metafile: true,
   });
   for (const program of Object.keys(programs)) {
     renameSync(join(folder, `${program}.js`), join(folder, program));
     chmodSync(join(folder, program), 0o755);
   }
+  return metafile;
 };
 
-/** Bundles everything of one image and returns its folder. */
+/** Bundles everything of one image, with the licences and a list of what is in it, and returns its folder. */
 export const bundleImage = async (name: Bundled): Promise<string> => {
   const target = join(OUTPUT, name);
   rmSync(target, { recursive: true, force: true });
   const programs = join(target, PROGRAMS_FOLDER);
   mkdirSync(programs, { recursive: true });
   writeFileSync(join(programs, 'package.json'), '{"type":"module"}\n'); // files without an extension are modules, too
-  await bundleInParts(PROGRAMS[name], programs);
+  const metafile = await bundleInParts(PROGRAMS[name], programs);
   copyMigrations(name, target);
   if (name === 'devshelf') copySwaggerUi(programs);
+  const copied = name === 'devshelf' ? [join('node_modules', 'swagger-ui-dist')] : [];
+  writeLegal(name, target, packagesIn(metafile, CHECKOUT, copied));
   return target;
 };
+
+/** The time that goes into what is built, so that the same sources give the same bytes; seconds since 1970. */
+export const sourceDateEpoch = (): number => Number(process.env['SOURCE_DATE_EPOCH'] || 0);
+
+const writeLegal = (name: Bundled, target: string, packages: readonly Package[]): void => {
+  mkdirSync(PACKAGES_FOLDER, { recursive: true });
+  writeFileSync(join(PACKAGES_FOLDER, `${name}.json`), JSON.stringify(packages));
+  const licences = join(target, 'usr', 'share', 'licenses', 'devshelf');
+  mkdirSync(licences, { recursive: true });
+  cpSync(join(CHECKOUT, 'LICENSE'), join(licences, 'LICENSE'));
+  writeFileSync(join(licences, 'THIRD-PARTY.txt'), thirdPartyNotice(packages));
+  const { version, license } = JSON.parse(readFileSync(join(CHECKOUT, 'package.json'), 'utf8')) as Record<
+    string,
+    string
+  >;
+  const created = timeOf(sourceDateEpoch());
+  const subject = { name: imageName(name), version: version ?? '', license: license ?? '', created };
+  // scanners look for such files in an image: without it they see one file of JavaScript
+  const sboms = join(target, 'usr', 'share', 'sbom');
+  mkdirSync(sboms, { recursive: true });
+  writeFileSync(join(sboms, `${subject.name}.spdx.json`), `${JSON.stringify(spdx(subject, packages), null, 2)}\n`);
+};
+
+/** What the image is called in a registry. */
+export const imageName = (name: Bundled): string =>
+  ({ operator: 'devshelf-operator', devshelf: 'devshelf-api', dashboard: 'dashboard' })[name];
 
 const copyMigrations = (name: Bundled, target: string): void => {
   const migrations = join(CHECKOUT, 'services', name, 'prisma', 'migrations');
@@ -96,6 +170,10 @@ const copySwaggerUi = (programs: string): void => {
   }
 };
 
-if (import.meta.main) {
+if (import.meta.main && process.argv[2] === 'cli') {
+  const outfile = join(CHECKOUT, 'build', 'cli', 'kubectl-devshelf');
+  await bundleCli(outfile);
+  say(`${outfile}: put it into a folder of your PATH, and kubectl devshelf runs it`);
+} else if (import.meta.main) {
   for (const name of Object.keys(PROGRAMS) as Bundled[]) say(`bundled ${await bundleImage(name)}`);
 }

@@ -19,7 +19,7 @@ import { say } from './say.ts';
 
 const HELP = `A real single-node Kubernetes for this checkout.
 
-  node test-e2e/cluster/cli.ts COMMAND
+  bin/cluster COMMAND
 
   up                      start it; does nothing when it is up (CLUSTER=kind: by kind)
   down                    remove it with everything in it

@@ -80,6 +80,14 @@ export const loadImages = (images: readonly Image[]): Promise<void> => backend()
 /** Makes the images of any OCI or docker archive known to the node. */
 export const loadArchive = (archive: string): Promise<void> => backend().loadArchive(archive);
 
+/** The same under the digest of what is in it, `name@sha256:…`: as a node imports a release without a registry. */
+export const importByDigest = (archive: string, name: string): Promise<string> =>
+  run([...backend().ctr(), 'images', 'import', '--digests', '--base-name', name, archive]);
+
+/** The node has it no longer, and nowhere to get it from. */
+export const forgetImage = (reference: string): Promise<string> =>
+  run([...backend().ctr(), 'images', 'remove', '--sync', reference]);
+
 /** A port on 127.0.0.1 of this machine that leads to `address:port` in the cluster. The same target keeps its port. */
 export const forwardToLoopback = (target: string, port?: number): Promise<number> =>
   backend().forwardToLoopback(target, port);

@@ -1,4 +1,5 @@
 import { type SpawnOptions, spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
 
 /** A command that could not be run or did not end with 0; the message carries the end of what it printed. */
@@ -6,16 +7,24 @@ export class CommandFailed extends Error {
   readonly code = 'COMMAND_FAILED';
 }
 
-export type RunOptions = Pick<SpawnOptions, 'cwd' | 'env'> & { readonly input?: string };
+export type RunOptions = Pick<SpawnOptions, 'cwd' | 'env'> & {
+  readonly input?: string;
+  /** Is given every line of the standard error output as it comes. */
+  readonly onErrorLine?: (line: string) => void;
+};
 
 const lastLines = (printed: string, count: number): string => printed.trimEnd().split('\n').slice(-count).join('\n');
 
 /** Runs a command to its end and returns its standard output. Throws `CommandFailed` otherwise. */
-export const run = async (command: readonly string[], { input, ...options }: RunOptions = {}): Promise<string> => {
+export const run = async (
+  command: readonly string[],
+  { input, onErrorLine, ...options }: RunOptions = {},
+): Promise<string> => {
   const [program = '', ...args] = command;
   const child = spawn(program, args, { ...options, stdio: ['pipe', 'pipe', 'pipe'] });
   child.stdin.on('error', () => {}); // a program that does not read its input may close it
   child.stdin.end(input ?? '');
+  if (onErrorLine) createInterface(child.stderr).on('line', onErrorLine);
   const ended = new Promise<string>(resolve => {
     child.once('error', error => resolve(error.message));
     child.once('close', (code, signal) => resolve(code === 0 ? '' : (signal ?? `exit code ${code}`)));

@@ -26,7 +26,10 @@ export async function freshNamespace(namespace: string): Promise<void> {
 }
 
 /** PostgreSQL with a database for each service, and Redis; returns when both answer. */
-export async function startStores(namespace: string, { postgresql, redis }: Releases): Promise<void> {
+export async function startStores(
+  namespace: string,
+  { postgresql, redis }: Pick<Releases, 'postgresql' | 'redis'>,
+): Promise<void> {
   await Promise.all([
     startStore(namespace, 'postgresql', postgresql, 5432, ['pg_isready', '-h', '127.0.0.1'], {
       POSTGRES_PASSWORD: PASSWORD,
@@ -69,7 +72,9 @@ async function startStore(
     image,
     env: Object.entries(environment).map(([key, value]) => ({ name: key, value })),
     ports: [{ containerPort: port }],
-    readinessProbe: { exec: { command: ready }, periodSeconds: 1 },
+    // once it has started, no process is put into it any more: one that is just beginning cannot be frozen
+    startupProbe: { exec: { command: ready }, periodSeconds: 1, failureThreshold: 120 },
+    readinessProbe: { tcpSocket: { port }, periodSeconds: 1 },
     securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } },
     volumeMounts: ['data', 'tmp'].map(volume => ({ name: volume, mountPath: `/${volume}` })),
   };

@@ -1,12 +1,13 @@
 // The operator as it is installed by everybody, and what the node and the API server's audit log know about it.
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { RETRY_PERIOD_MS } from '../../operator/src/kube/lease.ts';
 import { kubectl } from '../cluster/cluster.ts';
 import { isKind } from '../cluster/engine.ts';
 import { thisCluster } from '../cluster/names.ts';
 import { auditLog } from '../cluster/node.ts';
 import { run, sleep } from '../cluster/run.ts';
-import { type KubeObject, list, raw } from './kube.ts';
+import { apply, get, type KubeObject, list, patch, raw, remove, watch } from './kube.ts';
 import { until } from './wait.ts';
 
 const NAMESPACE = 'devshelf-system';
@@ -17,6 +18,16 @@ const USER = `system:serviceaccount:${NAMESPACE}:${NAME}`;
 export async function installOperator(): Promise<void> {
   await kubectl(['apply', '-k', join(import.meta.dirname, 'install')]);
   await restartOperator();
+}
+
+/** Returns when a pod of the newest template is ready, leads, and no other is left. */
+export async function operatorLeads(): Promise<void> {
+  await kubectl(['rollout', 'status', '-n', NAMESPACE, `deployment/${NAME}`, '--timeout=120s']);
+  await until('the operator to lead', async () => {
+    const [pod, ...others] = await pods();
+    const { spec } = await get(`/apis/coordination.k8s.io/v1/namespaces/${NAMESPACE}/leases/${NAME}`);
+    return others.length === 0 && spec.holderIdentity === pod?.metadata.name;
+  });
 }
 
 /** Replaces the operator's pod at once, and returns when the new one is ready. */
@@ -122,7 +133,7 @@ const within = (at: number, from: number, to: number): boolean => at >= from && 
 
 /**
  * Without an audit log (kind): the API server's own counters of what only this operator does in a settled cluster, any
- * server-side apply and any write of our resources, releases and events.
+ * server-side apply and any write of our resources and releases. Events are everybody's, so they are not counted.
  */
 async function countedWrites(): Promise<{ readonly writes: number; readonly leaseRenewals: number }> {
   let [writes, leaseRenewals] = [0, 0];
@@ -137,7 +148,7 @@ async function countedWrites(): Promise<{ readonly writes: number; readonly leas
 }
 
 const isOurs = ({ group, resource }: Record<string, string | undefined>): boolean =>
-  group === 'apps.devshelf.dev' || group === 'events.k8s.io' || resource === 'controllerrevisions';
+  group === 'apps.devshelf.dev' || resource === 'controllerrevisions';
 
 /** Counts what the operator writes within `seconds` from now, or from `from` (epoch milliseconds) where that is known. */
 export async function countWrites(seconds: number, from = Date.now()): Promise<Writes> {
@@ -154,5 +165,65 @@ export async function counterDifference(seconds: number): Promise<Writes> {
     writes: after.writes - before.writes,
     leaseRenewals: after.leaseRenewals - before.leaseRenewals,
     what: [],
+  };
+}
+
+const LEASES = '/apis/coordination.k8s.io/v1/namespaces';
+/** For how long the bare client waits for an answer. */
+const ANSWER_MS = 5_000;
+
+export type Away = {
+  /** The longest time for which the operator's lease was not renewed when it should have been. */
+  readonly operatorMs: number;
+  /** The same of a client that does nothing else: what the API server, and the machine, let nobody do. */
+  readonly clientMs: number;
+};
+
+/** Begins to follow the operator's lease, and to renew one like it. The function says what became of both. */
+export async function followLeases(): Promise<() => Promise<Away>> {
+  const renewals: number[] = [];
+  const unwatch = await watch(`${LEASES}/${NAMESPACE}/leases`, ({ object }) => {
+    if (object.metadata.name === NAME) renewals.push(Date.parse(object['spec'].renewTime));
+  });
+  const client = await keepLease();
+  return async () => {
+    unwatch();
+    return { operatorMs: longestAway(renewals), clientMs: longestAway(await client()) };
+  };
+}
+
+const longestAway = (renewals: readonly number[]): number => {
+  const times = [...renewals, Date.now()];
+  const gaps = times.slice(1).map((at, i) => at - (times[i] ?? at));
+  return Math.max(0, Math.max(...gaps) - RETRY_PERIOD_MS);
+};
+
+async function keepLease(): Promise<() => Promise<readonly number[]>> {
+  const metadata = { name: 'bare-client', namespace: 'default' };
+  const path = `${LEASES}/default/leases/${metadata.name}`;
+  await apply({ apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', metadata });
+  const renewals = [Date.now()];
+  const stopped = new AbortController();
+  const renewing = (async () => {
+    while (!stopped.signal.aborted) {
+      await sleep(RETRY_PERIOD_MS);
+      const at = Date.now();
+      const renewTime = new Date(at).toISOString().replace('Z', '000Z');
+      const answer = patch(path, { spec: { holderIdentity: metadata.name, renewTime } });
+      const isRenewed = await Promise.race([
+        answer.then(
+          () => true,
+          () => false,
+        ),
+        sleep(ANSWER_MS).then(() => false),
+      ]);
+      if (isRenewed) renewals.push(at);
+    }
+  })();
+  return async () => {
+    stopped.abort();
+    await renewing;
+    await remove(path);
+    return renewals;
   };
 }

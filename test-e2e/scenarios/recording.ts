@@ -25,7 +25,7 @@ export async function record(namespace: string, onChange: (change: Change) => vo
     watch(`/apis/apps/v1/namespaces/${namespace}/deployments`, into('deployments')),
     watch(`/${API}/namespaces/${namespace}/dashboarddeployments`, into('apps')),
     watch(`/${API}/namespaces/${namespace}/devshelfdeployments`, into('apps')),
-    watch(`/apis/events.k8s.io/v1/namespaces/${namespace}/events`, into('events')),
+    watch(`/api/v1/namespaces/${namespace}/events`, into('events')),
   ]);
   return { ...changes, stop: () => stops.forEach(stop => void stop()) } as unknown as Recording;
 }

@@ -11,7 +11,7 @@ const OVERLAYS = join(import.meta.dirname, 'overlays');
 const SERVER = '/usr/local/bin/server';
 const MIGRATION = '20260201000000_proveedor_telefono';
 
-type Overlay = 'good' | 'bad' | 'late-bad' | 'broken-start';
+type Overlay = 'good' | 'bad' | 'unseen-bad' | 'slow' | 'late-bad' | 'broken-start';
 
 export type Releases = {
   readonly devshelf: string;
@@ -20,8 +20,15 @@ export type Releases = {
   /** Nothing wrong, and it brings a migration. */
   readonly good: string;
   readonly brokenStart: string;
-  /** Half of the users' requests are answered with 500; one image per run, they differ in their tag only. */
-  readonly bad: readonly string[];
+  /** Half of all requests are answered with 500. */
+  readonly bad: string;
+  /** The same, but only with a header that users send: one image per run, they differ in their tag only. */
+  readonly unseenBad: readonly string[];
+  /** Two more of them, for what somebody else does meanwhile. */
+  readonly badWhileScaledOut: string;
+  readonly badWhileRefused: string;
+  /** Half of all answers take a second longer, and are right. */
+  readonly slow: string;
   readonly lateBad: string;
   /** Nothing wrong with these either. */
   readonly better: string;
@@ -55,18 +62,40 @@ export async function prepareReleases(badRuns: number): Promise<Releases> {
   const variant = async (overlay: Overlay, tag: string): Promise<Image> =>
     buildOverlay({ from: good, name: 'dashboard', tag, files: { [SERVER]: await serverOf(overlay) } });
   const brokenStart = await variant('broken-start', '1.2.0');
-  const bad: Image[] = [];
-  for (let run = 1; run <= badRuns; run += 1) bad.push(await variant('bad', `1.3.${run}`));
+  const bad = await variant('bad', '1.2.1');
+  const unseenBad: Image[] = [];
+  for (let run = 1; run <= badRuns; run += 1) unseenBad.push(await variant('unseen-bad', `1.3.${run}`));
+  const [scaledOut, refused] = [await variant('unseen-bad', '1.3.101'), await variant('unseen-bad', '1.3.102')];
+  const slow = await variant('slow', '1.3.201');
   const lateBad = await variant('late-bad', '1.4.0');
   const [better, best] = [await variant('good', '1.5.0'), await variant('good', '1.6.0')];
   const stores = [postgresql, redis];
-  await loadImages([operator, ...stores, devshelf, first, good, brokenStart, ...bad, lateBad, better, best]);
+  await loadImages([
+    operator,
+    ...stores,
+    devshelf,
+    first,
+    good,
+    brokenStart,
+    bad,
+    ...unseenBad,
+    scaledOut,
+    refused,
+    slow,
+    lateBad,
+    better,
+    best,
+  ]);
   return {
     devshelf: devshelf.reference,
     first: first.reference,
     good: good.reference,
     brokenStart: brokenStart.reference,
-    bad: bad.map(({ reference }) => reference),
+    bad: bad.reference,
+    unseenBad: unseenBad.map(({ reference }) => reference),
+    badWhileScaledOut: scaledOut.reference,
+    badWhileRefused: refused.reference,
+    slow: slow.reference,
     lateBad: lateBad.reference,
     better: better.reference,
     best: best.reference,

@@ -1,8 +1,11 @@
 // The steps of the story. Each does one thing to a real cluster and returns figures read off the records of the load
 // generator and of the API server, never the operator's own.
+import { kubectl } from '../cluster/cluster.ts';
 import { sleep } from '../cluster/run.ts';
-import { apply, get, type KubeObject, patch } from './kube.ts';
+import { makeBusy } from './busy.ts';
+import { apply, get, type KubeObject, list, patch, remove } from './kube.ts';
 import { createSecrets, freshNamespace, pausePostgresql, sql, startStores } from './namespace.ts';
+import { type Away, followLeases, operatorPid } from './operator.ts';
 import { API, outOfEndpoints, type Recording, type Rollout, record, rolloutChange, rolloutOf } from './recording.ts';
 import type { Releases } from './releases.ts';
 import { apiKey, between, isFailed, isHarmed, startTraffic, type Traffic } from './traffic.ts';
@@ -31,7 +34,7 @@ export type DashboardSpec = Readonly<Record<string, unknown>>;
  * One client makes all the load, so its limit would be reached at once; and every answer is to come from the database,
  * so that an outage is seen while it lasts.
  */
-const UNDER_LOAD = [
+export const UNDER_LOAD = [
   { name: 'DASHBOARD_RATELIMIT_ENABLED', value: 'false' },
   { name: 'DASHBOARD_CACHE_SECONDS', value: '0' },
 ];
@@ -55,7 +58,7 @@ export const dashboard = (
   },
 });
 
-const devshelf = (namespace: string, image: string): KubeObject => ({
+export const devshelf = (namespace: string, image: string): KubeObject => ({
   apiVersion: 'apps.devshelf.dev/v1alpha1',
   kind: 'DevShelfDeployment',
   metadata: { name: 'devshelf', namespace },
@@ -72,7 +75,7 @@ const path = (namespace: string, plural: string, name: string): string =>
   `/${API}/namespaces/${namespace}/${plural}/${name}`;
 export const dashboardPath = (namespace: string, name = 'dashboard'): string =>
   path(namespace, 'dashboarddeployments', name);
-const devshelfPath = (namespace: string): string => path(namespace, 'devshelfdeployments', 'devshelf');
+export const devshelfPath = (namespace: string): string => path(namespace, 'devshelfdeployments', 'devshelf');
 const deploymentPath = (namespace: string): string => `/apis/apps/v1/namespaces/${namespace}/deployments/dashboard`;
 
 /** Namespace, PostgreSQL, Redis and Secrets; everything in it is recorded from here on. */
@@ -88,9 +91,10 @@ export async function setTheStage(namespace: string, releases: Releases, tell: T
 
 // a rejection repeats what the event before it said
 const isWorthTelling = (event: KubeObject): boolean =>
-  event['reportingController'] === 'apps.devshelf.dev/operator' && event['reason'] !== 'ReleaseRejected';
+  event['reportingComponent'] === 'apps.devshelf.dev/operator' && event['reason'] !== 'ReleaseRejected';
 
-const eventLine = ({ regarding, reason, note }: KubeObject): string => `    ${regarding.name}: ${reason}: ${note}`;
+const eventLine = ({ involvedObject, reason, message }: KubeObject): string =>
+  `    ${involvedObject.name}: ${reason}: ${message}`;
 
 const told = ({ metadata, status }: KubeObject): string =>
   `${metadata.name}: ${JSON.stringify((status?.conditions ?? []).filter(({ type }: { type: string }) => ['Ready', 'Stalled', 'Reconciling'].includes(type)))}`;
@@ -147,7 +151,8 @@ export type Users = {
 
 /** Users of both services, until they are stopped. */
 export async function startUsers({ namespace }: Stage): Promise<Users> {
-  const headers = { 'x-api-key': await apiKey(namespace, 'dashboard') };
+  // as a browser's: what no rehearsal knows of
+  const headers = { 'x-api-key': await apiKey(namespace, 'dashboard'), 'accept-language': 'es-AR,es;q=0.9' };
   const ofDashboard = { namespace, service: 'dashboard', paths: ['/api/summary', '/api/providers'], headers };
   return {
     dashboard: await startTraffic({ ...ofDashboard, rate: REQUESTS_PER_SECOND }),
@@ -203,8 +208,44 @@ export async function brokenStart(stage: Stage, users: Users): Promise<{ harmed:
   return { harmed: between(users.dashboard.answers(), from, to).filter(isHarmed).length, seconds: (to - from) / 1000 };
 }
 
+export type Rehearsed = {
+  readonly harmed: number;
+  readonly seconds: number;
+  /** From the readiness of its rehearsal pod, by the kubelet's word, to the verdict; both to the second. */
+  readonly readyToVerdictSeconds: number;
+  readonly reason: string;
+  readonly evidence: string;
+};
+
+/** A release that answers half of all requests with 500: its rehearsal is asked what users asked of late. */
+export async function rehearsedBad(stage: Stage, users: Users): Promise<Rehearsed> {
+  const image = stage.releases.bad;
+  const pods = `/api/v1/namespaces/${stage.namespace}/pods?labelSelector=app.kubernetes.io/component=rehearsal`;
+  let ready = 0;
+  const from = await release(stage, image);
+  const app = await untilDashboard(stage.namespace, `${image} to be rejected`, async app => {
+    for (const { status } of await list(pods)) {
+      const condition = (status?.conditions ?? []).find(({ type }: { type: string }) => type === 'Ready');
+      if (condition?.status === 'True') ready ||= Date.parse(condition.lastTransitionTime);
+    }
+    return isRejected(image)(app);
+  });
+  const to = Date.now();
+  await sleep(1_000);
+  const { reason, evidence, since } = app['status'].rollout.rejected;
+  return {
+    harmed: between(users.dashboard.answers(), from, Date.now()).filter(isHarmed).length,
+    seconds: (to - from) / 1000,
+    readyToVerdictSeconds: (Date.parse(since) - ready) / 1000,
+    reason,
+    evidence,
+  };
+}
+
 export type BadRelease = {
   readonly harmed: number;
+  /** Those that the bad release answered: on a machine with too much to do the stable pods refuse some, too. */
+  readonly harmedByIt: number;
   readonly harmedKept: number;
   readonly firstToLastErrorMs: number;
   readonly patchToEndpointsMs: number;
@@ -214,22 +255,122 @@ export type BadRelease = {
   readonly evidence: string;
 };
 
-/** A release that answers half of the users' requests with 500, from the canary's first request on. */
-export async function badRelease(stage: Stage, users: Users, image: string): Promise<BadRelease> {
+/**
+ * A release that answers half of the users' requests with 500, from the canary's first request on, for what they send
+ * in a header: no rehearsal finds it.
+ * @param meanwhile what somebody does when its trial has begun
+ */
+export async function badRelease(
+  stage: Stage,
+  users: Users,
+  image: string,
+  meanwhile: () => Promise<unknown> = async () => {},
+): Promise<BadRelease> {
   const from = await release(stage, image);
+  await untilPhase(stage, 'Candidate', 240);
+  await meanwhile();
   const app = await untilDashboard(stage.namespace, `${image} to be rejected`, isRejected(image));
   await untilSettled(stage);
   await sleep(1_000);
   const answers = between(users.dashboard.answers(), from, Date.now());
-  const errors = answers.filter(isHarmed).map(({ at, ms }) => at + ms);
+  const harmed = answers.filter(isHarmed);
+  const errors = harmed.map(({ at, ms }) => at + ms);
   const out = withdrawal(stage, from);
   return {
-    harmed: errors.length,
+    harmed: harmed.length,
+    harmedByIt: harmed.filter(({ release }) => release === 'bad').length,
     harmedKept: between(users.kept.answers(), from, Date.now()).filter(isHarmed).length,
     firstToLastErrorMs: Math.round(Math.max(...errors) - Math.min(...errors)),
     ...out,
     candidateRequests: answers.filter(({ release }) => release === 'bad').length,
     evidence: app['status'].rollout.rejected.evidence,
+  };
+}
+
+/** A bad release, and in the middle of its trial the service is scaled from 3 pods to 6, as an autoscaler would do. */
+export async function badWhileScaledOut(stage: Stage, users: Users, image: string): Promise<BadRelease> {
+  const { namespace, tell } = stage;
+  const scaleTo = (replicas: number) => patch(dashboardPath(namespace), { spec: { replicas } });
+  const measured = await badRelease(stage, users, image, async () => {
+    tell('The service is scaled from 3 pods to 6 in the middle of the trial …');
+    await scaleTo(6);
+  });
+  await scaleTo(3);
+  await untilPods(stage, 3);
+  return measured;
+}
+
+/** A bad release, and in the middle of its trial a child of it is refused: a Service of a type that a quota forbids. */
+export async function badWhileRefused(stage: Stage, users: Users, image: string): Promise<BadRelease> {
+  const { namespace, tell } = stage;
+  const quota = { metadata: { name: 'no-node-ports', namespace }, apiVersion: 'v1', kind: 'ResourceQuota' };
+  await apply({ ...quota, spec: { hard: { 'services.nodeports': '0' } } });
+  const serviceOf = (type: string) => patch(dashboardPath(namespace), { spec: { service: { type } } });
+  try {
+    return await badRelease(stage, users, image, async () => {
+      tell('Its Service is to be a NodePort from now on, which a quota forbids …');
+      await serviceOf('NodePort');
+    });
+  } finally {
+    await serviceOf('ClusterIP');
+    await remove(`/api/v1/namespaces/${namespace}/resourcequotas/${quota.metadata.name}`);
+  }
+}
+
+const untilPods = (stage: Stage, count: number): Promise<unknown> =>
+  until(
+    `${count} pods`,
+    async () => {
+      const { status } = await get(deploymentPath(stage.namespace));
+      return status.replicas === count && status.readyReplicas === count;
+    },
+    { seconds: 120 },
+  );
+
+export type SlowRelease = {
+  /** Users who waited for an answer of the release for longer than the threshold, and those answered wrongly. */
+  readonly slowed: number;
+  readonly failed: number;
+  readonly firstToLastMs: number;
+  readonly reason: string;
+  readonly evidence: string;
+};
+
+/** A release whose every second answer takes a second longer. From here on slow is a fault: the policy stays. */
+export async function slowRelease(stage: Stage, users: Users): Promise<SlowRelease> {
+  const image = stage.releases.slow;
+  const from = await release(stage, image, { analysis: { latency: { policy: 'Rollback' } } });
+  const app = await untilDashboard(stage.namespace, `${image} to be rejected`, isRejected(image));
+  await untilSettled(stage);
+  await sleep(2_000);
+  const answers = between(users.dashboard.answers(), from, Date.now());
+  const slowed = answers.filter(({ release, ms }) => release === 'slow' && ms >= 500).map(({ at }) => at);
+  const { reason, evidence } = app['status'].rollout.rejected;
+  return {
+    slowed: slowed.length,
+    failed: answers.filter(isFailed).length,
+    firstToLastMs: Math.round(Math.max(...slowed) - Math.min(...slowed)),
+    reason,
+    evidence,
+  };
+}
+
+export type Undone = { readonly harmed: number; readonly restored: boolean; readonly left: boolean };
+
+/** After a rollback the person on call says `kubectl rollout undo`, which brings the rejected release back. */
+export async function undone(stage: Stage, users: Users, rejected: string): Promise<Undone> {
+  const { namespace, tell } = stage;
+  const from = Date.now();
+  tell(`$ kubectl -n ${namespace} rollout undo deployment/dashboard`);
+  await kubectl(['-n', namespace, 'rollout', 'undo', 'deployment/dashboard']);
+  await sleep(12_000);
+  const { spec } = await get(deploymentPath(namespace));
+  const serves = JSON.stringify(spec.template);
+  const pods = await list(`/api/v1/namespaces/${namespace}/pods?labelSelector=devshelf.dev/role=serving`);
+  return {
+    harmed: between(users.dashboard.answers(), from, Date.now()).filter(isHarmed).length,
+    restored: !serves.includes(rejected),
+    left: pods.some(pod => JSON.stringify(pod['spec']).includes(rejected)),
   };
 }
 
@@ -320,18 +461,51 @@ export async function sharedOutage(stage: Stage, users: Users, image: string, se
   const released = Date.now();
   const answers = between(users.dashboard.answers(), from, released);
   const harmed = answers.filter(isHarmed);
-  const back = recording.deployments.filter(
-    ({ at, object }) => at >= from && rolloutOf(object)?.phase.startsWith('RollingBack'),
-  );
   const last = Math.max(resumed, ...harmed.map(({ at, ms }) => at + ms));
   return {
-    rollbacks: new Set(back.map(({ object }) => rolloutOf(object)?.withdrawn?.at)).size,
+    rollbacks: rollbacksSince(recording, from),
     harmed: harmed.length,
     outageSeconds: (resumed - paused) / 1000,
     lastErrorAfterMs: Math.round(last - resumed),
     releasedAfterSeconds: Math.round((released - resumed) / 100) / 10,
     verdicts: verdictsOf(recording, from),
   };
+}
+
+const rollbacksSince = ({ deployments }: Recording, from: number): number => {
+  const back = deployments.filter(({ at, object }) => at >= from && rolloutOf(object)?.phase.startsWith('RollingBack'));
+  return new Set(back.map(({ object }) => rolloutOf(object)?.withdrawn?.at)).size;
+};
+
+export type Overload = {
+  readonly rollbacks: number;
+  readonly away: Away;
+  readonly operatorEnded: boolean;
+  readonly harmed: number;
+  readonly seconds: number;
+};
+
+/** A good release on a machine with ten times the work it can do: users may notice, the release is not to blame. */
+export async function underLoad(stage: Stage, users: Users, image: string, load: number): Promise<Overload> {
+  await untilDashboard(stage.namespace, 'what serves to be at rest', ({ status }) => status?.phase === 'Released');
+  const before = await operatorPid();
+  const leases = await followLeases();
+  stage.tell(`The machine is given so much to do that its load is ${load} …`);
+  const calm = makeBusy(load);
+  try {
+    const from = await release(stage, image);
+    await untilDashboard(stage.namespace, `${image} to be released under load`, isReleased(image), 360);
+    const to = Date.now();
+    return {
+      rollbacks: rollbacksSince(stage.recording, from),
+      away: await leases(),
+      operatorEnded: (await operatorPid()) !== before,
+      harmed: between(users.dashboard.answers(), from, to).filter(isHarmed).length,
+      seconds: (to - from) / 1000,
+    };
+  } finally {
+    calm();
+  }
 }
 
 /** What the condition AnalysisPassed said, in order. */

@@ -6,6 +6,7 @@ import { insideNode } from '../cluster/cluster.ts';
 import { CHECKOUT } from '../cluster/paths.ts';
 import { get } from './kube.ts';
 import type { Answer } from './load.ts';
+import { until } from './wait.ts';
 
 const HOUR = 3_600;
 
@@ -73,6 +74,10 @@ export async function apiKey(namespace: string, name: string): Promise<string> {
   const { data } = await get(`/api/v1/namespaces/${namespace}/secrets/${name}-api-key`);
   return Buffer.from(data.key, 'base64').toString();
 }
+
+/** Resolves when the first of its requests was answered well: a Service is there a second before the node knows its pods. */
+export const untilAnswered = (traffic: Traffic): Promise<unknown> =>
+  until('users to be answered', () => traffic.answers().some(answer => !isFailed(answer)));
 
 export const isHarmed = ({ status }: Answer): boolean => status === undefined || status >= 500;
 export const isFailed = ({ status }: Answer): boolean => status === undefined || status >= 400;

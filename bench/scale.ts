@@ -1,0 +1,203 @@
+/**
+ * What the operator costs by number of resources. etcd, the API server and its controllers as they are, a kubelet that
+ * only pretends, the operator bundled and started as in its image. Writes build/speed/scale-*.json and its table in
+ * docs/speed.md. Ends with 1 if a goal was missed.
+ */
+import { loadavg } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import { type LittleCluster, startLittleCluster } from '../operator/src/controller/testing/little-cluster.ts';
+import { temporaryFolder } from '../services/common/testing/processes.ts';
+import { writeBare } from './scale/bare.ts';
+import { type Counters, secretReads, since, total, writes } from './scale/counters.ts';
+import { bundled, type Operator, startOperator } from './scale/operator.ts';
+import { createNamespaces, createResources, madeFor, readyResources, writesLike } from './scale/resources.ts';
+import {
+  type ConvergeResult,
+  convergeMisses,
+  convergeTables,
+  type SettledResult,
+  settledMisses,
+  settledTables,
+} from './scale/tables.ts';
+import { machine, say, type Table, writeResult } from './speed/report.ts';
+
+const HELP = `usage: bin/node bench/scale.ts SCENE [NUMBER...] [--rest 60]
+
+  converge N      N new resources (default 200), then a bare writer of the same objects on as many others
+  settled N...    a restart over N settled resources and a time of rest, for each N (default 2 200)
+
+  --rest SECONDS  how long the rest is
+`;
+const load = (): number => loadavg()[0] ?? Number.NaN;
+
+const QUIET_MS = 3_000;
+const POLL_MS = 200;
+const LIMIT_MS = 300_000;
+
+/** Until nothing was written for three seconds and nothing waits. `lastMs`: when the last write was seen. */
+async function quiet(operator: Operator, enough: (seen: Counters) => boolean): Promise<Counters & { lastMs: number }> {
+  const begunMs = performance.now();
+  let [lastMs, known] = [begunMs, -1];
+  for (;;) {
+    const seen = await operator.counters();
+    const now = performance.now();
+    const written = writes(seen.requests);
+    if (written !== known) [lastMs, known] = [now, written];
+    if (now - lastMs > QUIET_MS && seen.queued === 0 && enough(seen)) return { ...seen, lastMs };
+    if (now - begunMs > LIMIT_MS) throw new Error(`not settled after ${LIMIT_MS / 1_000} s: ${written} writes so far`);
+    await sleep(POLL_MS);
+  }
+}
+
+async function allReady({ transport }: LittleCluster, count: number): Promise<void> {
+  const ready = await readyResources(transport);
+  if (ready !== count) throw new Error(`${ready} of ${count} resources are ready`);
+}
+
+async function converge(cluster: LittleCluster, program: string, resources: number): Promise<ConvergeResult> {
+  const { api, transport } = cluster;
+  await createNamespaces(transport);
+  await createResources(transport, 'app', resources);
+  say(`${resources} resources are there; the operator starts`);
+  const operator = await startOperator(api, program);
+  const begunMs = performance.now();
+  const seen = await quiet(operator, ({ passes }) => passes >= resources);
+  const peakRssMib = operator.peakRssMib();
+  await operator.stop();
+  await allReady(cluster, resources);
+  const operatorPerSecond = (1_000 * resources) / (seen.lastMs - begunMs);
+  say(`the operator: ${operatorPerSecond.toFixed(1)} resources/s; now the bare writer`);
+  await createResources(transport, 'bare', resources);
+  const templates = await madeFor(transport, 'app');
+  const order = await writesLike(transport, templates, 'app', 'bare');
+  const bare = await writeBare({ kubeconfig: api.adminKubeconfigPath, resources: order });
+  const barePerSecond = (1_000 * resources) / bare.ms;
+  say(`the bare writer: ${barePerSecond.toFixed(1)} resources/s`);
+  return {
+    machine: machine(),
+    load: load(),
+    resources,
+    operatorPerSecond,
+    barePerSecond,
+    requests: total(seen.requests),
+    writes: writes(seen.requests),
+    bareWrites: bare.writes,
+    passes: seen.passes,
+    cpuSeconds: seen.cpuSeconds,
+    peakRssMib,
+    byRequest: seen.requests,
+  };
+}
+
+type Settled = SettledResult['sizes'][number];
+
+async function settled(
+  cluster: LittleCluster,
+  program: string,
+  resources: number,
+  restSeconds: number,
+): Promise<Settled> {
+  const { api, transport } = cluster;
+  await createNamespaces(transport);
+  await createResources(transport, 'app', resources);
+  const first = await startOperator(api, program);
+  await quiet(first, ({ passes }) => passes >= resources);
+  await first.stop();
+  await allReady(cluster, resources);
+  say(`${resources} resources have settled; the operator starts again`);
+  const operator = await startOperator(api, program);
+  const start = await quiet(operator, ({ passes }) => passes >= resources);
+  say(`ready after ${Math.round(operator.readyMs)} ms; ${restSeconds} s of rest`);
+  const before = (await operator.counters()).requests;
+  await sleep(restSeconds * 1_000);
+  const after = await operator.counters();
+  const rest = since(before, after.requests);
+  say(`at rest: ${JSON.stringify(rest)}`);
+  const [rssMib, peakRssMib] = [operator.rssMib(), operator.peakRssMib()];
+  await operator.stop();
+  return {
+    resources,
+    readyMs: operator.readyMs,
+    secretReads: secretReads(start.requests),
+    restartWrites: writes(start.requests),
+    requestsAMinute: (60 * total(rest)) / restSeconds,
+    restWrites: writes(rest),
+    rssMib,
+    peakRssMib,
+    heapUsedMib: after.heapUsedMib,
+  };
+}
+
+async function onCluster<Result>(measure: (cluster: LittleCluster) => Promise<Result>): Promise<Result> {
+  const cluster = await startLittleCluster({ startMs: 0, goMs: 0 });
+  try {
+    return await measure(cluster);
+  } finally {
+    await cluster.stop();
+  }
+}
+
+async function report(
+  name: string,
+  result: object,
+  tables: readonly Table[],
+  missed: readonly string[],
+): Promise<void> {
+  for (const { table } of tables) console.log(`\n${table}`);
+  await writeResult(name, result, tables);
+  for (const miss of missed) console.error(`MISSED  ${miss}`);
+  process.exitCode = missed.length > 0 ? 1 : 0;
+}
+
+const SCENES: Readonly<Record<string, (program: string, sizes: readonly number[], rest: number) => Promise<void>>> = {
+  converge: async (program, [size = 200]) => {
+    const result = await onCluster(cluster => converge(cluster, program, size));
+    await report('scale-converge', result, convergeTables(result), convergeMisses(result));
+  },
+  settled: async (program, sizes, restSeconds) => {
+    const found: Settled[] = [];
+    for (const size of sizes.length > 0 ? sizes : [2, 200]) {
+      found.push(await onCluster(cluster => settled(cluster, program, size, restSeconds)));
+    }
+    const result = { machine: machine(), load: load(), restSeconds, sizes: found };
+    await report('scale-settled', result, settledTables(result), settledMisses(result));
+  },
+};
+
+function refuse(why: string): never {
+  process.stderr.write(`${why}\n\n${HELP}`);
+  process.exit(2);
+}
+
+const OPTIONS = { rest: { type: 'string', default: '60' }, help: { type: 'boolean', default: false } } as const;
+
+function given() {
+  try {
+    return parseArgs({ allowPositionals: true, options: OPTIONS });
+  } catch (error) {
+    return refuse(error instanceof Error ? error.message : String(error));
+  }
+}
+
+const { values, positionals } = given();
+if (values.help) {
+  process.stdout.write(HELP);
+  process.exit();
+}
+const [scene = '', ...numbers] = positionals;
+const measure = SCENES[scene] ?? refuse(`no scene "${scene}": one of ${Object.keys(SCENES).join(', ')} is wanted`);
+const sizes = numbers.map(Number);
+const isCount = (value: number): boolean => Number.isInteger(value) && value >= 1 && value <= 10_000;
+if (!sizes.every(isCount)) refuse(`numbers of resources are whole, from 1 to 10000, and not ${numbers.join(' ')}`);
+const restSeconds = Number(values.rest);
+if (!isCount(restSeconds)) refuse(`--rest is a whole number of seconds from 1 on, and not ${values.rest}`);
+
+const folder = temporaryFolder('devshelf-scale-');
+try {
+  await measure(await bundled(folder.path), sizes, restSeconds);
+} finally {
+  folder.remove();
+}
+// the kubelet may still be trying to reach the API server that has gone
+process.exit();

@@ -1,0 +1,101 @@
+/**
+ * The operator as its image runs it: bundled, the image's variables, credentials where a pod finds them (in a mount
+ * namespace of its own: needs root, or user namespaces).
+ */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { createInterface } from 'node:readline';
+import type { ApiServer } from '../../test-e2e/cluster/apiserver.ts';
+import { bundleImage } from '../../test-e2e/cluster/build.ts';
+import { freePorts } from '../../test-e2e/cluster/ports.ts';
+import { imageEnvironment } from '../speed/servers.ts';
+import { type Counters, countersOf } from './counters.ts';
+
+const ACCOUNT = '/run/secrets/kubernetes.io/serviceaccount';
+const START_TIMEOUT_MS = 120_000;
+
+export type Operator = {
+  /** From the start of the process until it leads and its stores are filled. */
+  readonly readyMs: number;
+  counters(): Promise<Counters>;
+  rssMib(): number;
+  /** The highest so far. */
+  peakRssMib(): number;
+  stop(): Promise<void>;
+};
+
+/** A copy in `folder`: nobody else builds there. */
+export async function bundled(folder: string): Promise<string> {
+  const target = join(folder, 'operator');
+  cpSync(await bundleImage('operator'), target, { recursive: true });
+  return join(target, 'usr/local/bin/operator');
+}
+
+/** @throws Error with its last words where it ends, or is not ready within two minutes */
+export async function startOperator(api: ApiServer, program: string): Promise<Operator> {
+  const [port = 0] = await freePorts(1);
+  const account = accountOf(api);
+  const { hostname, port: apiPort } = new URL(api.url);
+  const script = `mount -t tmpfs none /run && mkdir -p ${ACCOUNT} && cp "$0"/* ${ACCOUNT} && exec "$@"`;
+  const namespace = process.getuid?.() === 0 ? ['--mount'] : ['--mount', '--map-root-user'];
+  const begunMs = performance.now();
+  const command = ['unshare', ...namespace, 'sh', '-c', script, account, process.execPath, program];
+  const child = spawn('setpriv', ['--pdeathsig', 'KILL', ...command], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: {
+      PATH: process.env['PATH'],
+      ...imageEnvironment('Dockerfile.operator'),
+      KUBERNETES_SERVICE_HOST: hostname,
+      KUBERNETES_SERVICE_PORT: apiPort,
+      WATCH_NAMESPACES: '*',
+      POD_NAMESPACE: 'default',
+      POD_NAME: `operator-${port}`,
+      METRICS_PORT: String(port),
+    },
+  });
+  const stop = async (): Promise<void> => {
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    child.kill('SIGTERM');
+    await once(child, 'exit');
+  };
+  const lines = createInterface({ input: child.stdout });
+  const readyMs = await new Promise<number>((resolve, reject) => {
+    let last = 'nothing';
+    const fail = () => reject(new Error(`the operator does not start; it said last: ${last}`));
+    const timer = setTimeout(fail, START_TIMEOUT_MS);
+    child.once('exit', fail);
+    child.once('error', reject);
+    lines.on('line', line => {
+      last = line;
+      if (!line.includes('"msg":"reconciling"')) return;
+      clearTimeout(timer);
+      child.removeListener('exit', fail);
+      resolve(performance.now() - begunMs);
+    });
+  }).catch(async error => {
+    await stop();
+    throw error;
+  });
+  const memory = (field: string): number => {
+    const status = readFileSync(`/proc/${child.pid}/status`, 'utf8');
+    return Number(new RegExp(`${field}:\\s+(\\d+)`).exec(status)?.[1]) / 1_024;
+  };
+  return {
+    readyMs,
+    counters: async () => countersOf(await (await fetch(`http://127.0.0.1:${port}/metrics`)).text()),
+    rssMib: () => memory('VmRSS'),
+    peakRssMib: () => memory('VmHWM'),
+    stop,
+  };
+}
+
+function accountOf({ adminKubeconfigPath, adminToken, caPem }: ApiServer): string {
+  const folder = join(dirname(adminKubeconfigPath), 'account');
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, 'token'), adminToken);
+  writeFileSync(join(folder, 'ca.crt'), caPem);
+  writeFileSync(join(folder, 'namespace'), 'default');
+  return folder;
+}

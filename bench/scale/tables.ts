@@ -1,0 +1,124 @@
+import { type Machine, machineLine, type Table, tableOf } from '../speed/report.ts';
+
+export type ConvergeResult = {
+  readonly machine: Machine;
+  /** Processes that wanted a processor, the average of the last minute: above the cores, times say little. */
+  readonly load: number;
+  readonly resources: number;
+  readonly operatorPerSecond: number;
+  readonly barePerSecond: number;
+  readonly requests: number;
+  readonly writes: number;
+  readonly bareWrites: number;
+  readonly passes: number;
+  readonly cpuSeconds: number;
+  readonly peakRssMib: number;
+  readonly byRequest: Readonly<Record<string, number>>;
+};
+
+export type SettledResult = {
+  readonly machine: Machine;
+  readonly load: number;
+  readonly restSeconds: number;
+  readonly sizes: readonly {
+    readonly resources: number;
+    readonly readyMs: number;
+    readonly secretReads: number;
+    readonly restartWrites: number;
+    readonly requestsAMinute: number;
+    readonly restWrites: number;
+    readonly rssMib: number;
+    readonly peakRssMib: number;
+    readonly heapUsedMib: number;
+  }[];
+};
+
+const BARE_SHARE = 0.9;
+const RSS_MIB = 256;
+const SMALL_RSS_MIB = 70;
+const REQUESTS_A_MINUTE = 30;
+
+/** What is promised of the number of resources that was measured; for two, of a small installation. */
+const rssLimit = (resources: number): number => (resources <= 2 ? SMALL_RSS_MIB : RSS_MIB);
+const readyLimitMs = (resources: number): number => (resources <= 2 ? 400 : 2_000);
+
+const share = (part: number, whole: number): string => `${Math.round((100 * part) / whole)} %`;
+const each = (count: number, resources: number): string => (count / resources).toFixed(1);
+
+const placeLine = ({ machine, load }: { machine: Machine; load: number }): string =>
+  `${machineLine(machine)} Load average: ${load.toFixed(1)}.`;
+
+export function convergeTables(result: ConvergeResult): readonly Table[] {
+  const { resources, operatorPerSecond, barePerSecond, requests, writes, bareWrites, passes } = result;
+  const wanted = each(bareWrites, resources);
+  const rows = [
+    ['resources a second, of the bare writer’s', `≥ ${share(BARE_SHARE, 1)}`, share(operatorPerSecond, barePerSecond)],
+    ['requests a resource', wanted, each(requests, resources)],
+    ['writes a resource', wanted, each(writes, resources)],
+    ['passes a resource', '', each(passes, resources)],
+    ['processor of the operator a resource, ms', '', each(1_000 * result.cpuSeconds, resources)],
+    ['highest RSS, MiB', '', String(Math.round(result.peakRssMib))],
+  ];
+  const most = Object.entries(result.byRequest)
+    .toSorted(([, a], [, b]) => b - a)
+    .filter(([, count]) => count >= resources / 2)
+    .map(([name, count]) => `${name} ${each(count, resources)}`);
+  const how = `${placeLine(result)} ${resources} new resources, then the bare writer on as many others.`;
+  const table = tableOf(['New resources', 'goal', 'measured'], rows);
+  return [{ name: 'scale-converge', table: `${how}\n\n${table}\n\nRequests a resource: ${most.join(', ')}.` }];
+}
+
+export function settledTables(result: SettledResult): readonly Table[] {
+  const { restSeconds, sizes } = result;
+  const rows = sizes.map(size => [
+    String(size.resources),
+    `${(size.secretReads / size.resources).toFixed(1)} (0)`,
+    String(size.restartWrites),
+    `${Math.round(size.readyMs)} (${readyLimitMs(size.resources)})`,
+    `${Math.round(size.requestsAMinute)} (${REQUESTS_A_MINUTE})`,
+    String(size.restWrites),
+    `${Math.round(size.rssMib)} (${rssLimit(size.resources)})`,
+    Math.round(size.peakRssMib).toString(),
+    Math.round(size.heapUsedMib).toString(),
+  ]);
+  const head = [
+    'Settled resources; measured (goal)',
+    'reads of Secrets a resource, restart',
+    'writes, restart',
+    'ready after ms',
+    'requests a minute at rest',
+    'writes at rest',
+    'RSS at rest, MiB',
+    'highest RSS',
+    'heap used',
+  ];
+  const how = `${placeLine(result)} Restarted over what had settled, then ${restSeconds} s of rest.`;
+  return [{ name: 'scale-settled', table: `${how}\n\n${tableOf(head, rows)}` }];
+}
+
+export const convergeMisses = (result: ConvergeResult): readonly string[] => {
+  const ratio = result.operatorPerSecond / result.barePerSecond;
+  return [
+    ...(ratio < BARE_SHARE ? [`${share(ratio, 1)} of the bare writer, ${share(BARE_SHARE, 1)} wanted`] : []),
+    ...(result.requests > result.bareWrites
+      ? [
+          `${each(result.requests, result.resources)} requests a resource, ${each(result.bareWrites, result.resources)} wanted`,
+        ]
+      : []),
+  ];
+};
+
+export const settledMisses = ({ sizes }: SettledResult): readonly string[] =>
+  sizes.flatMap(({ resources, secretReads, readyMs, requestsAMinute, restWrites, restartWrites, rssMib }) =>
+    [
+      ...(secretReads > 0 ? [`${secretReads} reads of Secrets at the restart, none wanted`] : []),
+      ...(readyMs > readyLimitMs(resources)
+        ? [`ready after ${Math.round(readyMs)} ms, ${readyLimitMs(resources)} wanted`]
+        : []),
+      ...(requestsAMinute > REQUESTS_A_MINUTE
+        ? [`${Math.round(requestsAMinute)} requests a minute, ${REQUESTS_A_MINUTE} wanted`]
+        : []),
+      ...(restWrites + restartWrites > 0 ? [`${restWrites + restartWrites} writes, none wanted`] : []),
+      ...(rssMib > rssLimit(resources) ? [`RSS ${Math.round(rssMib)} MiB, ${rssLimit(resources)} wanted`] : []),
+    ].map(miss => `${resources} settled: ${miss}`),
+  );

@@ -1,0 +1,250 @@
+// Every rule as Prometheus understands it: promtool checks and tries them, a real Prometheus reads both services and the
+// operator's series and evaluates them.
+import type { AddressInfo } from 'node:net';
+import { afterAll, describe, expect, test } from '@jest/globals';
+import { operatorGroups } from '../../charts/operator-rules.ts';
+import { createMetrics } from '../../operator/src/controller/metrics.ts';
+import { serveHealth } from '../../operator/src/controller/server.ts';
+import { LittlePods } from '../../operator/src/controller/testing/little-pods.ts';
+import { Prometheus, Witness } from '../../operator/src/controller/witness.ts';
+import { judge, startTrial } from '../../operator/src/evidence/trial.ts';
+import { decide } from '../../operator/src/lifecycle/plan.ts';
+import { statusOf } from '../../operator/src/lifecycle/status.ts';
+import { snapshot } from '../../operator/src/lifecycle/testing.ts';
+import type { KubeObject } from '../../operator/src/objects/app.ts';
+import { prometheusRule } from '../../operator/src/objects/prometheus-rule.ts';
+import { dashboard, devshelf } from '../../operator/src/objects/testing.ts';
+import { until } from '../../services/common/testing/processes.ts';
+import { SCRAPE_TOKEN as DASHBOARD_TOKEN, testApp as dashboardApp } from '../../services/dashboard/testing.ts';
+import { SCRAPE_TOKEN as DEVSHELF_TOKEN, testApp as devshelfApp } from '../../services/devshelf/testing.ts';
+import { type AlertCase, OPERATOR_CASES, RESOURCE_CASES } from './alert-cases.ts';
+import { promtool, startPrometheus } from './prometheus.ts';
+
+interface Rule {
+  alert?: string;
+  record?: string;
+  expr: string;
+  labels?: Record<string, string>;
+}
+interface Groups {
+  groups: { name: string; interval: string; rules: Rule[] }[];
+}
+
+const monitoring = { objective: { latencySeconds: '0.5' } };
+const groupsOf = (rule: KubeObject | undefined): Groups => {
+  if (!rule) throw new Error('no rule');
+  return rule['spec'] as Groups;
+};
+const OF_DEVSHELF = groupsOf(prometheusRule(devshelf({ monitoring })));
+const OF_DASHBOARD = groupsOf(prometheusRule(dashboard({ monitoring })));
+const OF_OPERATOR = operatorGroups() as unknown as Groups;
+const ALL: Groups = { groups: [OF_DEVSHELF, OF_DASHBOARD, OF_OPERATOR].flatMap(({ groups }) => groups) };
+
+const rulesOf = ({ groups }: Groups): Rule[] => groups.flatMap(({ rules }) => rules);
+const called = (alert: string | undefined, labels: Readonly<Record<string, string>> = {}): string =>
+  [alert, labels['long']].filter(part => part !== undefined).join(' ');
+
+test.each([
+  ['devshelf', OF_DEVSHELF],
+  ['dashboard', OF_DASHBOARD],
+  ['the operator', OF_OPERATOR],
+])(
+  'promtool finds nothing to complain about: %s',
+  async (_what, groups) => {
+    expect(await promtool({ 'rules.yml': groups }, 'check', 'rules', '--lint-fatal', 'rules.yml')).toContain('SUCCESS');
+  },
+  60_000,
+);
+
+describe.each([
+  ['a resource', OF_DEVSHELF, RESOURCE_CASES],
+  ['the operator', OF_OPERATOR, OPERATOR_CASES],
+])('alerts of %s', (_what, groups, cases: readonly AlertCase[]) => {
+  test('each has a case', () => {
+    const alerts = rulesOf(groups).filter(({ alert }) => alert !== undefined);
+    const told = new Set(cases.map(({ alert, labels }) => called(alert, labels)));
+    expect([...told].toSorted()).toEqual(alerts.map(({ alert, labels }) => called(alert, labels)).toSorted());
+  });
+
+  test('each fires in its case, and is silent in the one beside it', async () => {
+    const tests = cases.flatMap(({ alert, labels = {}, at, fires, silent }) => {
+      const marks = Object.entries({ ...labels, alertname: alert, alertstate: 'firing' });
+      const selector = marks.map(([name, value]) => `${name}="${value}"`).join(',');
+      const one = (name: string, series: Readonly<Record<string, string>>, exp_samples: unknown[]) => ({
+        name: `${called(alert, labels)} ${name}`,
+        interval: '30s',
+        input_series: Object.entries(series).map(([known, values]) => ({ series: known, values })),
+        promql_expr_test: [{ expr: `count(ALERTS{${selector}})`, eval_time: at, exp_samples }],
+      });
+      return [one('fires', fires, [{ labels: '{}', value: 1 }]), one('is silent', silent, [])];
+    });
+    const file = { rule_files: ['rules.yml'], evaluation_interval: '30s', tests };
+    expect(await promtool({ 'rules.yml': groups, 'tests.yml': file }, 'test', 'rules', 'tests.yml')).toContain(
+      'SUCCESS',
+    );
+  }, 120_000);
+});
+
+describe('a real Prometheus', () => {
+  const ends: (() => unknown)[] = [];
+  afterAll(async () => {
+    for (const end of ends.reverse()) await end();
+  });
+
+  /** The operator's /metrics about a resource on trial. */
+  async function operator(): Promise<number> {
+    const metrics = createMetrics({ version: '1', watchAges: () => new Map([['pods', 1_000]]), isLeader: () => true });
+    const now = Date.now();
+    const at = new Date(now).toISOString();
+    const { keys, revisions } = snapshot();
+    const seen = snapshot({
+      now,
+      keys: keys.map(key => ({ ...key, createdAt: now })),
+      revisions: revisions.map(known => ({ ...known, verdict: { ...known.verdict, at } })),
+    });
+    const plan = decide(seen);
+    metrics.resources.set('DashboardDeployment/shop/shop', seen, statusOf(seen, plan));
+    metrics.passSeconds.observe({ kind: 'DashboardDeployment', outcome: 'done' }, 0.01);
+    const server = await serveHealth(0, { metrics: metrics.text, dead: () => undefined, unready: () => undefined });
+    ends.push(() => server.close());
+    return (server.address() as AddressInfo).port;
+  }
+
+  const job = (job_name: string, port: number, service: string, token?: string) => ({
+    job_name,
+    ...(token !== undefined && { authorization: { credentials: token } }),
+    static_configs: [{ targets: [`127.0.0.1:${port}`], labels: { namespace: 'shop', service, pod: 'a' } }],
+  });
+
+  test('tells what it has read of pods that the operator cannot read: Bad by its word, and silent when it is away', async () => {
+    const pods = new LittlePods();
+    ends.push(() => pods.stopAll());
+    const kinds = { 'new-1': 'candidate', 'old-1': 'baseline', 'old-2': 'baseline' } as const;
+    const targets = await Promise.all(
+      Object.entries(kinds).map(async ([name, group]) => {
+        const address = await pods.start({ uid: name, namespace: 'shop', image: group });
+        return { name, uid: name, group, restarts: 0, readySince: Date.now(), address };
+      }),
+    );
+    pods.fails('candidate', 0.5);
+    const prometheus = await startPrometheus(
+      {
+        global: { scrape_interval: '1s' },
+        scrape_configs: targets.map(({ name, address }) => ({
+          job_name: name,
+          static_configs: [{ targets: [`${address}:8080`], labels: { namespace: 'shop', pod: name } }],
+        })),
+      },
+      { groups: [] },
+    );
+    ends.push(() => prometheus.remove());
+    const users = setInterval(() => targets.forEach(({ uid }) => void pods.serve(uid)), 50);
+    ends.push(() => clearInterval(users));
+    const client = new Prometheus({ url: prometheus.url });
+    ends.push(() => client.close());
+    const start = { startedAt: Date.now(), maxServerErrorRatio: 0.05 };
+    const policy = { minimumSeconds: 30, minimumRequests: 50, timeoutSeconds: 600, blindAfterSeconds: 3 };
+    const witnessOf = (prometheus: Prometheus) =>
+      new Witness({
+        prometheus,
+        namespace: 'shop',
+        trial: startTrial({ ...start, alphaShare: 0.1, isWitness: true }),
+        intervalMs: 1_000,
+      });
+    const own = () => judge(startTrial(start), policy, Date.now());
+    const witness = witnessOf(client);
+    const judged = () => {
+      witness.look(targets, false, Date.now());
+      return witness.judged(own(), policy, Date.now());
+    };
+    await until('it is Bad', async () => judged()?.verdict === 'Bad', 90_000);
+    expect(judged()).toMatchObject({
+      verdict: 'Bad',
+      baseline: { errors: 0 },
+      message: expect.stringMatching(
+        /^\d+ of \d+ requests answered 5xx \(limit 5 %\), the pods beside it 0 of \d+; read through Prometheus every 1 s/,
+      ),
+    });
+
+    const others = await client.read('bakery', ['new-1'], 60);
+    expect(others).toEqual({ known: true, samples: new Map(), whys: new Map() });
+    const silent = witnessOf(new Prometheus({ url: 'http://127.0.0.1:1' }));
+    await until(
+      'why is told',
+      async () => {
+        silent.look(targets, false, Date.now());
+        // errors of Node itself are of no class that jest's module knows
+        return /Prometheus: (Error: )?connect ECONNREFUSED/.test(
+          silent.judged(own(), policy, Date.now())?.message ?? '',
+        );
+      },
+      60_000,
+    );
+    expect(silent.judged(own(), policy, Date.now())?.verdict).not.toBe('Bad');
+  }, 240_000);
+
+  /** Series that the rules read and that nobody here has, and why. */
+  const ABSENT: Readonly<Record<string, string>> = {
+    devshelf_queue_oldest_waiting_seconds: 'of the worker, which is not here',
+    devshelf_jobs_total: 'of the worker, which is not here',
+  };
+
+  test('reads both services and the operator, evaluates every rule, and finds every series that they read', async () => {
+    const apps = [dashboardApp().app, devshelfApp().app];
+    for (const app of apps) {
+      await app.listen({ port: 0, host: '127.0.0.1' });
+      ends.push(() => app.close());
+    }
+    const [dashboardPort = 0, devshelfPort = 0] = apps.map(({ server }) => (server.address() as AddressInfo).port);
+    const prometheus = await startPrometheus(
+      {
+        global: { scrape_interval: '1s', evaluation_interval: '1s' },
+        rule_files: ['rules.yml'],
+        scrape_configs: [
+          job('dashboard', dashboardPort, 'dashboard', DASHBOARD_TOKEN),
+          job('devshelf', devshelfPort, 'devshelf', DEVSHELF_TOKEN),
+          job('operator', await operator(), 'devshelf-operator'),
+        ],
+      },
+      { groups: ALL.groups.map(group => ({ ...group, interval: '1s' })) },
+    );
+    ends.push(() => prometheus.remove());
+    const values = async (query: string): Promise<{ metric: Record<string, string>; value: [number, string] }[]> =>
+      (
+        await prometheus.ask<{ result: { metric: Record<string, string>; value: [number, string] }[] }>('query', {
+          query,
+        })
+      ).result;
+
+    await until(
+      'both are read twice',
+      async () => (await values('scrapes_total{by="prometheus"} >= 2')).length === 2,
+      60_000,
+    );
+    // the database is not there: both answer 5xx, on a route that never did before
+    await fetch(`http://127.0.0.1:${dashboardPort}/api/summary`, { headers: { 'x-api-key': 'dsk_a1_api' } });
+    await fetch(`http://127.0.0.1:${devshelfPort}/api/v1/resources/`);
+    await until(
+      'errors are recorded',
+      async () => (await values('devshelf:http_errors:rate5m > 0')).length === 2,
+      60_000,
+    );
+    await until('ratios are, too', async () => (await values('devshelf:http_error_ratio:3d > 0')).length === 2, 60_000);
+
+    type Evaluated = { name: string; health: string; lastError?: string };
+    const evaluated = async (): Promise<Evaluated[]> =>
+      (await prometheus.ask<{ groups: { rules: Evaluated[] }[] }>('rules')).groups.flatMap(({ rules }) => rules);
+    await until(
+      'every rule was evaluated',
+      async () => (await evaluated()).every(({ health }) => health !== 'unknown'),
+      60_000,
+    );
+    expect((await evaluated()).filter(({ health, lastError }) => health !== 'ok' || lastError)).toEqual([]);
+    expect(await evaluated()).toHaveLength(rulesOf(ALL).length);
+
+    const read = new Set(rulesOf(ALL).flatMap(({ expr }) => expr.match(/\b[a-z][a-z0-9:_]*(?=\{)/g) ?? []));
+    const lacking = [];
+    for (const name of read) if ((await values(`count({__name__="${name}"})`)).length === 0) lacking.push(name);
+    expect(lacking.toSorted()).toEqual(Object.keys(ABSENT).toSorted());
+  }, 180_000);
+});

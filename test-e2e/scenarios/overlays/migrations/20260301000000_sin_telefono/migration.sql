@@ -1,0 +1,2 @@
+-- devshelf:contract nobody calls any more
+ALTER TABLE "proveedores" DROP COLUMN "telefono";

@@ -1,0 +1,1 @@
+CREATE TABLE "pedido_nota" ("id" INTEGER PRIMARY KEY, "texto" TEXT NOT NULL);

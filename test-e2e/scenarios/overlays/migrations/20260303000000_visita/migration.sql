@@ -1,0 +1,1 @@
+CREATE TABLE "visita" ("id" INTEGER PRIMARY KEY, "texto" TEXT NOT NULL);
