@@ -1,6 +1,7 @@
 // The story on the real cluster, each part with its promise. The demo measures whether each figure's target is met, on a
 // quiet machine; here they stand with room for a busy one, so that what fails is what is wrong.
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { LEASE_DURATION_MS } from '../../operator/src/kube/lease.ts';
 import { up } from '../cluster/cluster.ts';
 import { sleep } from '../cluster/run.ts';
 import { conditionOf, disconnect, get, patch } from './kube.ts';
@@ -209,7 +210,9 @@ test(
     const measured = await story.underLoad(stage, users, stage.releases.best, 20);
     console.log(`at load 20: ${JSON.stringify(measured)}`);
     expect(measured).toMatchObject({ rollbacks: 0, operatorEnded: false });
-    expect(measured.away.operatorMs - measured.away.clientMs).toBeLessThanOrEqual(5_000);
+    // the figure is the demo's (5 s): a single answer that was lost on a full machine makes it a few seconds more; what
+    // must never be is a process that was ended and waits for the kubelet, for minutes
+    expect(measured.away.operatorMs - measured.away.clientMs).toBeLessThanOrEqual(LEASE_DURATION_MS);
   },
   8 * MINUTE,
 );

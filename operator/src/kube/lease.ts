@@ -87,6 +87,8 @@ export type LeaseOptions = {
 
 /** Four tries before the deadline; half a second more than client-go, as nobody but the API server would notice it. */
 export const RETRY_PERIOD_MS = 2_500;
+/** After which somebody else may hold a lease that was not renewed. */
+export const LEASE_DURATION_MS = 15_000;
 /** What `stop` waits for the API server: for the answer to a request that is under way, and for giving the lease back. */
 const STOP_ANSWER_MS = 1_000;
 const STOP_RELEASE_MS = 2_000;
@@ -113,7 +115,7 @@ export class LeaderElection {
 
   /** @throws RangeError unless retryPeriod < renewDeadline < leaseDuration, which is what makes two leaders impossible */
   constructor(options: LeaseOptions) {
-    const { leaseDurationMs = 15_000, renewDeadlineMs = 10_000, retryPeriodMs = RETRY_PERIOD_MS } = options;
+    const { leaseDurationMs = LEASE_DURATION_MS, renewDeadlineMs = 10_000, retryPeriodMs = RETRY_PERIOD_MS } = options;
     if (!(retryPeriodMs * 1.5 < renewDeadlineMs && renewDeadlineMs < leaseDurationMs)) {
       throw new RangeError(
         `1.5 x retryPeriod ${retryPeriodMs} < renewDeadline ${renewDeadlineMs} < leaseDuration ${leaseDurationMs} must hold`,
@@ -176,10 +178,15 @@ export class LeaderElection {
 
   async #renew(term: AbortController): Promise<void> {
     const over = AbortSignal.any([term.signal, this.#stop.signal]);
+    let tookMs = 0;
     while (!over.aborted) {
-      await sleep(this.#retryMs, over).catch(() => {});
+      // from the start of one attempt to the start of the next: an answer that hung has used up its time already
+      await sleep(Math.max(this.#retryMs - tookMs, this.#retryMs / 10), over).catch(() => {});
       if (over.aborted) return;
-      if (await this.#try()) this.#keepDeadline();
+      const startedAtMs = performance.now();
+      const won = await this.#try();
+      tookMs = performance.now() - startedAtMs;
+      if (won) this.#keepDeadline();
       else if (this.#observed && this.#observed.holder !== this.identity) {
         this.#lost(`${this.#observed.holder || 'nobody'} holds the lease`);
       }
