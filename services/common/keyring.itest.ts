@@ -41,7 +41,7 @@ test('every swap is seen, not only the first', async () => {
   expect(source.value.current).toBe('k1');
   for (const current of ['k2', 'k3', 'k1']) {
     project(keyring(current));
-    await until(`${current} is current`, () => source?.value.current === current, 2_000);
+    await until(`${current} is current`, () => source?.value.current === current);
   }
 });
 
@@ -50,7 +50,7 @@ test('the poll finds what the watch does not report', async () => {
   source = await watchKeyring(folder.path, { pollMs: 50 });
   // written through the link: nothing changes in the directory that is watched
   writeFileSync(join(folder.path, KEYRING_FILE), keyring('k2'));
-  await until('k2 is current', () => source?.value.current === 'k2', 2_000);
+  await until('k2 is current', () => source?.value.current === 'k2');
 });
 
 test('a broken keyring is reported and the last good one stays in force', async () => {
@@ -58,10 +58,10 @@ test('a broken keyring is reported and the last good one stays in force', async 
   const errors: Error[] = [];
   source = await watchKeyring(folder.path, { pollMs: NEVER_POLLS, onError: error => errors.push(error) });
   project('{"current":');
-  await until('the fault is reported', () => errors.length > 0, 2_000);
+  await until('the fault is reported', () => errors.length > 0);
   expect(source.value.current).toBe('k1');
   project(keyring('k2'));
-  await until('k2 is current', () => source?.value.current === 'k2', 2_000);
+  await until('k2 is current', () => source?.value.current === 'k2');
 });
 
 test('without a keyring at the start it refuses, naming the file', async () => {

@@ -101,9 +101,9 @@ test('a pod that is replaced under load loses no request of clients that keep th
 }, 30_000);
 
 test('without a pause before the signal, a delay keeps it serving new connections while it is unready', async () => {
-  const { child, port } = await startServer({ SHUTDOWN_DELAY_MS: '1500' });
+  const { child, port } = await startServer({ SHUTDOWN_DELAY_MS: '6000' });
   child.kill('SIGTERM');
-  await until('it is unready', async () => (await ask(port, '/ready')) === 503, 1_000);
+  await until('it is unready', async () => (await ask(port, '/ready')) === 503, 4_000);
   await sleep(500);
   expect(await ask(port, '/api/summary')).toBe(200);
   const [code] = await once(child, 'exit');

@@ -188,7 +188,7 @@ test.each([
   expect(await visit(`http://127.0.0.1:${port}/`, never, visitor({ timeoutMs: 300 }))).toMatchObject({
     fault: 'timeout',
   });
-  expect(performance.now() - begun).toBeLessThan(3_000);
+  expect(performance.now() - begun).toBeLessThan(10_000);
 });
 
 test('a page that never ends has answered', async () => {

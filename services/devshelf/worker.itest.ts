@@ -297,7 +297,7 @@ test('without Redis it lives on unready, and takes jobs again once an empty Redi
   const id = await insert(link('/meanwhile'), 'DEFAULT');
   const begun = performance.now();
   api.add({ name: 'link.check', id });
-  expect(performance.now() - begun).toBeLessThan(100);
+  expect(performance.now() - begun).toBeLessThan(2_000);
   await until('it is counted as lost', async () =>
     (await registry.getSingleMetricAsString('devshelf_jobs_enqueued_total')).includes('outcome="lost"} 1'),
   );

@@ -196,8 +196,8 @@ test(
     const [kept] = verdicts.filter(one => one !== undefined);
     expect(kept.absolute).toBeGreaterThanOrEqual(1_000);
     expect(kept.routes).toEqual([{ route: '/api/summary', ...kept.candidate }]);
-    expect(last - first).toBeLessThan(8_000);
-    expect(users.failures.length).toBeLessThan(40);
+    expect(last - first).toBeLessThan(20_000);
+    expect(users.failures.length).toBeLessThan(150);
     await pause(1_000);
     expect(users.failures.at(-1)?.at).toBe(last);
   },

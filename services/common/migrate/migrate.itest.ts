@@ -133,7 +133,7 @@ test('killed in the middle, nothing is left of it, its statement stops and the n
     ).length > 0;
   await until('the migration sleeps', asleep);
   await stopProcess(child, 'SIGKILL');
-  await until('its statement stops', async () => !(await asleep()), 5_000);
+  await until('its statement stops', async () => !(await asleep()));
   expect(await tables()).toEqual([]);
   write(A, 'CREATE TABLE a (id INT);');
   expect(await migrate(['up'])).toMatchObject({ result: 'up to date', applied: [A] });
@@ -739,7 +739,7 @@ test('evicted while it waits for another run, or for a database that stands stil
   } finally {
     postgres.resume();
   }
-  await until('its statement stops', async () => !(await isAsleep()), 5_000);
+  await until('its statement stops', async () => !(await isAsleep()));
   expect(await tables()).toEqual(['a']);
 });
 
