@@ -7,9 +7,13 @@ const row = (micros: number) => ({ id: ID, created_at: new Date(micros / 1_000).
 
 /** A table of `size` rows, a millisecond apart, that counts how often it is counted, walked and searched. */
 function table(size: number) {
-  const seen = { size, counts: 0, walks: 0, walked: 0, searches: 0, fails: false, now: 0 };
+  const seen = { size, counts: 0, walks: 0, walked: 0, surveys: 0, searches: 0, fails: false, now: 0 };
   const rowsFrom = (first: number, limit: number) =>
     Array.from({ length: Math.max(0, Math.min(limit, seen.size - first)) }, (_, n) => row((first + n) * 1_000));
+  const surveyed = (every: number, rows: number) =>
+    Array.from({ length: Math.ceil(rows / every) - 1 }, (_, n) => (n + 1) * every).map(before => ({
+      ...{ before: String(before), micros: String(before * 1_000), id: ID },
+    }));
   const pool = {
     query: async (text: string, values: readonly number[]) => {
       const [one = 0, two = 0] = values;
@@ -30,6 +34,10 @@ function table(size: number) {
         seen.counts += 1;
         if (seen.fails) throw new Error('down');
         return { rows: [{ total: seen.size }] };
+      }
+      if (text.includes('row_number')) {
+        seen.surveys += 1;
+        return { rows: surveyed(one, Math.min(two, seen.size)) };
       }
       if (text.includes('AS micros')) {
         seen.walks += 1;
@@ -140,6 +148,27 @@ test('a place is looked for from the nearest that is known, and of the end nobod
     Array(4).fill(undefined),
   );
   expect(seen.walks).toBe(walks + 1);
+});
+
+test('a list that is walked again and again is surveyed once a second, and every place is near', async () => {
+  const { seen, queries } = table(100_000);
+  const first = (skip: number) => queries.list({ skip, limit: 10 }).then(({ resources }) => resources[0]?.created_at);
+  const ask = async (from: number, to: number) => {
+    for (let n = from; n < to; n++) {
+      const skip = (n * 61_803) % 99_000;
+      if (skip >= 100) expect(await first(skip)).toBe(row(skip * 1_000).created_at);
+    }
+  };
+  await ask(1, 207);
+  expect([seen.surveys, seen.walked < 206 * 1_000 + 2 * 99_000]).toEqual([1, true]);
+  // all who ask at once wait for one
+  seen.now = 1_000;
+  await Promise.all(Array.from({ length: 8 }, (_, n) => first(50_000 + n * 5_001)));
+  expect(seen.surveys).toBe(2);
+  // a write forgets it, and what it found while one came is not remembered
+  queries.forget();
+  await first(90_000);
+  expect([seen.surveys, seen.walked >= 90_000]).toEqual([2, true]);
 });
 
 test('what is added moves no place, and may stand where nothing was', async () => {

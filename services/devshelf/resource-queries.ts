@@ -64,7 +64,11 @@ export const SEARCH_CAP = 1_000;
  */
 export function resourceQueries(pool: Pool, now: () => number = () => performance.now()): ResourceQueries {
   const totals = remembering<number>(now);
-  const places = rememberingPlaces<Place>((type, ahead, from) => placeAt(pool, type, ahead, from), now);
+  const places = rememberingPlaces<Place>(
+    (type, ahead, from) => placeAt(pool, type, ahead, from),
+    (type, every, rows) => placesEvery(pool, type, every, rows),
+    now,
+  );
   const searches = remembering<readonly string[]>(now);
   const totalOf = (type: string | undefined) => totals.of(keyOf(type), () => countOf(pool, type));
 
@@ -134,6 +138,24 @@ async function placeAt(
     values,
   );
   return rows[0] && { micros: Number(rows[0].micros), id: rows[0].id };
+}
+
+/** Every so many rows, among the first `rows`: how many are before it, and the place. */
+async function placesEvery(
+  pool: Pool,
+  type: string | undefined,
+  every: number,
+  rows: number,
+): Promise<readonly (readonly [number, Place])[]> {
+  const found = await pool.query<{ before: string; micros: string; id: string }>(
+    `SELECT before, (extract(epoch FROM created_at) * 1000000)::bigint AS micros, id
+     FROM (SELECT created_at, id, row_number() OVER (ORDER BY created_at, id) - 1 AS before
+           FROM resources ${type === undefined ? '' : 'WHERE type = $3'}
+           ORDER BY created_at, id LIMIT $2) AS numbered
+     WHERE before > 0 AND before % $1 = 0`,
+    type === undefined ? [every, rows] : [every, rows, type],
+  );
+  return found.rows.map(({ before, micros, id }) => [Number(before), { micros: Number(micros), id }] as const);
 }
 
 /** Of a place that is the second and third value. */

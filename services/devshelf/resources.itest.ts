@@ -273,6 +273,19 @@ test('wherever one looks first, a page is the one of its place', async () => {
   }
 });
 
+test('a list that is walked again and again is surveyed, and every page is the one of its place', async () => {
+  await sql(
+    `INSERT INTO resources (title, url, type, created_at) SELECT n::text, 'https://example.org/', 'far', now() - n % 7 * interval '1 min' FROM generate_series(1, 5000) n`,
+  );
+  const expected = await sql(`SELECT id FROM resources WHERE type = 'far' ORDER BY created_at, id`);
+  const skips = Array.from({ length: 60 }, (_, n) => (4_900 - ((n * 1_709 * 7) % 4_900) + 4_900) % 4_900);
+  const pages = await Promise.all(skips.map(skip => ask('GET', `${LIST}?type=far&skip=${skip}&limit=3`)));
+  for (const [n, page] of pages.entries()) {
+    const skip = skips[n] ?? 0;
+    expect(page.json().map(({ id }: { id: string }) => ({ id }))).toEqual(expected.slice(skip, skip + 3));
+  }
+});
+
 test('who follows the links misses nothing and reads nothing twice while others write', async () => {
   const body = { type: 'moving' };
   for (let n = 0; n < 6; n++) await created(body);
