@@ -99,6 +99,9 @@ async function releasesAndFaults(
   }
 
   chapter('The same, while somebody else is at work');
+  tell('First for comparison: scaled from 3 pods to 6 with no release on its way …');
+  const alone = await story.scaledOutAlone(stage, users);
+  tell(`${alone} users’ requests harmed`);
   const badWhileScaledOut = await story.badWhileScaledOut(stage, users, releases.badWhileScaledOut);
   const { harmed, harmedByIt } = badWhileScaledOut;
   const others =
@@ -145,7 +148,7 @@ async function releasesAndFaults(
       harmed: bad.map(one => one.harmed),
       patchToEndpointsMs: bad.map(one => one.patchToEndpointsMs),
     },
-    badWhileScaledOut: { harmed, byIt: harmedByIt },
+    badWhileScaledOut: { harmed, byIt: harmedByIt, alone },
     badWhileRefused: { harmed: badWhileRefused.harmed },
     slow: { slowed: slow.slowed, failed: slow.failed },
     undone: { harmed: undone.harmed },

@@ -15,8 +15,8 @@ export type Report = {
     readonly harmed: readonly number[];
     readonly patchToEndpointsMs: readonly number[];
   };
-  /** `byIt`: what the bad release itself answered; the others failed on stable pods. */
-  readonly badWhileScaledOut: { readonly harmed: number; readonly byIt: number };
+  /** `byIt`: what the bad release itself answered; the others failed on stable pods. `alone`: with no release on its way. */
+  readonly badWhileScaledOut: { readonly harmed: number; readonly byIt: number; readonly alone: number };
   readonly badWhileRefused: { readonly harmed: number };
   /** Half of its answers take a second longer, and are right. */
   readonly slow: { readonly slowed: number; readonly failed: number };

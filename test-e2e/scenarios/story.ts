@@ -300,6 +300,19 @@ export async function badWhileScaledOut(stage: Stage, users: Users, image: strin
   return measured;
 }
 
+/** The same scaling with no release on its way: what the machine lets fail whoever releases. Requests harmed. */
+export async function scaledOutAlone(stage: Stage, users: Users): Promise<number> {
+  const scaleTo = (replicas: number) => patch(dashboardPath(stage.namespace), { spec: { replicas } });
+  const from = Date.now();
+  await scaleTo(6);
+  await untilPods(stage, 6);
+  await sleep(5_000);
+  const to = Date.now();
+  await scaleTo(3);
+  await untilPods(stage, 3);
+  return between(users.dashboard.answers(), from, to).filter(isHarmed).length;
+}
+
 /** A bad release, and in the middle of its trial a child of it is refused: a Service of a type that a quota forbids. */
 export async function badWhileRefused(stage: Stage, users: Users, image: string): Promise<BadRelease> {
   const { namespace, tell } = stage;
