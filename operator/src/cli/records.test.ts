@@ -100,6 +100,31 @@ test('why it was taken back: figures beside the limit, what serves, what can be 
   ]);
 });
 
+test('what a person decided is told as such, with who and in which words', () => {
+  const decidedBy = { who: 'person', by: 'kubectl-devshelf', text: 'reject 1.3.1: wrong prices' };
+  const refused = { ...incident, data: { incident: { ...incident.data?.incident, decidedBy } } } as SeenRecord;
+  const byHand = { at: '2026-11-28T19:00:00Z', phase: 'Candidate', by: 'ada', text: 'b0', despite: '3 of 9' };
+  const letOn = release(1, 'b0', '1.1.0', {
+    verdict: { verdict: 'released', at: '2026-11-28T20:00:00Z' },
+    trial: { verdict: 'Bad', byHand },
+  });
+  const entries = historyView([letOn, refused]);
+  expect(entries.map(entry => entry.byHand)).toEqual([
+    { by: 'kubectl-devshelf', text: 'reject 1.3.1: wrong prices' },
+    { by: 'ada', text: 'b0', despite: '3 of 9' },
+  ]);
+  expect(drawHistory(entries, { ...wide, width: 79 }, NOW)).toEqual([
+    'WHEN            VERSION  WHAT                        FIGURES',
+    '4 min 0 s ago   1.3.1    Regression (try 2) by hand  6 of 12 5xx, 50.0 %',
+    '12 h 0 min ago  1.1.0    released by hand',
+  ]);
+  expect(drawWhy(whyView(rejected, { entries }), wide, NOW)).toContain(
+    '  decided by kubectl-devshelf: reject 1.3.1: wrong prices',
+  );
+  const spoilt = release(1, 'b0', '1.1.0', { trial: { byHand: { by: 7, text: ['x'] } } });
+  expect(historyView([spoilt])[0]?.byHand).toEqual({});
+});
+
 test('what the pods turned away is told beside what failed', () => {
   const figures = {
     limit: 0.05,

@@ -25,7 +25,8 @@ function ago({ at }: Entry, now: number): string {
   return Number.isNaN(time) ? '?' : `${span(now - time)} ago`;
 }
 
-const whatOf = ({ what, attempt = 1 }: Entry): string => (attempt > 1 ? `${what} (try ${attempt})` : what);
+const whatOf = ({ what, attempt = 1, byHand }: Entry): string =>
+  [what, ...(attempt > 1 ? [`(try ${attempt})`] : []), ...(byHand ? ['by hand'] : [])].join(' ');
 
 function figuresOf({ figures, firstMetrics }: Entry): string {
   const counts = figures?.candidate ?? firstMetrics;

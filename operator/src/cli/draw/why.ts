@@ -23,7 +23,7 @@ export function drawWhy(model: WhyModel, terminal: Terminal, now: number): strin
 
 function incidentLines(incident: NonNullable<WhyModel['incident']>, terminal: Terminal, now: number): string[] {
   const { at, what, image, attempt = 1, phase, message, figures, routes, restored } = incident;
-  const { askedBy, means, runbookURL } = incident;
+  const { askedBy, byHand, means, runbookURL } = incident;
   const time = Date.parse(at);
   const when = Number.isNaN(time) ? at : `${span(now - time)} ago (${at})`;
   const again = attempt > 1 ? `, try ${attempt}` : '';
@@ -34,6 +34,7 @@ function incidentLines(incident: NonNullable<WhyModel['incident']>, terminal: Te
     ...(figures ? bars(figures, terminal) : []),
     ...(routes ?? []).map(({ route, requests, errors }) => `  ${route}: ${errors} of ${requests}`),
     ...(askedBy === undefined ? [] : [`  asked for by: ${askedBy}`]),
+    ...(byHand ? indented(`decided by ${byHand.by ?? 'a person'}: ${byHand.text ?? ''}`, terminal) : []),
     `  served on: ${restored === undefined ? 'nothing served' : restored}`,
     ...(runbookURL === undefined ? [] : [`  what to do: ${runbookURL}`]),
   ];

@@ -1,6 +1,7 @@
 // PURE: the records of a resource -> releases and incidents as one list by time. What is absent stays absent; what another
 // version wrote and this one does not know is left out.
-import type { IncidentFigures, IncidentRecord } from '../../api/incident.ts';
+import type { Decider, IncidentFigures, IncidentRecord } from '../../api/incident.ts';
+import type { PromotedByHand } from '../../api/rollout.ts';
 
 /** A ControllerRevision, as the API server gives it. */
 export type SeenRecord = {
@@ -33,6 +34,8 @@ export type Entry = {
   readonly restored?: string;
   /** Who asked for it; absent where that is not known. */
   readonly askedBy?: string;
+  /** A person who took it back, held it, or let it on; absent: the operator decided by itself. */
+  readonly byHand?: { readonly by?: string; readonly text?: string; readonly despite?: string };
   readonly phase?: string;
   readonly figures?: IncidentFigures;
   readonly routes?: readonly { readonly route: string; readonly requests: number; readonly errors: number }[];
@@ -46,6 +49,7 @@ const INCIDENT_LABEL = 'devshelf.dev/record';
 const VERDICT = 'devshelf.dev/verdict';
 const SERVED = 'devshelf.dev/served';
 const FIRST_METRICS = 'devshelf.dev/first-metrics';
+const TRIAL = 'devshelf.dev/trial';
 
 /** The newest first. A rejection is told by its incident; where one has none, by its release. */
 export function historyView(records: readonly SeenRecord[]): Entry[] {
@@ -61,7 +65,7 @@ export function historyView(records: readonly SeenRecord[]): Entry[] {
 const isIncident = ({ metadata: { labels = {} } }: SeenRecord): boolean => labels[INCIDENT_LABEL] === 'incident';
 
 function incidentEntry({ data, revision = 0 }: SeenRecord): Entry[] {
-  const { at, reason, failed, restored, cause, figures, phase, requestedBy, kind } = data?.incident ?? {};
+  const { at, reason, failed, restored, cause, figures, phase, requestedBy, kind, decidedBy } = data?.incident ?? {};
   if (at === undefined || reason === undefined || failed === undefined) return [];
   return [
     {
@@ -72,11 +76,20 @@ function incidentEntry({ data, revision = 0 }: SeenRecord): Entry[] {
       ...(cause?.routes && cause.routes.length > 0 && { routes: cause.routes }),
       ...(restored && { restored: restored.image }),
       ...(requestedBy?.by !== undefined && { askedBy: requestedBy.by }),
+      ...byHand(decidedBy?.who === 'person' ? decidedBy : undefined),
       ...(figures && { figures }),
       ...(phase !== undefined && { phase }),
     },
   ];
 }
+
+const byHand = (person: Partial<Decider & PromotedByHand> | undefined): Pick<Entry, 'byHand'> => {
+  if (!person) return {};
+  const told = (['by', 'text', 'despite'] as const).flatMap(name =>
+    typeof person[name] === 'string' ? [[name, person[name]]] : [],
+  );
+  return { byHand: Object.fromEntries(told) };
+};
 
 function releaseEntry({ data, metadata, revision = 0 }: SeenRecord): Entry[] {
   const { hash, image } = data?.release ?? {};
@@ -84,6 +97,7 @@ function releaseEntry({ data, metadata, revision = 0 }: SeenRecord): Entry[] {
   const { annotations = {} } = metadata;
   const verdict = parsed<{ verdict?: string; message?: string; at?: string }>(annotations[VERDICT]);
   const served = parsed<{ from?: string }>(annotations[SERVED]);
+  const trial = parsed<{ byHand?: PromotedByHand }>(annotations[TRIAL]);
   const first = parsed<{ requests_total?: number; errors?: number; p95_ms?: number }>(annotations[FIRST_METRICS]);
   return [
     {
@@ -92,6 +106,7 @@ function releaseEntry({ data, metadata, revision = 0 }: SeenRecord): Entry[] {
       what: verdict.verdict ?? 'pending',
       ...(verdict.message !== undefined && { message: verdict.message }),
       ...(served.from !== undefined && { servedFrom: served.from }),
+      ...byHand(trial.byHand),
       ...(typeof first.requests_total === 'number' && {
         firstMetrics: {
           ...{ requests: first.requests_total, errors: first.errors ?? 0 },
