@@ -714,8 +714,12 @@ describe('migration', () => {
       expect(failed).not.toContain('hunter2');
       await shop.patch({ rollout: { retryToken: 'there-is-room' } });
       await until(
-        async () => (await made()).some(({ metadata }) => metadata.uid !== first.metadata.uid),
+        async () => {
+          await scene.nudge();
+          return (await made()).some(({ metadata }) => metadata.uid !== first.metadata.uid);
+        },
         'no other one',
+        60_000,
       );
       const second = await one();
       await becomes(second, { phase: 'completed', stoppedAt: new Date(Date.now() + 1_000).toISOString() });

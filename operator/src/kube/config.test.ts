@@ -97,7 +97,15 @@ test('a kubeconfig that is not there is said by its name', async () => {
   await expect(loadCluster({ kubeconfig: missing })).rejects.toThrow(`there is no kubeconfig "${missing}"`);
 });
 
-test('a proxy is refused in words', async () => {
-  const path = kubeconfig('d', {}, { 'proxy-url': 'http://proxy.example:3128' });
-  await expect(loadCluster({ kubeconfig: path })).rejects.toThrow('cluster c: proxy-url is not supported');
+test('a proxy: the cluster’s own, else the environment’s; of another kind it is refused in words', async () => {
+  const proxyOf = async (name: string, cluster: object, env: Record<string, string>) =>
+    (await loadCluster({ kubeconfig: kubeconfig(name, {}, cluster), env })).proxyEnv;
+  const url = 'http://proxy.example:3128';
+  const env = { https_proxy: 'http://other.example', NO_PROXY: 'localhost' };
+  expect(await proxyOf('d', { 'proxy-url': url }, env)).toEqual({ HTTPS_PROXY: url, HTTP_PROXY: url });
+  expect(await proxyOf('e', {}, env)).toEqual({ HTTPS_PROXY: 'http://other.example', NO_PROXY: 'localhost' });
+  expect(await proxyOf('f', {}, { NO_PROXY: '*' })).toBeUndefined();
+  await expect(proxyOf('g', { 'proxy-url': 'socks5://proxy.example' }, {})).rejects.toThrow(
+    'cluster c: proxy-url "socks5://proxy.example" must begin with http:// or https://',
+  );
 });

@@ -7,6 +7,7 @@ import { readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { delimiter, dirname, join, resolve } from 'node:path';
 import type { KubeConfig } from '@kubernetes/client-node';
+import type { ProxyEnv } from './http.ts';
 import type { Cluster, Credentials, TlsMaterial } from './transport.ts';
 
 export type LoadOptions = {
@@ -65,11 +66,12 @@ async function fromKubeconfig(
   if (isMadeUp(config)) throw new Error(NO_KUBECONFIG);
   const cluster = config.getCurrentCluster();
   if (!cluster) throw new Error(`no cluster: context "${config.getCurrentContext()}" of the kubeconfig names none`);
-  if (cluster.proxyUrl) throw new Error(`cluster ${cluster.name}: proxy-url is not supported`);
+  const proxyEnv = proxyOf(cluster, env);
   const files = path !== undefined ? [path] : (env['KUBECONFIG']?.split(delimiter).filter(Boolean) ?? [USUAL_FILE]);
   return {
     server: cluster.server,
     namespace: config.getContextObject(config.getCurrentContext())?.namespace ?? 'default',
+    ...(proxyEnv && { proxyEnv }),
     // read anew from the file: a token that was renewed by another program is in there
     credentials: rereading(async () => {
       const now = load();
@@ -78,6 +80,23 @@ async function fromKubeconfig(
       return { tls, headers: { ...headers, ...(token !== undefined && { authorization: `Bearer ${token}` }) } };
     }),
   };
+}
+
+/** As client-go: the cluster's `proxy-url`, else what the environment says. */
+function proxyOf(
+  { name, proxyUrl }: { readonly name: string; readonly proxyUrl?: string },
+  env: NonNullable<LoadOptions['env']>,
+): ProxyEnv | undefined {
+  if (proxyUrl) {
+    const { protocol } = URL.parse(proxyUrl) ?? {};
+    if (protocol === 'http:' || protocol === 'https:') return { HTTPS_PROXY: proxyUrl, HTTP_PROXY: proxyUrl };
+    throw new Error(`cluster ${name}: proxy-url "${proxyUrl}" must begin with http:// or https://`);
+  }
+  const said = (['HTTPS_PROXY', 'HTTP_PROXY', 'NO_PROXY'] as const).flatMap(key => {
+    const value = env[key] || env[key.toLowerCase()];
+    return value ? [[key, value] as const] : [];
+  });
+  return said.some(([key]) => key !== 'NO_PROXY') ? Object.fromEntries(said) : undefined;
 }
 
 const USUAL_FILE = join(homedir(), '.kube', 'config');

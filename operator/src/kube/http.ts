@@ -15,6 +15,15 @@ export type PoolOptions = {
   connections?: number;
   /** A connection that nobody used for so long is closed. Without: it is closed after its one answer. */
   idleMs?: number;
+  /** A proxy between, in the words of the environment. Without: none. */
+  proxyEnv?: ProxyEnv | undefined;
+};
+
+/** `http://` or `https://` URLs; `NO_PROXY`: hosts, with commas between, that are asked directly. */
+export type ProxyEnv = {
+  readonly HTTPS_PROXY?: string;
+  readonly HTTP_PROXY?: string;
+  readonly NO_PROXY?: string;
 };
 
 export type HttpRequest = {
@@ -42,11 +51,12 @@ export class ConnectionPool {
   readonly #plain: PlainAgent;
   readonly #secure: SecureAgent;
 
-  constructor({ connections = Number.POSITIVE_INFINITY, idleMs }: PoolOptions) {
+  constructor({ connections = Number.POSITIVE_INFINITY, idleMs, proxyEnv }: PoolOptions) {
     const options = {
       keepAlive: idleMs !== undefined,
       maxSockets: connections,
       ...(idleMs !== undefined && { timeout: idleMs }),
+      ...(proxyEnv && { proxyEnv }),
     };
     this.#plain = new PlainAgent(options);
     this.#secure = new SecureAgent(options);

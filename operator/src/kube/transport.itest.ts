@@ -1,10 +1,10 @@
 // Against a real API server, with what a network, a proxy and a restart do to requests.
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import { type ApiServer, startApiServer } from '../../../test-e2e/cluster/apiserver.ts';
 import { type FaultProxy, isRead, isWatch, isWrite, startFaultProxy } from '../../../test-e2e/integration/faults.ts';
@@ -218,6 +218,45 @@ test('pods that hang do not hold up what the API server itself is asked', async 
   await narrow.request({ method: 'GET', path: pathOf(namespaces, { name: 'default' }), timeoutMs: 500 });
   for (const each of await Promise.all(hanging)) expect(each).toMatchObject({ status: 0, reason: 'Timeout' });
   await narrow.close();
+});
+
+test('through the proxy that a kubeconfig names: requests and watches, by tunnels to the API server alone', async () => {
+  const tunnels: string[] = [];
+  const between = createServer().on('connect', (request, socket: Socket, head: Buffer) => {
+    tunnels.push(request.url ?? '');
+    const { hostname, port } = new URL(`tcp://${request.url}`);
+    const onward = connect(Number(port), hostname, () => {
+      socket.write('HTTP/1.1 200 Connection established\r\n\r\n');
+      onward.write(head);
+      onward.pipe(socket).pipe(onward);
+    });
+    for (const [one, other] of [
+      [socket, onward],
+      [onward, socket],
+    ] as const)
+      one.on('error', () => other.destroy()).on('close', () => other.destroy());
+  });
+  await once(between.listen(0, '127.0.0.1'), 'listening');
+  const path = join(mkdtempSync(join(tmpdir(), 'devshelf-proxied-')), 'kubeconfig');
+  const url = `http://127.0.0.1:${(between.address() as AddressInfo).port}`;
+  const config = JSON.parse(readFileSync(api.adminKubeconfigPath, 'utf8'));
+  config.clusters[0].cluster['proxy-url'] = url;
+  writeFileSync(path, JSON.stringify(config));
+  const proxied = createTransport(await loadCluster({ kubeconfig: path }));
+  const name = pathOf(namespaces, { name: 'default' });
+  expect(await proxied.request<KubeObject>({ method: 'GET', path: name })).toMatchObject({
+    metadata: { name: 'default' },
+  });
+  for await (const { type } of proxied.watch(pathOf(namespaces, {}), {})) {
+    expect(type).toBe('ADDED');
+    break;
+  }
+  expect(new Set(tunnels)).toEqual(new Set([new URL(api.url).host]));
+  expect(tunnels.length).toBeGreaterThanOrEqual(2);
+  await proxied.close();
+  between.close();
+  between.closeAllConnections();
+  rmSync(dirname(path), { recursive: true });
 });
 
 test('a restart of the API server is a pause, not a failure, for those who read', async () => {

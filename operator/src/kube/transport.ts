@@ -17,7 +17,7 @@ import {
   type StatusBody,
   unanswered,
 } from './errors.ts';
-import { ConnectionPool, ConnectTimeout, readText } from './http.ts';
+import { ConnectionPool, ConnectTimeout, type ProxyEnv, readText } from './http.ts';
 import { LineSplitter } from './lines.ts';
 
 export type TlsMaterial = {
@@ -36,6 +36,8 @@ export type Cluster = {
   readonly server: string;
   /** The namespace of the kubeconfig's context, or of the pod. */
   readonly namespace: string;
+  /** What stands between; absent: nothing. */
+  readonly proxyEnv?: ProxyEnv;
   /** Cheap to ask for every request. `renew`: the last ones were refused, read them again from their source. */
   credentials(renew: boolean): Promise<Credentials>;
 };
@@ -230,9 +232,10 @@ class PooledTransport implements Transport {
     this.#cluster = cluster;
     this.#options = options;
     this.#server = cluster.server.replace(/\/$/, '');
-    this.#requests = new ConnectionPool({ connections, idleMs: IDLE_MS });
-    this.#watches = new ConnectionPool({});
-    this.#behind = new ConnectionPool({ connections, idleMs: IDLE_MS });
+    const { proxyEnv } = cluster;
+    this.#requests = new ConnectionPool({ connections, idleMs: IDLE_MS, proxyEnv });
+    this.#watches = new ConnectionPool({ proxyEnv });
+    this.#behind = new ConnectionPool({ connections, idleMs: IDLE_MS, proxyEnv });
   }
 
   async request<T>(request: Request): Promise<T> {
