@@ -12,7 +12,7 @@ MINUTES ?= 60
 CLI := bin/cluster
 PACKAGES := node_modules/.package-lock.json
 
-.PHONY: help demo test campaign cli cluster cluster-down images deploy release generate lint bench packages
+.PHONY: help demo test campaign companions cli cluster cluster-down images deploy release generate lint bench packages
 
 help: ## this text
 	@echo 'DevShelf operator'
@@ -29,6 +29,10 @@ test: $(PACKAGES) ## every test: unit, integration, end to end; PHASES="unit int
 
 campaign: $(PACKAGES) ## faults for as long as you like: MINUTES=60 of schedules by seed, after each write of every story was killed
 	@node test-e2e/campaign.ts --minutes $(MINUTES)
+
+companions: $(PACKAGES) ## Traefik before the services, on a real API server (the first time it is built from source: long)
+	@NODE_OPTIONS='--experimental-vm-modules --disable-warning=ExperimentalWarning' \
+		jest --config test-e2e/jest/config.mjs --selectProjects companion --runInBand --forceExit --testTimeout=60000
 
 cluster: $(PACKAGES) ## starts a real single-node Kubernetes (the first time it is built from source: minutes)
 	@$(CLI) up && $(CLI) status

@@ -18,7 +18,7 @@ const LINKER_FLAGS = [
   `-X k8s.io/component-base/version.gitMinor=${minor}`,
 ].join(' ');
 
-type Module = 'tools' | 'addons';
+type Module = 'tools' | 'addons' | 'traefik';
 
 // in the order of building: what integration tests need comes first
 const PACKAGES = {
@@ -35,6 +35,8 @@ const PACKAGES = {
   'metrics-server': ['addons', 'sigs.k8s.io/metrics-server/cmd/metrics-server'],
   helm: ['addons', 'helm.sh/helm/v4/cmd/helm'],
   kind: ['addons', 'sigs.k8s.io/kind'],
+  // for `make companions` only
+  traefik: ['traefik', 'github.com/traefik/traefik/v3/cmd/traefik'],
 } as const satisfies Record<string, readonly [Module, string]>;
 
 export type Binary = keyof typeof PACKAGES;

@@ -21,6 +21,15 @@ const SOURCES = [
     files: ['gateway.networking.k8s.io_httproutes.yaml'],
   },
   {
+    // what a controller of Gateways watches besides, and none of ours is
+    folder: 'gateway-api-others',
+    module: 'sigs.k8s.io/gateway-api@v1.5.1',
+    path: 'config/crd/standard',
+    files: ['gatewayclasses', 'gateways', 'grpcroutes', 'referencegrants', 'backendtlspolicies'].map(
+      name => `gateway.networking.k8s.io_${name}.yaml`,
+    ),
+  },
+  {
     folder: 'keda',
     module: 'github.com/kedacore/keda/v2@v2.21.0',
     path: 'config/crd/bases',

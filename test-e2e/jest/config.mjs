@@ -1,7 +1,13 @@
 // unit: beside the code, milliseconds. integration: a real API server or database. e2e: the real cluster.
-// campaign: what takes too long for every day, on the same.
+// campaign: what takes too long for every day, on the same. companion: with programs of others that take long to build.
 const root = new URL('../..', import.meta.url).pathname;
-const kinds = { unit: '**/*.test.ts', integration: '**/*.itest.ts', e2e: '**/*.e2e.ts', campaign: '**/*.campaign.ts' };
+const kinds = {
+  unit: '**/*.test.ts',
+  integration: '**/*.itest.ts',
+  e2e: '**/*.e2e.ts',
+  campaign: '**/*.campaign.ts',
+  companion: '**/*.companion.ts',
+};
 
 export default {
   rootDir: root,
