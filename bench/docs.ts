@@ -1,6 +1,13 @@
 /** Writes the tables of docs/speed.md anew from build/speed/*.json, as far as those are there. */
 import { existsSync, readFileSync } from 'node:fs';
-import { type ConvergeResult, convergeTables, type SettledResult, settledTables } from './scale/tables.ts';
+import {
+  type ConvergeResult,
+  convergeTables,
+  type SettledResult,
+  type StoresResult,
+  settledTables,
+  storesTables,
+} from './scale/tables.ts';
 import { type FootprintResult, footprintTables } from './speed/footprint-tables.ts';
 import { type LoadResult, loadTables } from './speed/load-tables.ts';
 import { resultFile, type Table, writeTables } from './speed/report.ts';
@@ -19,4 +26,5 @@ await writeTables([
   ...tablesOf<LoadResult>('load', loadTables),
   ...tablesOf<ConvergeResult>('scale-converge', convergeTables),
   ...tablesOf<SettledResult>('scale-settled', settledTables),
+  ...tablesOf<StoresResult>('scale-stores', storesTables),
 ]);

@@ -12,13 +12,17 @@ import { writeBare } from './scale/bare.ts';
 import { type Counters, secretReads, since, total, writes } from './scale/counters.ts';
 import { bundled, type Operator, startOperator } from './scale/operator.ts';
 import { createNamespaces, createResources, madeFor, readyResources, writesLike } from './scale/resources.ts';
+import { heapOfStores } from './scale/stores.ts';
 import {
   type ConvergeResult,
   convergeMisses,
   convergeTables,
   type SettledResult,
+  type StoresResult,
   settledMisses,
   settledTables,
+  storesMisses,
+  storesTables,
 } from './scale/tables.ts';
 import { machine, say, type Table, writeResult } from './speed/report.ts';
 
@@ -26,6 +30,7 @@ const HELP = `usage: bin/node bench/scale.ts SCENE [NUMBER...] [--rest 60]
 
   converge N      N new resources (default 200), then a bare writer of the same objects on as many others
   settled N...    a restart over N settled resources and a time of rest, for each N (default 2 200)
+  stores N        what the stores keep of each of N settled resources (default 200)
 
   --rest SECONDS  how long the rest is
 `;
@@ -129,6 +134,20 @@ async function settled(
   };
 }
 
+async function stores(cluster: LittleCluster, program: string, resources: number): Promise<StoresResult> {
+  const { api, transport } = cluster;
+  await createNamespaces(transport);
+  const emptyBytes = await heapOfStores(transport);
+  await createResources(transport, 'app', resources);
+  const operator = await startOperator(api, program);
+  await quiet(operator, ({ passes }) => passes >= resources);
+  await operator.stop();
+  await allReady(cluster, resources);
+  say(`${resources} resources have settled; stores are filled with them`);
+  const heapBytes = (await heapOfStores(transport)) - emptyBytes;
+  return { machine: machine(), load: load(), resources, heapBytes };
+}
+
 async function onCluster<Result>(measure: (cluster: LittleCluster) => Promise<Result>): Promise<Result> {
   const cluster = await startLittleCluster({ startMs: 0, goMs: 0 });
   try {
@@ -162,6 +181,10 @@ const SCENES: Readonly<Record<string, (program: string, sizes: readonly number[]
     }
     const result = { machine: machine(), load: load(), restSeconds, sizes: found };
     await report('scale-settled', result, settledTables(result), settledMisses(result));
+  },
+  stores: async (program, [size = 200]) => {
+    const result = await onCluster(cluster => stores(cluster, program, size));
+    await report('scale-stores', result, storesTables(result), storesMisses(result));
   },
 };
 

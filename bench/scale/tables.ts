@@ -33,7 +33,15 @@ export type SettledResult = {
   }[];
 };
 
+export type StoresResult = {
+  readonly machine: Machine;
+  readonly load: number;
+  readonly resources: number;
+  readonly heapBytes: number;
+};
+
 const BARE_SHARE = 0.9;
+const STORES_KIB = 12;
 const RSS_MIB = 256;
 const SMALL_RSS_MIB = 70;
 const REQUESTS_A_MINUTE = 30;
@@ -95,6 +103,19 @@ export function settledTables(result: SettledResult): readonly Table[] {
   const how = `${placeLine(result)} Restarted over what had settled, then ${restSeconds} s of rest.`;
   return [{ name: 'scale-settled', table: `${how}\n\n${tableOf(head, rows)}` }];
 }
+
+const storesKib = ({ heapBytes, resources }: StoresResult): number => heapBytes / resources / 1_024;
+
+export function storesTables(result: StoresResult): readonly Table[] {
+  const how = `${placeLine(result)} Stores of ${result.resources} settled resources and their children.`;
+  const rows = [['heap a resource, KiB', `≤ ${STORES_KIB}`, storesKib(result).toFixed(1)]];
+  return [{ name: 'scale-stores', table: `${how}\n\n${tableOf(['Stores', 'goal', 'measured'], rows)}` }];
+}
+
+export const storesMisses = (result: StoresResult): readonly string[] =>
+  storesKib(result) > STORES_KIB
+    ? [`${storesKib(result).toFixed(1)} KiB of heap a resource, ${STORES_KIB} wanted`]
+    : [];
 
 export const convergeMisses = (result: ConvergeResult): readonly string[] => {
   const ratio = result.operatorPerSecond / result.barePerSecond;

@@ -4,14 +4,13 @@ import { once } from 'node:events';
 import type { Logger } from 'pino';
 import type { Condition } from '../api/conditions.ts';
 import { OPTIONAL_APIS } from '../api/optional-apis.ts';
-import { type AppResource, parseResource } from '../api/resource.ts';
+import type { AppResource } from '../api/resource.ts';
 import { scrub } from '../api/words.ts';
 import { ApiError } from '../kube/errors.ts';
 import type { EventRecorder } from '../kube/events.ts';
 import { Fence } from '../kube/fence.ts';
 import { ENDLESS_TERM, type Term } from '../kube/lease.ts';
 import type { Failure, State } from '../kube/reflection.ts';
-import type { KubeObject } from '../kube/resource.ts';
 import type { Transport } from '../kube/transport.ts';
 import { isToldAlready, recordOf } from '../lifecycle/announced.ts';
 import { decisionIn, heldIn } from '../lifecycle/decided.ts';
@@ -45,7 +44,7 @@ import { type EffectivePlan, rehearsed } from './rehearsing.ts';
 import { type Evidence, trialOf } from './trials.ts';
 import { hashOfStatus } from './views.ts';
 import { WorkQueue, work } from './workqueue.ts';
-import { type AppKey, keyOfApp, type Stores, splitKey, World } from './world.ts';
+import { type AppKey, keyOfApp, resourceOf, type Stores, splitKey, World } from './world.ts';
 
 export interface ControllerOptions {
   readonly transport: Transport;
@@ -229,11 +228,10 @@ export class Controller {
     const kept = stores.apps[kind].get(namespace, name);
     if (!kept) return this.#forget(key);
     if (this.#inCharge?.other(namespace) !== undefined) return this.#standBack(key, this.#inCharge);
-    const raw = JSON.parse(kept.text) as KubeObject;
-    const parsed = parseResource(raw);
-    if (!parsed.ok) {
-      this.#options.log.error({ key, why: parsed.why }, 'the stored resource does not fit the schema of this version');
-      await reportInvalid(raw, kind, parsed.why, this.#options.now(), this.#fence);
+    const read = resourceOf(kept);
+    if (!read.ok) {
+      this.#options.log.error({ key, why: read.why }, 'the stored resource does not fit the schema of this version');
+      await reportInvalid(read.raw, kind, read.why, this.#options.now(), this.#fence);
       return;
     }
     if (!this.#world.isFilled(namespace)) {
@@ -244,7 +242,7 @@ export class Controller {
       this.#queue.addAfter(key, UNSEEN_RECHECK_MS);
       return;
     }
-    await this.#decided(key, parsed.resource, stores);
+    await this.#decided(key, read.resource, stores);
   }
 
   #chargeOf({ installation, chargeTiming, log, metrics }: ControllerOptions): InCharge | undefined {

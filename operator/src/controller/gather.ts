@@ -1,6 +1,6 @@
 // Reads everything that one pass needs into one value. In the steady state it asks the API server nothing.
 import type { Apis } from '../api/optional-apis.ts';
-import { type AppResource, parseResource } from '../api/resource.ts';
+import type { AppResource } from '../api/resource.ts';
 import { ApiError } from '../kube/errors.ts';
 import { isReadingDue, needsCallers, needsProofs, needsUses } from '../lifecycle/keys/draining.ts';
 import { remembered } from '../lifecycle/release/remembered.ts';
@@ -43,7 +43,7 @@ import {
   type KeptPod,
   type KeptRevision,
 } from './views.ts';
-import { type KeptApp, type KeptMigration, labelled, type Stores } from './world.ts';
+import { type KeptApp, type KeptMigration, labelled, resourceOf, type Stores } from './world.ts';
 
 export interface Sources {
   readonly stores: Stores;
@@ -457,7 +457,7 @@ function incidentsOf(app: AppResource, stores: Stores): Pick<Snapshot, 'incident
 
 function revisionOf(kept: KeptRevision): Revision | undefined {
   const { metadata, annotations, revision, data, createdAt } = kept;
-  const parsed = parseRevision({ metadata: { name: metadata.name, annotations }, revision, data: JSON.parse(data) });
+  const parsed = parseRevision({ metadata: { name: metadata.name, annotations }, revision, data: data?.read() });
   return parsed && remembered(parsed, createdAt);
 }
 
@@ -473,8 +473,9 @@ export function sharersOf(
   const { namespace, uid } = app.metadata;
   return servingFrom(database.identity)
     .filter(({ metadata }) => metadata.uid !== uid && metadata.namespace === namespace)
-    .map(({ text, metadata }) => {
-      const read = parseResource(JSON.parse(text));
+    .map(kept => {
+      const { metadata } = kept;
+      const read = resourceOf(kept);
       if (!read.ok) return { name: metadata.name, allow: [], isAtRest: false, contracts: [] };
       const other = read.resource;
       const revisions = revisionsOf(other, stores);

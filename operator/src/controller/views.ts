@@ -9,6 +9,7 @@ import { type IncidentRecord, type IncidentSummary, parseRefusals, type Refusal 
 import { parseRecord, type ReadRecord } from '../api/rollout.ts';
 import { parseRotation, type RotationRecord } from '../api/rotation.ts';
 import { NO_NAME, scrub, shownMigration } from '../api/words.ts';
+import { Alike, type Packed } from '../kube/alike.ts';
 import {
   type Applied,
   appliedBy,
@@ -147,12 +148,13 @@ export interface KeptSecret extends Kept {
   readonly held?: Readonly<Record<string, string>>;
 }
 
-/** The whole revision as text: it is parsed only in a pass over its resource. */
+/** The whole revision, packed: it is read only in a pass over its resource. */
 export interface KeptRevision extends Kept {
   readonly createdAt: string;
   readonly annotations: Readonly<Record<string, string>>;
   readonly revision: number;
-  readonly data: string;
+  /** Absent: it is no release. */
+  readonly data?: Packed;
   readonly incident?: IncidentSummary;
 }
 
@@ -169,13 +171,6 @@ export function keep({ metadata }: KubeObject): Kept {
     },
   };
 }
-
-const WIDE = /[\u0100-\uffff]/g;
-const escaped = (character: string): string => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
-
-/** JSON in which each character takes one byte of memory: in a string of V8, a single ’ makes it two for all. */
-export const compact = (value: unknown): string =>
-  Buffer.from(JSON.stringify(value).replace(WIDE, escaped), 'latin1').toString('latin1');
 
 const NO_OWNERS: readonly OwnerReference[] = [];
 const owners = new Interned<readonly OwnerReference[]>();
@@ -487,10 +482,15 @@ export function keepRevision(object: ObjectOf<typeof controllerRevisions>): Kept
 /** Of an incident only what the status tells: there may be twenty of each resource. */
 function keptData(object: ObjectOf<typeof controllerRevisions>): Pick<KeptRevision, 'data' | 'incident'> {
   const { metadata, data = null, revision = 0 } = object;
-  if (metadata.labels?.[LABELS.record] === undefined) return { data: compact(data) };
+  const { [LABELS.record]: kind, [LABELS.name]: name = '' } = metadata.labels ?? {};
+  if (kind === undefined) return { data: (releases[name] ?? otherReleases).pack(data) };
   const record = parseIncident(data);
-  return { data: 'null', ...(record && { incident: summaryOf(metadata.name, revision, record) }) };
+  return record ? { incident: summaryOf(metadata.name, revision, record) } : {};
 }
+
+/** By what they are releases of: a DevShelf has more to say than a Dashboard. */
+const releases: Readonly<Record<string, Alike>> = { devshelf: new Alike(), dashboard: new Alike() };
+const otherReleases = new Alike();
 
 const summaryOf = (name: string, number: number, { failed, restored, ...record }: IncidentRecord): IncidentSummary => ({
   name,

@@ -2,9 +2,9 @@
 // resource that it concerns.
 import { API_VERSION } from '../api/common.ts';
 import { type Apis, apisBy, OPTIONAL_APIS } from '../api/optional-apis.ts';
-import type { AppKind, AppResource } from '../api/resource.ts';
-import { parseResource } from '../api/resource.ts';
+import { type AppKind, type AppResource, type ParsedResource, parseResource } from '../api/resource.ts';
 import { scrub } from '../api/words.ts';
+import { Alike, type Packed } from '../kube/alike.ts';
 import { lastWrite, sharedItems, statusShare } from '../kube/apply.ts';
 import { Discovery } from '../kube/discovery.ts';
 import type { Failure, State } from '../kube/reflection.ts';
@@ -35,8 +35,8 @@ export function splitKey(key: AppKey): { kind: AppKind; namespace: string; name:
 }
 
 export interface KeptApp extends views.Kept {
-  /** As the API server gives it, without managedFields, as JSON: parsed in each pass. */
-  readonly text: string;
+  /** `resourceOf` reads it. */
+  readonly whole: Packed;
   /** Index keys of what it names, and of what has the name of one of its keys. */
   readonly references: readonly string[];
   /** Hash of what is left of the status that we wrote last. */
@@ -138,20 +138,15 @@ export interface KeptMigration {
 
 /**
  * Whose change a resource is told: what its spec names, and what has the name of one of its keys or of its certificate,
- * whoever made it. By
- * namespace: ten thousand namespaces may name their Secret alike.
+ * whoever made it. By namespace: ten thousand namespaces may name their Secret alike.
  */
-export function referenceKeys(raw: kinds.KubeObject): string[] {
-  const parsed = parseResource(raw);
-  if (!parsed.ok) return [];
-  const { namespace } = parsed.resource.metadata;
-  const keys = keyringsOf(parsed.resource).flatMap(({ secret, client }) =>
-    client ? [secret, client.secret] : [secret],
-  );
-  const certificate = tlsSecretOf(parsed.resource);
+function referenceKeys(app: AppResource): string[] {
+  const { namespace } = app.metadata;
+  const keys = keyringsOf(app).flatMap(({ secret, client }) => (client ? [secret, client.secret] : [secret]));
+  const certificate = tlsSecretOf(app);
   const named = certificate === undefined ? keys : [...keys, certificate];
   const secrets = named.map(name => ({ kind: 'Secret', name }) as const);
-  return [...referencesOf(parsed.resource), ...secrets].map(reference => labelled(namespace, contentKey(reference)));
+  return [...referencesOf(app), ...secrets].map(reference => labelled(namespace, contentKey(reference)));
 }
 
 const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration';
@@ -172,15 +167,28 @@ function writersOf(metadata: kinds.Metadata): Writers {
   };
 }
 
+/** One of our resources, read; of one that does not fit the schema of this version, what the API server gives. */
+export type ReadResource =
+  | Extract<ParsedResource, { ok: true }>
+  | (Extract<ParsedResource, { ok: false }> & { readonly raw: kinds.KubeObject });
+
+/** It was parsed once, when it came: ten passes may be made over what has not changed. Another copy each time. */
+export const resourceOf = ({ whole }: Pick<KeptApp, 'whole'>): ReadResource => whole.read() as ReadResource;
+
+const wholes: Readonly<Record<AppKind, Alike>> = { DevShelfDeployment: new Alike(), DashboardDeployment: new Alike() };
+
 export function keepApp(raw: kinds.KubeObject): KeptApp {
   const { managedFields: _left, annotations, ...metadata } = raw.metadata;
   // what `kubectl apply` writes there is the whole object once more
   const { [LAST_APPLIED]: _again, ...others } = annotations ?? {};
+  const given = { ...raw, metadata: { ...metadata, annotations: others } };
+  const parsed = parseResource(given);
+  const read: ReadResource = parsed.ok ? parsed : { ...parsed, raw: given };
   const shared = sharedItems(raw, 'conditions', views.WRITER) as { type?: string }[];
   return {
     ...views.keep(raw),
-    text: views.compact({ ...raw, metadata: { ...metadata, annotations: others } }),
-    references: referenceKeys(raw),
+    whole: wholes[raw.kind as AppKind].pack(read),
+    references: parsed.ok ? referenceKeys(parsed.resource) : [],
     ownStatus: views.hashOfStatus(statusShare(raw, views.WRITER) as AppResource['status'] | undefined),
     sharedConditions: shared.flatMap(({ type }) => type ?? []),
     writers: writersOf(raw.metadata),

@@ -153,25 +153,20 @@ export async function remove(
 
 /** Hash of an object's JSON with sorted keys; absent and undefined are the same. */
 export function hashOf(object: unknown): string {
-  return createHash('sha256').update(canonical(object)).digest('hex').slice(0, 16);
+  const text = JSON.stringify(inOrder(object)) ?? '';
+  return createHash('sha256').update(text).digest('hex').slice(0, 16);
 }
 
-/** As `JSON.stringify` of a copy whose keys were inserted in order, and without the copy. */
-function canonical(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map(item => canonical(item) || 'null').join()}]`;
-  if (!isMap(value)) return JSON.stringify(value) ?? '';
-  const fields = inOrder(Object.keys(value)).flatMap(key => {
-    const text = canonical(value[key]);
-    return text === '' ? [] : `${JSON.stringify(key)}:${text}`;
-  });
-  return `{${fields.join()}}`;
-}
-
-/** A map gives what looks like an index first, in the order of numbers, whenever it was inserted. */
-function inOrder(keys: string[]): string[] {
-  const [first = ''] = keys;
-  if (!/^\d/.test(first)) return keys.sort();
-  return Object.keys(Object.fromEntries(keys.sort().map(key => [key, 0])));
+/** A copy: with a replacer, or piece by piece, the text takes twice as long. */
+function inOrder(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(inOrder);
+  if (!isMap(value)) return value;
+  const sorted: Record<string, unknown> = {};
+  for (const key of Object.keys(value).sort()) {
+    if (key === '__proto__') Object.defineProperty(sorted, key, { value: inOrder(value[key]), enumerable: true });
+    else sorted[key] = inOrder(value[key]);
+  }
+  return sorted;
 }
 
 function isMap(value: unknown): value is Readonly<Record<string, unknown>> {

@@ -5,7 +5,7 @@ import { type AppSpec, type DevShelfDeploymentSpec, dashboardSpec, devshelfSpec 
 import type { Release } from '../api/rollout.ts';
 import type { App } from './app.ts';
 import { copiesOf, withCopies } from './configuration.ts';
-import { canonicalJson, isRecord, shortHash } from './hash.ts';
+import { isRecord, shortHash } from './hash.ts';
 import { hasWorker, servingTemplate, workerTemplate } from './pod-template.ts';
 
 /** Hash of the content of each Secret and ConfigMap that the spec names, by kind and name as `contentKey` writes it. */
@@ -124,8 +124,15 @@ function difference(value: unknown, base: unknown): unknown {
   if (!isRecord(value) || !isRecord(base)) return value;
   const keys = [...new Set([...Object.keys(value), ...Object.keys(base)])];
   return Object.fromEntries(
-    keys
-      .filter(key => canonicalJson(value[key]) !== canonicalJson(base[key]))
-      .map(key => [key, difference(value[key], base[key])]),
+    keys.filter(key => !isSame(value[key], base[key])).map(key => [key, difference(value[key], base[key])]),
   );
+}
+
+/** Whether both are the same JSON. */
+function isSame(a: unknown, b: unknown): boolean {
+  if (a === b) return true;
+  if (Array.isArray(a) && Array.isArray(b))
+    return a.length === b.length && a.every((item, index) => isSame(item, b[index]));
+  if (!isRecord(a) || !isRecord(b)) return false;
+  return Object.keys({ ...a, ...b }).every(key => isSame(a[key], b[key]));
 }

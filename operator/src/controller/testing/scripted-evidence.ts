@@ -80,7 +80,7 @@ export class ScriptedEvidence implements Evidence {
       const known = parseRevision({
         metadata: { name: metadata.name, annotations },
         revision,
-        data: JSON.parse(data),
+        data: data?.read(),
       });
       if (known?.release.hash === release) return this.#script.get(known.release.image) ?? {};
     }
