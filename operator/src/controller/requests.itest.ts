@@ -143,3 +143,44 @@ test(
   },
   TEST_MS,
 );
+
+test(
+  'a first install makes each object once, and looks for none of them before',
+  async () => {
+    const of = await open();
+    const first = await begin(of);
+    await of.shop.create('1', { envFrom: [{ configMapRef: { name: 'flags' } }] });
+    await rests(of, '1');
+    // what is in the status follows the pods, and the Lease the clock
+    const about = first.asked.filter(request => !/\/status$| leases|^GET \/apis$/.test(request));
+    const serving = /^(?:GET|PATCH) deployments\/shop$/;
+    expect(tally(about.filter(request => !serving.test(request)))).toEqual({
+      'GET configmaps/flags': 2,
+      'GET secrets/db': 1,
+      'POST secrets': 6,
+      'PATCH serviceaccounts/shop': 1,
+      'PATCH networkpolicies/shop': 1,
+      'PATCH services/shop': 1,
+      'PATCH poddisruptionbudgets/shop': 1,
+      'PATCH deployments/shop-candidate (dry run)': 1,
+      'POST configmaps': 1,
+      'POST controllerrevisions': 1,
+      'POST jobs': 1,
+      'PATCH controllerrevisions/shop-…': 2,
+    });
+    // made, its count of pods, and two phases more; each of these again where a controller wrote in between
+    expect(first.of(/^PATCH deployments\/shop$/)).toBeGreaterThanOrEqual(4);
+    expect(first.of(serving)).toBeLessThanOrEqual(9);
+  },
+  TEST_MS,
+);
+
+/** How often each was asked; a release's own name is left out. */
+function tally(requests: readonly string[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const request of requests) {
+    const known = request.replace(/shop-[0-9a-f]{10}$/, 'shop-…');
+    counts[known] = (counts[known] ?? 0) + 1;
+  }
+  return counts;
+}
