@@ -168,6 +168,8 @@ export interface RolloutRecord {
   write?: number;
   /** The spec that it was decided on: whoever sees an earlier one of the same resource has been told old things. */
   decidedOn?: SpecSeen;
+  /** What was wanted then. */
+  wanted?: WantedBefore;
   /** From the promotion on, until the release is written down. */
   trial?: TrialFigures;
   /** Requests of people that were answered, by kind; goes from each record to the next. */
@@ -184,11 +186,24 @@ export interface SpecSeen {
   readonly generation: number;
 }
 
+/**
+ * What a spec and the Secrets and ConfigMaps that it names came to. As long as `sources` is the same they need not be
+ * read to know it again.
+ */
+export interface WantedBefore {
+  /** Hash of the spec's fields and of which version of each object was read; of nothing that is in them. */
+  readonly sources: string;
+  /** Hash of the release. */
+  readonly release: string;
+  /** Hash of host, port and database name. */
+  readonly database: string;
+}
+
 /** The annotation's text. Keys in a fixed order, so that equal records are equal text. */
 export function formatRecord(record: RolloutRecord): string {
   const { phase, release, stable, since, held, restoredAt, withdrawn, stableErrorRatio, contract, version, write } =
     record;
-  const { borne, decidedOn, trial, asked, heldBy, byHand } = record;
+  const { borne, decidedOn, wanted, trial, asked, heldBy, byHand } = record;
   const known = {
     phase,
     release,
@@ -203,6 +218,7 @@ export function formatRecord(record: RolloutRecord): string {
     version,
     write,
     decidedOn,
+    wanted,
     trial,
     asked,
     heldBy,

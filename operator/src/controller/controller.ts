@@ -245,11 +245,12 @@ export class Controller {
     await this.#decided(key, read.resource, stores);
   }
 
-  #chargeOf({ installation, chargeTiming, log, metrics }: ControllerOptions): InCharge | undefined {
+  #chargeOf({ installation, chargeTiming, namespaces, log, metrics }: ControllerOptions): InCharge | undefined {
     if (installation === undefined) return undefined;
     return new InCharge({
       transport: this.#asLeader,
       installation,
+      everywhere: namespaces.length === 0,
       log,
       onChange: (namespace, other) => {
         if (other === undefined) metrics.standsBack.remove({ namespace });

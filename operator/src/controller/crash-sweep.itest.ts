@@ -233,6 +233,8 @@ async function dumpOf(shop: Shop): Promise<unknown> {
     .replaceAll(/10\.\d+\.\d+\.\d+/g, 'IP')
     .replaceAll(/("currentKeyDigest":")[\w-]{43}/g, '$1DIGEST')
     .replaceAll(/shop-backup-[0-9a-f]{10}/g, 'BACKUP')
+    // of uids and resource versions
+    .replaceAll(/(\\+"sources\\+":\\+")[0-9a-f]{20}/g, '$1SOURCES')
     // a record that is decided twice counts twice
     .replaceAll(/(\\+"write\\+":)\d+/g, '$1N');
   const [objects, keys] = JSON.parse(text) as [KubeObject[][], unknown];

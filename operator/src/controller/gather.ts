@@ -1,6 +1,7 @@
 // Reads everything that one pass needs into one value. In the steady state it asks the API server nothing.
 import type { Apis } from '../api/optional-apis.ts';
 import type { AppResource } from '../api/resource.ts';
+import type { Release, RolloutRecord } from '../api/rollout.ts';
 import { ApiError } from '../kube/errors.ts';
 import { isReadingDue, needsCallers, needsProofs, needsUses } from '../lifecycle/keys/draining.ts';
 import { remembered } from '../lifecycle/release/remembered.ts';
@@ -24,7 +25,15 @@ import {
   type WorkloadView,
 } from '../lifecycle/snapshot.ts';
 import { componentName } from '../objects/app.ts';
-import { type Database, type Digest, lacking, type Seed, wantedOf } from '../objects/contents.ts';
+import {
+  type Database,
+  type Digest,
+  lacking,
+  type Seed,
+  sourcesOf,
+  wantedAgain,
+  wantedOf,
+} from '../objects/contents.ts';
 import { tlsSecretOf } from '../objects/exposure.ts';
 import { keyringsOf } from '../objects/keyring.ts';
 import { ANNOTATIONS, COMPONENTS, isServing, LABELS, MANAGED_BY, names } from '../objects/names.ts';
@@ -78,8 +87,8 @@ export async function gather(app: AppResource, sources: Sources): Promise<Snapsh
   const jobs = stores.jobs.byIndex('instance', labelled(namespace, name)).filter(job => isOwned(app, job));
   const revisions = revisionsOf(app, stores);
   const writers = stores.apps[app.kind].get(namespace, name)?.writers;
-  const { missing, wanted, database, lacksSeed } = await references(app, sources, revisions);
   const deployment = deploymentOf(app, stores);
+  const { missing, wanted, database, lacksSeed } = await references(app, sources, revisions, deployment?.record);
   const candidate = workloadOf(app, stores, names.candidate(name));
   const worker = workloadOf(app, stores, names.worker(name));
   const backups = needsBackups({ app, revisions }) ? await sources.backupsOf(app) : undefined;
@@ -235,11 +244,35 @@ const isOwned = (app: AppResource, { metadata }: Kept): boolean =>
 const isOurs = (app: AppResource, labels: Readonly<Record<string, string>>): boolean =>
   labels[LABELS.name] === componentName(app.kind);
 
+interface References {
+  readonly missing: readonly MissingReference[];
+  readonly wanted: Reading<Wanted>;
+  readonly database?: Database;
+  readonly lacksSeed?: true;
+}
+
+/** While all that the record was decided on is as it was nothing is read: also not by a process that has just begun. */
 async function references(
   app: AppResource,
-  { digests, now, stores }: Sources,
+  sources: Sources,
   revisions: readonly Revision[],
-): Promise<{ missing: MissingReference[]; wanted: Reading<Wanted>; database?: Database; lacksSeed?: true }> {
+  record: RolloutRecord | undefined,
+): Promise<References> {
+  // before anything is read: so what is read is never older than what is remembered of it
+  const made = sourcesHere(app, sources.stores);
+  const releases = revisions.map(({ release }) => release);
+  const again = made === undefined ? undefined : wantedAgain(app, made, record?.wanted, releases);
+  if (!again) return readReferences(app, sources, releases, made);
+  const { databaseIdentity: identity } = again;
+  return { missing: [], wanted: { known: true, value: again, readAt: sources.now }, database: { identity } };
+}
+
+async function readReferences(
+  app: AppResource,
+  { digests, now, stores }: Sources,
+  releases: readonly Release[],
+  made: string | undefined,
+): Promise<References> {
   const found = new Map<string, Digest>();
   const missing: MissingReference[] = [];
   let seed: SeedHere;
@@ -255,15 +288,29 @@ async function references(
     return { missing, wanted: { known: false, why: error.message } };
   }
   const { lacks, ...known } = seed;
-  const hashes = revisions.map(({ release }) => release.hash);
-  const read = wantedOf(app, found, known, hashes);
-  const { missing: faulty, database, isBare } = read;
+  const hashes = releases.map(({ hash }) => hash);
+  const { missing: faulty, wanted, database, isBare } = wantedOf(app, found, known, hashes);
+  const from = isBare || made === undefined ? {} : { sources: made };
   return {
-    missing: [...faulty],
-    wanted: read.wanted.known ? { ...read.wanted, readAt: now } : read.wanted,
+    missing: faulty,
+    wanted: wanted.known ? { known: true, value: { ...wanted.value, ...from }, readAt: now } : wanted,
     ...(database && { database }),
     ...(faulty.length === 0 && !isBare && lacks),
   };
+}
+
+/** Undefined while one of them, or a seed of ours, is not there. */
+function sourcesHere(app: AppResource, stores: Stores): string | undefined {
+  const { name, namespace } = app.metadata;
+  const seed = { kind: 'Secret', name: names.releaseSeed(name) } as const;
+  const ours = stores.secrets.get(namespace, seed.name);
+  if (!ours || !isOwned(app, ours) || !stores.secrets.get(namespace, names.releaseSeedCopy(name))) return undefined;
+  const versions = [seed, ...referencesOf(app)].map(({ kind, name: of }) => {
+    const kept = (kind === 'Secret' ? stores.secrets : stores.configMaps).get(namespace, of);
+    return kept && { kind, name: of, uid: kept.metadata.uid, resourceVersion: kept.metadata.resourceVersion };
+  });
+  const there = versions.filter(version => version !== undefined);
+  return there.length === versions.length ? sourcesOf(app, there) : undefined;
 }
 
 type SeedHere = Seed & { readonly lacks?: LacksSeed };

@@ -1,4 +1,4 @@
-import { expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { pino } from 'pino';
 import { refused } from '../kube/errors.ts';
 import type { LeaseObject } from '../kube/lease.ts';
@@ -83,4 +83,100 @@ test('a writer that has just read the Lease reads it no second time', async () =
   expect(asked).toEqual(['GET', 'POST']);
   await inCharge.guard('other');
   expect(asked).toHaveLength(4);
+});
+
+const NAMESPACES = Array.from({ length: 10 }, (_, index) => `team-${index}`);
+
+/** Installed everywhere, with a Lease in each of ten namespaces; the API server gives at most six at a time. */
+function everywhere(setting: { everywhere?: boolean; mayListAll?: boolean } = {}) {
+  const held = new Map(NAMESPACES.map(namespace => [namespace, leaseIn(namespace, '1')]));
+  const asked: string[] = [];
+  const request = async ({ method, path, query, body }: Request) => {
+    const [, namespace] = /\/namespaces\/([^/]+)\//.exec(path) ?? [];
+    asked.push(`${method} ${namespace ?? '*'}`);
+    if (method === 'PUT') {
+      const { metadata, spec } = body as LeaseObject;
+      const written = { ...leaseIn(namespace ?? '', '9'), metadata: { ...metadata, resourceVersion: '9' }, spec };
+      held.set(namespace ?? '', written as LeaseObject);
+      return written;
+    }
+    if (namespace !== undefined) return { items: [held.get(namespace)] };
+    if (setting.mayListAll === false) throw refused('ListFailed', 'GET leases', { status: 403 });
+    const all = [...held.values()];
+    return query?.['continue'] === undefined
+      ? { items: all.slice(0, 6), metadata: { continue: 'six' } }
+      : { items: all.slice(6), metadata: {} };
+  };
+  const inCharge = new InCharge({
+    transport: { request } as unknown as Transport,
+    installation: US,
+    everywhere: setting.everywhere ?? true,
+    log: pino({ level: 'silent' }),
+    onChange: () => {},
+    onAsked: () => {},
+    refresh: async () => {},
+  });
+  /** A write in each of them; what was asked for it. */
+  const write = async (): Promise<readonly string[]> => {
+    asked.length = 0;
+    for (const namespace of NAMESPACES) await inCharge.guard(namespace);
+    return [...asked];
+  };
+  return { inCharge, held, asked, write };
+}
+
+function leaseIn(namespace: string, resourceVersion: string, holderIdentity = US, asker?: string): LeaseObject {
+  const annotations = asker === undefined ? {} : { 'devshelf.dev/asked-by': asker };
+  const metadata = { name: 'devshelf-operator-in-charge', namespace, uid: namespace, resourceVersion, annotations };
+  return { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', metadata, spec: { holderIdentity } };
+}
+
+const single = (namespaces: readonly string[]): string[] => namespaces.map(namespace => `GET ${namespace}`);
+
+describe('writing in many namespaces', () => {
+  beforeEach(() => {
+    jest.useFakeTimers({ now: 0 });
+  });
+  afterEach(() => {
+    jest.useRealTimers();
+  });
+
+  test('all Leases are read at once, and again only when that is too long ago', async () => {
+    const { write } = everywhere();
+    expect(await write()).toEqual([...single(NAMESPACES.slice(0, 3)), 'GET *', 'GET *']);
+    jest.advanceTimersByTime(4_000);
+    expect(await write()).toEqual([]);
+    jest.advanceTimersByTime(2_000);
+    expect(await write()).toEqual(['GET *', 'GET *']);
+  });
+
+  test('a write of many at the same moment waits for one list', async () => {
+    const { inCharge, asked, write } = everywhere();
+    await write();
+    jest.advanceTimersByTime(4_000);
+    await write();
+    jest.advanceTimersByTime(2_000);
+    asked.length = 0;
+    await Promise.all(NAMESPACES.map(namespace => inCharge.guard(namespace)));
+    expect(asked).toEqual(['GET *', 'GET *']);
+  });
+
+  test('a question is answered where it was asked, and where another one works nothing is written', async () => {
+    const { inCharge, held, asked } = everywhere();
+    held.set('team-7', leaseIn('team-7', '2', US, OTHER));
+    held.set('team-8', leaseIn('team-8', '2', OTHER));
+    for (const namespace of NAMESPACES.slice(0, 8)) await inCharge.guard(namespace);
+    expect(asked.slice(5)).toEqual(['GET team-7', 'PUT team-7']);
+    await expect(inCharge.guard('team-8')).rejects.toThrow(`${OTHER} works there`);
+  });
+
+  test.each([
+    ['it does not watch all namespaces', { everywhere: false }, []],
+    ['it has no right to list them all', { mayListAll: false }, ['GET *']],
+  ])('each is read by itself where %s', async (_case, setting, extra) => {
+    const { write } = everywhere(setting);
+    expect((await write()).toSorted()).toEqual([...extra, ...single(NAMESPACES)].toSorted());
+    jest.advanceTimersByTime(6_000);
+    expect(await write()).toEqual(single(NAMESPACES));
+  });
 });

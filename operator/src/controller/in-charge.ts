@@ -8,6 +8,8 @@
 //   other    every `askMs`    asks; reads meanwhile, and writes nothing else
 //            unanswered       takes the Lease, as its holder does not live, or has not read it for longer than a write takes
 //
+// Who writes in many namespaces reads the Leases of all of them with one list, where all are watched.
+//
 // Where the operator has no right to these Leases nobody is told apart, and it works as if it were alone.
 import type { Logger } from 'pino';
 import { isForbidden, unanswered } from '../kube/errors.ts';
@@ -69,6 +71,8 @@ export interface InChargeOptions {
   readonly transport: Transport;
   /** The same for all processes of one leader election: `namespace/name` of its Lease. */
   readonly installation: string;
+  /** All namespaces are watched. */
+  readonly everywhere?: boolean;
   readonly log: Logger;
   /** Somebody else is in charge there now (named), or no longer. */
   readonly onChange: (namespace: string, other: string | undefined) => void;
@@ -84,6 +88,17 @@ interface Known {
   readonly sinceMs: number;
 }
 
+/** So many namespaces, written in within `trustMs`, are worth one page of a list of all. */
+const MANY = 4;
+const PAGE = 500;
+
+const ONE_NAME = { fieldSelector: `metadata.name=${IN_CHARGE}` };
+
+interface Listed {
+  readonly items: readonly LeaseObject[];
+  readonly metadata?: { readonly continue?: string };
+}
+
 export class InCharge {
   readonly #options: InChargeOptions;
   readonly #timing: ChargeTiming;
@@ -93,6 +108,11 @@ export class InCharge {
   readonly #askedAt = new Map<string, number>();
   readonly #askers = new Map<string, { who: string; atMs: number }>();
   readonly #looking = new Map<string, Promise<boolean>>();
+  /** When something was to be written there last. */
+  readonly #wroteAt = new Map<string, number>();
+  #reading: Promise<void> | undefined;
+  /** When a list of all was begun last. */
+  #listedAt = Number.NEGATIVE_INFINITY;
   /** Namespaces in which there is no right to the Lease. */
   readonly #refused = new Set<string>();
 
@@ -147,14 +167,59 @@ export class InCharge {
    * @throws ApiError where another one is in charge, or nobody knows
    */
   async guard(namespace: string): Promise<AbortSignal> {
-    const { trustMs, writeMs } = this.#timing;
-    const isTrusted = () => performance.now() - (this.#verifiedAt.get(namespace) ?? Number.NEGATIVE_INFINITY) < trustMs;
-    const isOurs = this.#refused.has(namespace) || (isTrusted() && this.other(namespace) === undefined);
-    if (!isOurs && !(await this.look(namespace))) {
+    this.#wroteAt.set(namespace, performance.now());
+    if (!this.#isOurs(namespace)) await (this.#reading ?? this.#lookEverywhere());
+    if (!this.#isOurs(namespace) && !(await this.look(namespace))) {
       const why = new Error(`${this.other(namespace) ?? 'another operator'} works there`);
       throw unanswered('GetFailed', `a write in namespace ${namespace}`, 'Aborted', why);
     }
-    return AbortSignal.timeout(writeMs);
+    return AbortSignal.timeout(this.#timing.writeMs);
+  }
+
+  /** Nothing need be read to know it. */
+  #isOurs(namespace: string): boolean {
+    const verifiedAt = this.#verifiedAt.get(namespace) ?? Number.NEGATIVE_INFINITY;
+    const isTrusted = performance.now() - verifiedAt < this.#timing.trustMs;
+    return this.#refused.has(namespace) || (isTrusted && this.other(namespace) === undefined);
+  }
+
+  /** At most once in `trustMs`: where a list does not help, the next one would not either. */
+  #isListDue(): boolean {
+    if (!this.#options.everywhere) return false;
+    const since = performance.now() - this.#timing.trustMs;
+    for (const [namespace, at] of this.#wroteAt) if (at < since) this.#wroteAt.delete(namespace);
+    const pages = Math.max(1, Math.ceil(this.#known.size / PAGE));
+    return this.#wroteAt.size >= MANY * pages && this.#listedAt <= since;
+  }
+
+  /** Finds out where nothing is to be done about the Lease; elsewhere, or if it fails, each is looked at by itself. */
+  async #lookEverywhere(): Promise<void> {
+    if (!this.#isListDue()) return;
+    const atMs = performance.now();
+    this.#listedAt = atMs;
+    this.#reading = this.#readAll(atMs)
+      .catch(error => {
+        if (isForbidden(error)) this.#listedAt = Number.POSITIVE_INFINITY;
+      })
+      .finally(() => {
+        this.#reading = undefined;
+      });
+    await this.#reading;
+  }
+
+  async #readAll(atMs: number): Promise<void> {
+    let more: string | undefined;
+    do {
+      const query = { ...ONE_NAME, limit: String(PAGE), ...(more && { continue: more }) };
+      const page = await this.#options.transport.request<Listed>({ method: 'GET', path: pathOf(leases), query });
+      for (const lease of page.items) {
+        const namespace = lease.metadata.namespace ?? '';
+        const { charge } = this.#learn(namespace, keepCharge(lease));
+        if (charge?.holder === this.#options.installation && charge.askedBy === undefined)
+          this.#verifiedAt.set(namespace, Math.max(atMs, this.#verifiedAt.get(namespace) ?? atMs));
+      }
+      more = page.metadata?.continue;
+    } while (more);
   }
 
   async #look(namespace: string): Promise<boolean> {
@@ -228,8 +293,7 @@ export class InCharge {
   async #read(namespace: string): Promise<LeaseObject | undefined> {
     const path = pathOf(leases, { namespace });
     // a list, which a right to this one name allows as well, tells "none" from "no such namespace" without an error
-    const query = { fieldSelector: `metadata.name=${IN_CHARGE}` };
-    const { items } = await this.#options.transport.request<{ items: LeaseObject[] }>({ method: 'GET', path, query });
+    const { items } = await this.#options.transport.request<Listed>({ method: 'GET', path, query: ONE_NAME });
     return items[0];
   }
 

@@ -1,7 +1,7 @@
 // One pass, decided: interrupts first, then the stages in the runbook's order, and every condition anew.
 import type { Condition } from '../api/conditions.ts';
 import { isHeldReason } from '../api/reasons.ts';
-import { RECORD_VERSION, releaseInForce } from '../api/rollout.ts';
+import { RECORD_VERSION, type RolloutRecord, releaseInForce } from '../api/rollout.ts';
 import { autoscaled } from './around/autoscaled.ts';
 import { exposed, recheckOf } from './around/exposed.ts';
 import { monitored } from './around/monitored.ts';
@@ -65,7 +65,15 @@ function decided(seen: Snapshot, action: Action | undefined): Pick<Plan, 'action
   const decidedOn = { uid, generation };
   const asked = { ...answeredBefore(seen), ...action.record.asked };
   const isAsked = Object.keys(asked).length > 0 && { asked };
-  return { action: { ...action, record: { ...action.record, version: RECORD_VERSION, write, decidedOn, ...isAsked } } };
+  const facts = { version: RECORD_VERSION, write, decidedOn, ...wantedIn(seen), ...isAsked } as const;
+  return { action: { ...action, record: { ...action.record, ...facts } } };
+}
+
+/** So that who comes after us knows what is wanted without reading Secrets that are as they were. */
+function wantedIn({ wanted }: Snapshot): Pick<RolloutRecord, 'wanted'> {
+  if (!wanted.known || wanted.value.sources === undefined) return {};
+  const { release, databaseIdentity: database, sources } = wanted.value;
+  return { wanted: { sources, release: release.hash, database } };
 }
 
 /** Not before there is anything to rotate, and while an interrupt has the word only in an emergency. */

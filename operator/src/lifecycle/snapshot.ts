@@ -15,6 +15,8 @@ export interface Wanted {
   readonly release: Release;
   /** Hash of host, port and database name of the database Secret. */
   readonly databaseIdentity: string;
+  /** Hash of what it was made of; absent where that is not to be remembered. */
+  readonly sources?: string;
 }
 
 /** A Secret or ConfigMap that the spec names and that is not as it must be. */

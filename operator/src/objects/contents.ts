@@ -1,11 +1,12 @@
 // What Secrets and ConfigMaps that a spec names hold, as hashes, and the release that the spec asks for by that.
 // No value of a Secret leaves this file.
 import { createHash, X509Certificate } from 'node:crypto';
-import type { Release } from '../api/rollout.ts';
+import type { Release, WantedBefore } from '../api/rollout.ts';
 import type { App } from './app.ts';
 import { databaseIdentityOf } from './database.ts';
+import { canonicalJson } from './hash.ts';
 import { contentKey, type Reference, referencesOf } from './references.ts';
-import { releaseHash, releaseOf, seal } from './release.ts';
+import { releaseHash, releaseKnown, releaseOf, seal } from './release.ts';
 
 export interface Digest {
   /** Hash of each value, by key. */
@@ -110,6 +111,39 @@ export function wantedOf(
   const sealed = isBare || !seed.known ? contents : seal(contents, seed.value);
   const release = releaseOf(app, contents, databaseIdentity, sealed);
   return { missing, wanted: { known: true, value: { release, databaseIdentity } }, database, ...bare };
+}
+
+/** An object as a watch shows it: what is in it stays the same for as long as both do. */
+export interface Version extends Pick<Reference, 'kind' | 'name'> {
+  readonly uid: string;
+  readonly resourceVersion: string;
+}
+
+/** Hash of what a wanted release is made of, seed included. Nothing of the contents is in it. */
+export function sourcesOf(app: App, versions: readonly Version[]): string {
+  const objects = versions.map(({ kind, name, uid, resourceVersion }) => [kind, name, uid, resourceVersion]);
+  return createHash('sha256')
+    .update(canonicalJson({ spec: releaseHash(app, {}), objects }))
+    .digest('hex')
+    .slice(0, 20);
+}
+
+/**
+ * What `wantedOf` found when the sources were these, or undefined where that is not known any more.
+ * @param remembered releases that are written down: one of them says which copies of ConfigMaps it has
+ */
+export function wantedAgain(
+  app: App,
+  sources: string,
+  before: WantedBefore | undefined,
+  remembered: readonly Release[],
+): { readonly release: Release; readonly databaseIdentity: string; readonly sources: string } | undefined {
+  if (before?.sources !== sources) return undefined;
+  const { release: hash, database: databaseIdentity } = before;
+  const same = remembered.find(release => release.hash === hash);
+  if (!same) return undefined;
+  const { configMaps = [] } = same;
+  return { release: releaseKnown(app, { hash, databaseIdentity, configMaps }), databaseIdentity, sources };
 }
 
 const contentsOf = (app: App, found: ReadonlyMap<string, Digest>): [string, string][] =>

@@ -2,7 +2,7 @@
 import { createHmac } from 'node:crypto';
 import { knownHosts } from '../api/hosts.ts';
 import { type AppSpec, type DevShelfDeploymentSpec, dashboardSpec, devshelfSpec } from '../api/index.ts';
-import type { Release } from '../api/rollout.ts';
+import type { ConfigurationCopy, Release } from '../api/rollout.ts';
 import type { App } from './app.ts';
 import { copiesOf, withCopies } from './configuration.ts';
 import { isRecord, shortHash } from './hash.ts';
@@ -19,9 +19,20 @@ export type Contents = Readonly<Record<string, string>>;
  * @param sealed what of the contents goes into the hash, as `seal` gives it
  */
 export function releaseOf(app: App, contents: Contents, databaseIdentity: string, sealed = contents): Release {
-  const hash = releaseHash(app, sealed);
+  return releaseKnown(app, { hash: releaseHash(app, sealed), databaseIdentity, configMaps: copiesOf(app, contents) });
+}
+
+/** The same of which it is known already what its contents come to. */
+export function releaseKnown(
+  app: App,
+  about: {
+    readonly hash: string;
+    readonly databaseIdentity: string;
+    readonly configMaps: readonly ConfigurationCopy[];
+  },
+): Release {
+  const { hash, databaseIdentity, configMaps } = about;
   const migrationId = migrationIdOf(app, databaseIdentity);
-  const configMaps = copiesOf(app, contents);
   const seen = withCopies(app, configMaps);
   const hosts = knownHosts(app);
   return {
