@@ -40,6 +40,11 @@ const PLACES_MAX = 1_000;
 const SURVEYED = { places: 200, everyRows: 500 };
 /** To number 100,000 rows took 33 ms where walking past them took 24: after two such walks a survey is the better way. */
 const WALKS_OF_A_SURVEY = 2;
+/** From one place of a survey to the next, in rows, when it is made for places as far as this. */
+const strideTo = (farthest: number): number =>
+  Math.max(SURVEYED.everyRows, Math.ceil((2 * farthest) / SURVEYED.places));
+/** A survey that is in use is made anew so long before it ends, so nobody waits for the next one. */
+const SURVEYED_AHEAD_MS = 400;
 
 /**
  * Where pages begin. To look for a place costs as much as it is far from the one that is known, so it is looked for from
@@ -53,10 +58,11 @@ export function rememberingPlaces<Place>(walk: Walk<Place>, survey: Survey<Place
   const underWay = new Map<string, Promise<Place | undefined>>();
   const walked = new Map<string | undefined, { readonly until: number; rows: number; farthest: number }>();
   const surveying = new Map<string | undefined, Promise<void>>();
+  const surveyedUntil = new Map<string | undefined, number>();
   let [size, generation] = [0, 0];
 
   const forget = () => {
-    for (const memory of [byType, underWay, walked, surveying]) memory.clear();
+    for (const memory of [byType, underWay, walked, surveying, surveyedUntil]) memory.clear();
     [size, generation] = [0, generation + 1];
   };
   const keep = ({ type, skip }: At, known: Known<Place>) => {
@@ -81,17 +87,21 @@ export function rememberingPlaces<Place>(walk: Walk<Place>, survey: Survey<Place
     const before = walked.get(type);
     const so =
       before !== undefined && now() < before.until ? before : { until: now() + REMEMBERED_MS, rows: 0, farthest: 0 };
-    so.rows += ahead;
     so.farthest = Math.max(so.farthest, skip);
     walked.set(type, so);
-    return ahead > SURVEYED.everyRows && so.rows > so.farthest * WALKS_OF_A_SURVEY;
+    if (ahead <= strideTo(so.farthest)) return false;
+    so.rows += ahead;
+    return so.rows > so.farthest * WALKS_OF_A_SURVEY;
   };
+  const isSurveyed = (type: string | undefined): boolean => now() < (surveyedUntil.get(type) ?? 0);
   const surveyOf = async ({ type, skip }: At): Promise<void> => {
     const [asked, until] = [generation, now() + REMEMBERED_MS];
-    const rows = 2 * Math.max(skip, walked.get(type)?.farthest ?? 0);
-    const places = await survey(type, Math.max(SURVEYED.everyRows, Math.ceil(rows / SURVEYED.places)), rows);
+    const farthest = Math.max(skip, walked.get(type)?.farthest ?? 0);
+    const places = await survey(type, strideTo(farthest), 2 * farthest);
     if (asked !== generation) return;
-    walked.delete(type);
+    const so = walked.get(type);
+    if (so) so.rows = 0;
+    surveyedUntil.set(type, until);
     for (const [before, place] of places) keep({ type, skip: before }, { until, place });
   };
   /** One survey of a type at a time, for all who wait for it. */
@@ -104,8 +114,11 @@ export function rememberingPlaces<Place>(walk: Walk<Place>, survey: Survey<Place
     surveying.set(at.type, under);
     return under;
   };
+  const isEnding = (type: string | undefined): boolean =>
+    isSurveyed(type) && (surveyedUntil.get(type) ?? 0) - now() < SURVEYED_AHEAD_MS;
   const look = async (at: At): Promise<Place | undefined> => {
     let before = nearest(at);
+    if (isEnding(at.type)) surveyed(at).catch(() => undefined); // who needs it next will be told
     const isEnd = () => before !== undefined && before.place === undefined;
     if (!isEnd() && isFarAgain(at, at.skip - (before?.skip ?? 0))) {
       await surveyed(at);
@@ -114,8 +127,8 @@ export function rememberingPlaces<Place>(walk: Walk<Place>, survey: Survey<Place
     if (isEnd()) return undefined;
     const [asked, until] = [generation, before?.until ?? now() + REMEMBERED_MS];
     const place = await walk(at.type, at.skip - (before?.skip ?? 0), before?.place);
-    // what was asked before a write says nothing about the list after it
-    if (asked === generation) keep(at, { until, place });
+    // what was asked before a write says nothing about the list after it; what is near need not be kept
+    if (asked === generation && (place === undefined || !isSurveyed(at.type))) keep(at, { until, place });
     return place;
   };
 
@@ -134,7 +147,7 @@ export function rememberingPlaces<Place>(walk: Walk<Place>, survey: Survey<Place
     },
     /** The page that begins at one place shows where the next one begins. */
     follow: (from: At, to: At, place: Place): void => {
-      if (!fresh(to)) keep(to, { until: fresh(from)?.until ?? now() + REMEMBERED_MS, place });
+      if (!fresh(to) && !isSurveyed(to.type)) keep(to, { until: fresh(from)?.until ?? now() + REMEMBERED_MS, place });
     },
     /** The list is longer: only where it ends is not known any more. */
     grown: () => {

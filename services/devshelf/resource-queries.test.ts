@@ -161,14 +161,25 @@ test('a list that is walked again and again is surveyed once a second, and every
   };
   await ask(1, 207);
   expect([seen.surveys, seen.walked < 206 * 1_000 + 2 * 99_000]).toEqual([1, true]);
-  // all who ask at once wait for one
-  seen.now = 1_000;
-  await Promise.all(Array.from({ length: 8 }, (_, n) => first(50_000 + n * 5_001)));
+  // as long as it is in use it is made anew before it ends
+  seen.now = 700;
+  await ask(207, 1_207);
   expect(seen.surveys).toBe(2);
+  seen.now = 1_200;
+  await ask(1_207, 1_217);
+  expect(seen.surveys).toBe(2);
+  // all who ask at once wait for one
+  seen.now = 3_000;
+  await Promise.all(Array.from({ length: 8 }, (_, n) => first(50_000 + n * 5_001)));
+  expect(seen.surveys).toBe(3);
+  // beyond the end there is nothing to look for again and again
+  const { walks } = seen;
+  for (let n = 0; n < 100; n++) expect(await first(100_000 + n * 7_919)).toBeUndefined();
+  expect([seen.surveys, seen.walks - walks < 5]).toEqual([3, true]);
   // a write forgets it, and what it found while one came is not remembered
   queries.forget();
   await first(90_000);
-  expect([seen.surveys, seen.walked >= 90_000]).toEqual([2, true]);
+  expect([seen.surveys, seen.walked >= 90_000]).toEqual([3, true]);
 });
 
 test('what is added moves no place, and may stand where nothing was', async () => {
