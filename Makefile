@@ -6,7 +6,7 @@ MAKEFLAGS += --no-print-directory
 # Node 24 comes with the packages, whatever the machine's own is
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 
-RUNS ?= 1
+RUNS ?= 3
 NAMESPACE ?= demo
 MINUTES ?= 60
 CLI := bin/cluster
@@ -21,7 +21,7 @@ help: ## this text
 	@echo
 	@echo '  CLUSTER=kind uses kind with docker or podman instead of the native cluster.'
 
-demo: $(PACKAGES) ## the whole story on a real cluster, with figures; RUNS=5 repeats the bad release
+demo: $(PACKAGES) ## the whole story on a real cluster, with figures; the bad release RUNS=3 times
 	@node test-e2e/demo.ts --runs $(RUNS) --namespace $(NAMESPACE)
 
 test: $(PACKAGES) ## every test: unit, integration, end to end; PHASES="unit integration" for some of them

@@ -1,5 +1,5 @@
 // `make demo`: the whole main job on a real cluster, told as it happens, ending with figures.
-//   node test-e2e/demo.ts [--runs 5] [--namespace demo]
+//   node test-e2e/demo.ts [--runs 3] [--namespace demo]
 import { loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
 import { forwardToLoopback, kubectl, up } from './cluster/cluster.ts';
@@ -34,7 +34,7 @@ const chapter = (title: string): boolean => process.stdout.write(`\n${title}\n`)
 
 function parseOptions() {
   const { values } = parseArgs({
-    options: { runs: { type: 'string', default: '1' }, namespace: { type: 'string', default: 'demo' } },
+    options: { runs: { type: 'string', default: '3' }, namespace: { type: 'string', default: 'demo' } },
   });
   const runs = Number(values.runs);
   if (!Number.isInteger(runs) || runs < 1 || runs > MAX_RUNS) throw new Error(`RUNS is a number from 1 to ${MAX_RUNS}`);
