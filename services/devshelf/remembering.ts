@@ -25,6 +25,8 @@ export function remembering<Value>(now: () => number) {
 type At = { readonly type: string | undefined; readonly skip: number };
 /** No place: the list ends before it. */
 type Known<Place> = { readonly until: number; readonly place: Place | undefined };
+/** So many rows after a place; without a place there is nothing. */
+type Spot<Place> = { readonly place: Place | undefined; readonly ahead: number };
 /** `ahead` of the place `from`, or of the beginning. */
 type Walk<Place> = (type: string | undefined, ahead: number, from: Place | undefined) => Promise<Place | undefined>;
 
@@ -55,14 +57,14 @@ const SURVEYED_AHEAD_MS = 400;
  */
 export function rememberingPlaces<Place>(walk: Walk<Place>, survey: Survey<Place>, now: () => number) {
   const byType = new Map<string | undefined, Map<number, Known<Place>>>();
-  const underWay = new Map<string, Promise<Place | undefined>>();
+  const underWay = new Map<string, Promise<Spot<Place>>>();
   const walked = new Map<string | undefined, { readonly until: number; rows: number; farthest: number }>();
   const surveying = new Map<string | undefined, Promise<void>>();
-  const surveyedUntil = new Map<string | undefined, number>();
+  const surveys = new Map<string | undefined, { readonly until: number; readonly stride: number }>();
   let [size, generation] = [0, 0];
 
   const forget = () => {
-    for (const memory of [byType, underWay, walked, surveying, surveyedUntil]) memory.clear();
+    for (const memory of [byType, underWay, walked, surveying, surveys]) memory.clear();
     [size, generation] = [0, generation + 1];
   };
   const keep = ({ type, skip }: At, known: Known<Place>) => {
@@ -93,15 +95,16 @@ export function rememberingPlaces<Place>(walk: Walk<Place>, survey: Survey<Place
     so.rows += ahead;
     return so.rows > so.farthest * WALKS_OF_A_SURVEY;
   };
-  const isSurveyed = (type: string | undefined): boolean => now() < (surveyedUntil.get(type) ?? 0);
+  const isSurveyed = (type: string | undefined): boolean => now() < (surveys.get(type)?.until ?? 0);
   const surveyOf = async ({ type, skip }: At): Promise<void> => {
     const [asked, until] = [generation, now() + REMEMBERED_MS];
     const farthest = Math.max(skip, walked.get(type)?.farthest ?? 0);
-    const places = await survey(type, strideTo(farthest), 2 * farthest);
+    const stride = strideTo(farthest);
+    const places = await survey(type, stride, 2 * farthest);
     if (asked !== generation) return;
     const so = walked.get(type);
     if (so) so.rows = 0;
-    surveyedUntil.set(type, until);
+    surveys.set(type, { until, stride });
     for (const [before, place] of places) keep({ type, skip: before }, { until, place });
   };
   /** One survey of a type at a time, for all who wait for it. */
@@ -115,8 +118,8 @@ export function rememberingPlaces<Place>(walk: Walk<Place>, survey: Survey<Place
     return under;
   };
   const isEnding = (type: string | undefined): boolean =>
-    isSurveyed(type) && (surveyedUntil.get(type) ?? 0) - now() < SURVEYED_AHEAD_MS;
-  const look = async (at: At): Promise<Place | undefined> => {
+    isSurveyed(type) && (surveys.get(type)?.until ?? 0) - now() < SURVEYED_AHEAD_MS;
+  const look = async (at: At): Promise<Spot<Place>> => {
     let before = nearest(at);
     if (isEnding(at.type)) surveyed(at).catch(() => undefined); // who needs it next will be told
     const isEnd = () => before !== undefined && before.place === undefined;
@@ -124,18 +127,22 @@ export function rememberingPlaces<Place>(walk: Walk<Place>, survey: Survey<Place
       await surveyed(at);
       before = nearest(at);
     }
-    if (isEnd()) return undefined;
+    if (isEnd()) return { place: undefined, ahead: 0 };
+    const ahead = at.skip - (before?.skip ?? 0);
+    // the page itself goes so far: one statement less
+    if (before !== undefined && isSurveyed(at.type) && ahead <= (surveys.get(at.type)?.stride ?? 0))
+      return { place: before.place, ahead };
     const [asked, until] = [generation, before?.until ?? now() + REMEMBERED_MS];
-    const place = await walk(at.type, at.skip - (before?.skip ?? 0), before?.place);
+    const place = await walk(at.type, ahead, before?.place);
     // what was asked before a write says nothing about the list after it; what is near need not be kept
     if (asked === generation && (place === undefined || !isSurveyed(at.type))) keep(at, { until, place });
-    return place;
+    return { place, ahead: 0 };
   };
 
   return {
-    of: (at: At): Promise<Place | undefined> => {
+    of: (at: At): Promise<Spot<Place>> => {
       const known = fresh(at);
-      if (known) return Promise.resolve(known.place);
+      if (known) return Promise.resolve({ place: known.place, ahead: 0 });
       const key = `${at.skip} ${at.type === undefined ? 'all' : `type ${at.type}`}`;
       const joined = underWay.get(key);
       if (joined) return joined;

@@ -14,6 +14,8 @@ function table(size: number) {
     Array.from({ length: Math.ceil(rows / every) - 1 }, (_, n) => (n + 1) * every).map(before => ({
       ...{ before: String(before), micros: String(before * 1_000), id: ID },
     }));
+  const beginOf = (text: string, values: readonly number[]) =>
+    (text.includes('>=') ? (values[1] ?? 0) / 1_000 : 0) + (text.includes('OFFSET') ? (values.at(-1) ?? 0) : 0);
   const pool = {
     query: async (text: string, values: readonly number[]) => {
       const [one = 0, two = 0] = values;
@@ -45,7 +47,7 @@ function table(size: number) {
         const at = one + two / 1_000;
         return { rows: at < seen.size ? [{ micros: String(at * 1_000), id: ID }] : [] };
       }
-      return { rows: rowsFrom(text.includes('OFFSET') ? two : two / 1_000, one) };
+      return { rows: rowsFrom(beginOf(text, values), one) };
     },
   };
   const queries = resourceQueries(pool as unknown as Pool, () => seen.now);
@@ -189,7 +191,7 @@ test('what is added moves no place, and may stand where nothing was', async () =
   expect((await pageOf(1_000)).resources).toEqual([]);
   expect(seen.walks).toBe(2);
   seen.size = 1_001;
-  queries.forget('added');
+  await queries.create({ title: 'new', description: null, url: 'https://example.org/', type: 'doc', ownerId: ID });
   expect((await pageOf(1_000)).resources).toHaveLength(1);
   expect([(await pageOf(500)).total, seen.walks, seen.counts]).toEqual([1_001, 3, 2]);
 });

@@ -39,11 +39,15 @@ export type ResourcePage = {
   readonly next?: Place | undefined;
 };
 
+export type NewResource = Pick<ShownResource, 'title' | 'description' | 'url' | 'type'> & { readonly ownerId: string };
+
 export type ResourceQueries = {
+  /** In one statement. Totals and searches are asked for anew; places are not: what is newest moves none. */
+  create(resource: NewResource): Promise<ShownResource>;
   find(id: string): Promise<ShownResource | undefined>;
   list(options: ListOptions): Promise<ResourcePage>;
-  /** After a write of this process: totals, places and searches are asked for anew. `added`: what is newest moves no place. */
-  forget(what?: 'added'): void;
+  /** After a change or a deletion by this process: totals, places and searches are asked for anew. */
+  forget(): void;
 };
 
 const SHOWN = `title, description, url, type, id,
@@ -74,9 +78,11 @@ export function resourceQueries(pool: Pool, now: () => number = () => performanc
 
   const list = async ({ skip, limit, type, cursor }: ListOptions): Promise<ResourcePage> => {
     const deep = cursor === undefined && skip >= DEEP;
-    const begin = deep ? await places.of({ type, skip }) : cursor;
+    const { place: begin, ahead } = deep
+      ? await places.of({ type, skip })
+      : { place: cursor, ahead: cursor ? 0 : skip };
     // one more than is shown: the next page begins there
-    const rows = deep && begin === undefined ? [] : await pageOf(pool, { skip, limit: limit + 1, type, cursor: begin });
+    const rows = deep && begin === undefined ? [] : await pageOf(pool, { ahead, limit: limit + 1, type, begin });
     const resources = rows.slice(0, limit);
     const following = rows[limit];
     const next = following && placeOf(following);
@@ -95,7 +101,21 @@ export function resourceQueries(pool: Pool, now: () => number = () => performanc
     return { resources, total: Math.min(found.length, SEARCH_CAP), capped: found.length > SEARCH_CAP };
   };
 
+  const forget = (what?: 'added'): void => {
+    for (const memory of [totals, searches]) memory.forget();
+    if (what === 'added') places.grown();
+    else places.forget();
+  };
+
   return {
+    create: async ({ title, description, url, type, ownerId }) => {
+      const { rows } = await pool.query<ShownResource>(
+        `INSERT INTO resources (title, description, url, type, owner_id) VALUES ($1, $2, $3, $4, $5) RETURNING ${SHOWN}`,
+        [title, description, url, type, ownerId],
+      );
+      forget('added');
+      return rows[0] as ShownResource;
+    },
     find: async id => {
       const { rows } = await pool.query<ShownResource>(`SELECT ${SHOWN} FROM resources WHERE id = $1`, [id]);
       return rows[0];
@@ -104,11 +124,7 @@ export function resourceQueries(pool: Pool, now: () => number = () => performanc
       const words = searchQuery(options.q);
       return words === undefined ? list(options) : search(words, options);
     },
-    forget: what => {
-      for (const memory of [totals, searches]) memory.forget();
-      if (what === 'added') places.grown();
-      else places.forget();
-    },
+    forget: () => forget(),
   };
 }
 
@@ -163,13 +179,15 @@ const FROM = `(resources.created_at, id) >= (timestamptz 'epoch' + $2 * interval
 const whereOf = (conditions: readonly string[]): string =>
   conditions.length === 0 ? '' : `WHERE ${conditions.join(' AND ')}`;
 
-/** From its place on, or leaving out what is skipped. */
-async function pageOf(pool: Pool, { skip, limit, type, cursor }: ListOptions): Promise<readonly ShownResource[]> {
-  const values: unknown[] = [limit, ...(cursor ? [cursor.micros, cursor.id] : [skip])];
-  const where = [...(cursor ? [FROM] : []), ...(type === undefined ? [] : [`type = $${values.push(type)}`])];
+type Page = { readonly begin: Place | undefined; readonly ahead: number } & Pick<ListOptions, 'limit' | 'type'>;
+
+/** So many rows after a place, or after the beginning of the list. */
+async function pageOf(pool: Pool, { begin, ahead, limit, type }: Page): Promise<readonly ShownResource[]> {
+  const values: unknown[] = [limit, ...(begin ? [begin.micros, begin.id] : [])];
+  const where = [...(begin ? [FROM] : []), ...(type === undefined ? [] : [`type = $${values.push(type)}`])];
+  const offset = ahead === 0 ? '' : `OFFSET $${values.push(ahead)}`;
   const { rows } = await pool.query<ShownResource>(
-    `SELECT ${SHOWN} FROM resources ${whereOf(where)}
-     ORDER BY resources.created_at, id LIMIT $1 ${cursor ? '' : 'OFFSET $2'}`,
+    `SELECT ${SHOWN} FROM resources ${whereOf(where)} ORDER BY resources.created_at, id LIMIT $1 ${offset}`,
     values,
   );
   return rows;

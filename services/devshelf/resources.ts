@@ -103,10 +103,9 @@ export function serveResources(routes: Routes, options: ResourceOptions): void {
     refusals: { 429: TOO_MANY },
     options: { onRequest: limit('create') },
     handle: async ({ body, caller }) => {
-      const { id } = await prisma.resource.create({ data: { ...body, ownerId: caller.id }, select: { id: true } });
-      queries.forget('added');
-      jobs?.add({ name: 'link.check', id });
-      return present(await queries.find(id));
+      const made = await queries.create({ ...body, ownerId: caller.id });
+      jobs?.add({ name: 'link.check', id: made.id });
+      return made;
     },
   });
 
