@@ -187,7 +187,11 @@ async function pageOf(pool: Pool, { begin, ahead, limit, type }: Page): Promise<
   const where = [...(begin ? [FROM] : []), ...(type === undefined ? [] : [`type = $${values.push(type)}`])];
   const offset = ahead === 0 ? '' : `OFFSET $${values.push(ahead)}`;
   const { rows } = await pool.query<ShownResource>(
-    `SELECT ${SHOWN} FROM resources ${whereOf(where)} ORDER BY resources.created_at, id LIMIT $1 ${offset}`,
+    // the inner one leaves out: of what is shown only the page is made
+    `SELECT ${SHOWN} FROM (
+       SELECT title, description, url, type, id, created_at FROM resources ${whereOf(where)}
+       ORDER BY created_at, id LIMIT $1 ${offset}
+     ) AS resources ORDER BY resources.created_at, id`,
     values,
   );
   return rows;
