@@ -554,6 +554,7 @@ class Hands {
     if (!isKnown && (await this.#isMade(kinds.deployments, deployments, child))) return;
     const live = (await this.#live(child)) as KeptDeployment | undefined;
     if (live?.metadata.deleting) throw new Error(`Deployment ${child.metadata.name} is still being removed`);
+    if (live) this.#isAsDecidedOn(child, live);
     try {
       await this.#writeServing(child, live, isDecided);
     } catch (error) {
@@ -561,6 +562,18 @@ class Hands {
       if (!newer) throw error;
       await this.#writeServing(child, newer, isDecided);
     }
+  }
+
+  /**
+   * The store may have heard of another decision since this one began to be made: its version is none to write over.
+   * @throws Error when the record is neither the one decided on nor the one to be written
+   */
+  #isAsDecidedOn({ metadata }: kinds.KubeObject, { record }: KeptDeployment): void {
+    if (!record || record === 'later') return;
+    const before = this.#seen.deployment?.record;
+    const known = [before && formatRecord(before), metadata.annotations?.[ANNOTATIONS.rollout]];
+    if (!known.includes(formatRecord(record)))
+      throw new Error(`the record of Deployment ${metadata.name} is another one by now: it is decided anew`);
   }
 
   /**

@@ -87,8 +87,9 @@ export async function gather(app: AppResource, sources: Sources): Promise<Snapsh
   const jobs = stores.jobs.byIndex('instance', labelled(namespace, name)).filter(job => isOwned(app, job));
   const revisions = revisionsOf(app, stores);
   const writers = stores.apps[app.kind].get(namespace, name)?.writers;
+  const { record } = deploymentOf(app, stores) ?? {};
+  const { missing, wanted, database, lacksSeed } = await references(app, sources, revisions, record);
   const deployment = deploymentOf(app, stores);
-  const { missing, wanted, database, lacksSeed } = await references(app, sources, revisions, deployment?.record);
   const candidate = workloadOf(app, stores, names.candidate(name));
   const worker = workloadOf(app, stores, names.worker(name));
   const backups = needsBackups({ app, revisions }) ? await sources.backupsOf(app) : undefined;
