@@ -95,7 +95,11 @@ export function rememberingPlaces<Place>(walk: Walk<Place>, survey: Survey<Place
     so.rows += ahead;
     return so.rows > so.farthest * WALKS_OF_A_SURVEY;
   };
-  const isSurveyed = (type: string | undefined): boolean => now() < (surveys.get(type)?.until ?? 0);
+  /** The survey that is in force. */
+  const surveyIn = (type: string | undefined) => {
+    const made = surveys.get(type);
+    return made && now() < made.until ? made : undefined;
+  };
   const surveyOf = async ({ type, skip }: At): Promise<void> => {
     const [asked, until] = [generation, now() + REMEMBERED_MS];
     const farthest = Math.max(skip, walked.get(type)?.farthest ?? 0);
@@ -117,11 +121,10 @@ export function rememberingPlaces<Place>(walk: Walk<Place>, survey: Survey<Place
     surveying.set(at.type, under);
     return under;
   };
-  const isEnding = (type: string | undefined): boolean =>
-    isSurveyed(type) && (surveys.get(type)?.until ?? 0) - now() < SURVEYED_AHEAD_MS;
   const look = async (at: At): Promise<Spot<Place>> => {
     let before = nearest(at);
-    if (isEnding(at.type)) surveyed(at).catch(() => undefined); // who needs it next will be told
+    const inUse = surveyIn(at.type);
+    if (inUse && inUse.until - now() < SURVEYED_AHEAD_MS) surveyed(at).catch(() => undefined); // who needs it next will be told
     const isEnd = () => before !== undefined && before.place === undefined;
     if (!isEnd() && isFarAgain(at, at.skip - (before?.skip ?? 0))) {
       await surveyed(at);
@@ -130,12 +133,11 @@ export function rememberingPlaces<Place>(walk: Walk<Place>, survey: Survey<Place
     if (isEnd()) return { place: undefined, ahead: 0 };
     const ahead = at.skip - (before?.skip ?? 0);
     // the page itself goes so far: one statement less
-    if (before !== undefined && isSurveyed(at.type) && ahead <= (surveys.get(at.type)?.stride ?? 0))
-      return { place: before.place, ahead };
+    if (before !== undefined && ahead <= (surveyIn(at.type)?.stride ?? -1)) return { place: before.place, ahead };
     const [asked, until] = [generation, before?.until ?? now() + REMEMBERED_MS];
     const place = await walk(at.type, ahead, before?.place);
     // what was asked before a write says nothing about the list after it; what is near need not be kept
-    if (asked === generation && (place === undefined || !isSurveyed(at.type))) keep(at, { until, place });
+    if (asked === generation && (place === undefined || !surveyIn(at.type))) keep(at, { until, place });
     return { place, ahead: 0 };
   };
 
@@ -154,7 +156,7 @@ export function rememberingPlaces<Place>(walk: Walk<Place>, survey: Survey<Place
     },
     /** The page that begins at one place shows where the next one begins. */
     follow: (from: At, to: At, place: Place): void => {
-      if (!fresh(to) && !isSurveyed(to.type)) keep(to, { until: fresh(from)?.until ?? now() + REMEMBERED_MS, place });
+      if (!fresh(to) && !surveyIn(to.type)) keep(to, { until: fresh(from)?.until ?? now() + REMEMBERED_MS, place });
     },
     /** The list is longer: only where it ends is not known any more. */
     grown: () => {

@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { RETRY_PERIOD_MS } from '../../operator/src/kube/lease.ts';
+import { microTime } from '../../operator/src/kube/resource.ts';
 import { kubectl } from '../cluster/cluster.ts';
 import { isKind } from '../cluster/engine.ts';
 import { thisCluster } from '../cluster/names.ts';
@@ -208,8 +209,7 @@ async function keepLease(): Promise<() => Promise<readonly number[]>> {
     while (!stopped.signal.aborted) {
       await sleep(RETRY_PERIOD_MS);
       const at = Date.now();
-      const renewTime = new Date(at).toISOString().replace('Z', '000Z');
-      const answer = patch(path, { spec: { holderIdentity: metadata.name, renewTime } });
+      const answer = patch(path, { spec: { holderIdentity: metadata.name, renewTime: microTime(at) } });
       const isRenewed = await Promise.race([
         answer.then(
           () => true,

@@ -6,6 +6,7 @@ import {
   formatRecord,
   type PodTemplate,
   parseRecord,
+  type ReadRecord,
   type Release,
   type RolloutRecord,
 } from '../api/rollout.ts';
@@ -569,10 +570,8 @@ class Hands {
    * @throws Error when the record is neither the one decided on nor the one to be written
    */
   #isAsDecidedOn({ metadata }: kinds.KubeObject, { record }: KeptDeployment): void {
-    if (!record || record === 'later') return;
-    const before = this.#seen.deployment?.record;
-    const known = [before && formatRecord(before), metadata.annotations?.[ANNOTATIONS.rollout]];
-    if (!known.includes(formatRecord(record)))
+    if (!record || record === 'later' || isSameRecord(record, this.#seen.deployment?.record)) return;
+    if (formatRecord(record) !== metadata.annotations?.[ANNOTATIONS.rollout])
       throw new Error(`the record of Deployment ${metadata.name} is another one by now: it is decided anew`);
   }
 
@@ -1105,8 +1104,10 @@ class Hands {
   }
 }
 
-function isRecordOf({ metadata }: kinds.KubeObject, record: RolloutRecord | undefined): boolean {
-  const known = parseRecord(metadata.annotations?.[ANNOTATIONS.rollout]);
+const isRecordOf = ({ metadata }: kinds.KubeObject, record: RolloutRecord | undefined): boolean =>
+  isSameRecord(parseRecord(metadata.annotations?.[ANNOTATIONS.rollout]), record);
+
+function isSameRecord(known: ReadRecord, record: RolloutRecord | undefined): boolean {
   if (known === undefined || known === 'later' || !record) return known === record;
   return formatRecord(known) === formatRecord(record);
 }

@@ -7,7 +7,7 @@
 // exceeds them is dropped and counted, and an object that has much to say costs others nothing.
 
 import { createHash } from 'node:crypto';
-import { type EventObject, events, type KubeObject, pathOf } from './resource.ts';
+import { type EventObject, events, type KubeObject, microTime, pathOf } from './resource.ts';
 import type { Transport } from './transport.ts';
 
 /** Kubernetes cuts nothing: it refuses longer notes. */
@@ -203,10 +203,6 @@ class Bucket {
 function keyOf({ regarding, type, reason, note }: Observation): string {
   const { namespace, name, uid } = regarding.metadata;
   return JSON.stringify([regarding.kind, namespace, name, uid, type, reason, note]);
-}
-
-function microTime(ms: number): string {
-  return new Date(ms).toISOString().replace('Z', '000Z');
 }
 
 /** What the API server keeps of these. */

@@ -13,7 +13,7 @@
 import { randomUUID } from 'node:crypto';
 import { jittered, sleep } from './backoff.ts';
 import { isConflict, isNotFound } from './errors.ts';
-import { leases, type Metadata, pathOf, pathTo } from './resource.ts';
+import { leases, type Metadata, microTime, pathOf, pathTo } from './resource.ts';
 import type { Transport } from './transport.ts';
 
 export type LeaseSpec = {
@@ -258,7 +258,7 @@ export class LeaderElection {
 
   #write(attempt: Exclude<Attempt, { do: 'wait' }>): Promise<LeaseObject> {
     const { transport, namespace, name } = this.#options;
-    const now = microTime();
+    const now = microTime(Date.now());
     const held = this.#lease?.spec;
     const takesOver = attempt.do === 'create' || attempt.takesOver;
     const spec: LeaseSpec = {
@@ -288,14 +288,9 @@ export class LeaderElection {
   }
 
   async #release(lease: LeaseObject): Promise<void> {
-    const now = microTime();
+    const now = microTime(Date.now());
     // like client-go: a second's duration, so that one who reads only the times takes it over as well
     const spec = { ...lease.spec, holderIdentity: '', leaseDurationSeconds: 1, acquireTime: now, renewTime: now };
     await this.#update(lease, spec, { signal: AbortSignal.timeout(STOP_RELEASE_MS) });
   }
-}
-
-/** Kubernetes' MicroTime wants six decimals. */
-function microTime(): string {
-  return new Date().toISOString().replace('Z', '000Z');
 }

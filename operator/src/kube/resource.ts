@@ -217,3 +217,6 @@ export const prometheusRules: Resource<KubeObject & { spec: object }> = {
   plural: 'prometheusrules',
   namespaced: true,
 };
+
+/** A moment as Kubernetes' MicroTime wants it: with six decimals. `ms` since 1970. */
+export const microTime = (ms: number): string => new Date(ms).toISOString().replace('Z', '000Z');
