@@ -3,9 +3,9 @@ import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import { type FaultProxy, isWatch, startFaultProxy } from '../../../test-e2e/integration/faults.ts';
 import type { AppKind } from '../api/resource.ts';
 import { ENDLESS_TERM, type Term } from '../kube/lease.ts';
-import { type KubeObject, pathOf } from '../kube/resource.ts';
-import { createTransport } from '../kube/transport.ts';
-import { FIELD_MANAGER } from '../objects/names.ts';
+import { deployments, type KubeObject, pathOf, secrets, services } from '../kube/resource.ts';
+import { createTransport, type Request, type Transport } from '../kube/transport.ts';
+import { ANNOTATIONS, FIELD_MANAGER } from '../objects/names.ts';
 import { type LittleCluster, startLittleCluster } from './testing/little-cluster.ts';
 import { type LittleOperator, prepareOperator, startOperator } from './testing/little-operator.ts';
 import { mortal } from './testing/mortal-transport.ts';
@@ -397,6 +397,95 @@ test(
     await scene.nudge();
     await shop.settles('1', 'ReleaseRejected');
     expect([(await podsOf(shop, '1')).length, (await podsOf(shop, '2')).length]).toEqual([2, 0]);
+  },
+  TEST_MS,
+);
+
+// ---- a decision of another that is heard of while one's own is being made
+
+/** A connection on which one request can be kept back. */
+async function keepingBack(matches: (request: Request) => boolean) {
+  const inner = await cluster.connect();
+  const came = Promise.withResolvers<void>();
+  const goes = Promise.withResolvers<void>();
+  let isArmed = false;
+  const transport: Transport = {
+    ...{ text: inner.text.bind(inner), watch: inner.watch.bind(inner), close: () => inner.close() },
+    async request<T>(request: Request) {
+      if (isArmed && matches(request)) {
+        isArmed = false;
+        came.resolve();
+        await goes.promise;
+      }
+      return inner.request<T>(request);
+    },
+  };
+  return {
+    transport,
+    came: came.promise,
+    goes: goes.resolve,
+    arm: () => {
+      isArmed = true;
+    },
+  };
+}
+
+const isOf = (plural: string) => (request: Request) => request.path.includes(`/${plural}/`);
+const database = (shop: Shop) => pathOf(secrets, { namespace: shop.namespace, name: 'db' });
+
+test.each<[string, (request: Request) => boolean, (shop: Shop) => Promise<unknown>]>([
+  [
+    'what is seen is gathered',
+    request => request.method === 'GET' && isOf('secrets')(request),
+    // another version of the same words is read once more
+    shop =>
+      cluster.transport.request({
+        method: 'PATCH',
+        path: database(shop),
+        contentType: 'application/merge-patch+json',
+        body: { metadata: { annotations: { 'example.com/touched': 'yes' } } },
+      }),
+  ],
+  [
+    'it is carried out',
+    request => request.method !== 'GET' && isOf('services')(request),
+    shop =>
+      cluster.transport.request({
+        method: 'DELETE',
+        path: pathOf(services, { namespace: shop.namespace, name: 'shop' }),
+      }),
+  ],
+])(
+  'a record that another one writes while %s is not written over',
+  async (_when, matches, begins) => {
+    count += 1;
+    scene = new Scene(cluster, `succession-${count}`);
+    const { shop } = scene;
+    await shop.open();
+    const kept = await keepingBack(matches);
+    await scene.start(kept.transport);
+    await scene.settled('1');
+    const path = pathOf(deployments, { namespace: shop.namespace, name: 'shop' });
+    const recorded = async () =>
+      JSON.parse((await shop.deployment())?.metadata.annotations?.[ANNOTATIONS.rollout] ?? '');
+    const theirs = { ...(await recorded()), since: new Date(Date.now() + 1_000).toISOString() };
+    kept.arm();
+    await begins(shop);
+    await kept.came;
+    const written = await cluster.transport.request<KubeObject>({
+      method: 'PATCH',
+      path,
+      query: { fieldManager: FIELD_MANAGER },
+      contentType: 'application/merge-patch+json',
+      body: { metadata: { annotations: { [ANNOTATIONS.rollout]: JSON.stringify(theirs) } } },
+    });
+    const stores = scene.operator.controller.world.of(shop.namespace);
+    const version = written.metadata.resourceVersion ?? '';
+    await until(async () => stores.deployments.hasSeen(version), 'the store does not hear of it');
+    kept.goes();
+    await scene.nudge();
+    await scene.quiet();
+    expect(await recorded()).toEqual(theirs);
   },
   TEST_MS,
 );
