@@ -102,6 +102,14 @@ async function startedAt(pid: number): Promise<number> {
   return Date.now() - upSeconds * 1000 + (ticks * 1000) / ticksPerSecond;
 }
 
+/** How the operator's container ended last, as the kubelet and it tell it. */
+export async function operatorsEnd(): Promise<string> {
+  const { metadata, status } = await operatorPod();
+  const { terminated } = status.containerStatuses?.[0]?.lastState ?? {};
+  const words = await kubectl(['logs', '-n', NAMESPACE, metadata.name, '--previous', '--tail=20']).catch(String);
+  return `${JSON.stringify(terminated)}\n${words}`;
+}
+
 /** Ends the operator's process as a crash does. The kubelet starts another one. */
 export async function killOperator(): Promise<void> {
   process.kill(await operatorPid(), 'SIGKILL');

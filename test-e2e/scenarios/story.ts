@@ -5,7 +5,7 @@ import { sleep } from '../cluster/run.ts';
 import { makeBusy } from './busy.ts';
 import { apply, get, type KubeObject, list, patch, remove } from './kube.ts';
 import { createSecrets, freshNamespace, pausePostgresql, sql, startStores } from './namespace.ts';
-import { type Away, followLeases, operatorPid } from './operator.ts';
+import { type Away, followLeases, operatorPid, operatorsEnd } from './operator.ts';
 import { API, outOfEndpoints, type Recording, type Rollout, record, rolloutChange, rolloutOf } from './recording.ts';
 import type { Releases } from './releases.ts';
 import { apiKey, between, isFailed, isHarmed, startTraffic, type Traffic } from './traffic.ts';
@@ -493,7 +493,8 @@ const rollbacksSince = ({ deployments }: Recording, from: number): number => {
 export type Overload = {
   readonly rollbacks: number;
   readonly away: Away;
-  readonly operatorEnded: boolean;
+  /** How, where it did: the kubelet's word and the process's last ones. */
+  readonly operatorEnded: false | string;
   readonly harmed: number;
   readonly seconds: number;
 };
@@ -512,7 +513,7 @@ export async function underLoad(stage: Stage, users: Users, image: string, load:
     return {
       rollbacks: rollbacksSince(stage.recording, from),
       away: await leases(),
-      operatorEnded: (await operatorPid()) !== before,
+      operatorEnded: (await operatorPid()) !== before && (await operatorsEnd()),
       harmed: between(users.dashboard.answers(), from, to).filter(isHarmed).length,
       seconds: (to - from) / 1000,
     };
