@@ -14,7 +14,7 @@ import { idAfter } from '../api/rotation.ts';
 import type { AppStatus } from '../api/status.ts';
 import { scrub } from '../api/words.ts';
 import { apply, applyStatus, create, differs, get, patchStatus, remove } from '../kube/apply.ts';
-import { ApiError, isAlreadyExists, isConflict, isInvalid, isNotFound } from '../kube/errors.ts';
+import { ApiError, isAlreadyExists, isConflict, isInvalid, isNotFound, isOfEndingNamespace } from '../kube/errors.ts';
 import * as kinds from '../kube/resource.ts';
 import type { Store } from '../kube/store.ts';
 import type { Transport } from '../kube/transport.ts';
@@ -117,7 +117,8 @@ export interface Outcome {
  * Children first, each on its own: one that is refused does not keep the others, or the action, from being done. In an
  * emergency the Deployments come before everything else. Nothing is begun for a resource whose first children belong to
  * somebody else.
- * @throws ApiError where the action itself failed in a way that a later try may do better
+ * @throws ApiError where the action itself failed in a way that a later try may do better, and where the namespace is being
+ * removed
  */
 export async function carryOut(seen: Snapshot, plan: EffectivePlan, tools: Tools): Promise<Outcome> {
   const hands = new Hands(seen, tools);
@@ -142,8 +143,12 @@ type ChildrenOutcome = Omit<Outcome, 'acted'> & { readonly isWritten: boolean };
 
 const NOTHING_DONE: ChildrenOutcome = { obstacles: [], isWritten: true };
 
-/** Undefined for what may pass by itself. */
+/**
+ * Undefined for what may pass by itself.
+ * @throws the error of a namespace that is being removed: no other thing can be made there either
+ */
 function obstacleIn(error: unknown): Obstacle | undefined {
+  if (isOfEndingNamespace(error)) throw error;
   if (error instanceof Blocked) return error.obstacle;
   if (!(error instanceof ApiError && isRefusal(error))) return undefined;
   const [, webhook] = WEBHOOK.exec(error.message) ?? [];

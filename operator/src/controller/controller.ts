@@ -6,7 +6,7 @@ import type { Condition } from '../api/conditions.ts';
 import { OPTIONAL_APIS } from '../api/optional-apis.ts';
 import type { AppResource } from '../api/resource.ts';
 import { scrub } from '../api/words.ts';
-import { ApiError } from '../kube/errors.ts';
+import { ApiError, isOfEndingNamespace } from '../kube/errors.ts';
 import type { EventRecorder } from '../kube/events.ts';
 import { Fence } from '../kube/fence.ts';
 import { ENDLESS_TERM, type Term } from '../kube/lease.ts';
@@ -107,6 +107,8 @@ export class Controller {
   readonly #rollbacks = new Map<AppKey, number>();
   readonly #verdicts = new Map<AppKey, string>();
   readonly #heldRotations = new Set<AppKey>();
+  /** Uids of resources whose namespace is being removed, which nothing takes back. */
+  readonly #ending = new Map<AppKey, string>();
   /** Keys whose last plan takes a release back. */
   readonly #urgent = new Set<AppKey>();
   readonly #fence: Fence;
@@ -227,6 +229,7 @@ export class Controller {
     const stores = this.#world.of(namespace);
     const kept = stores.apps[kind].get(namespace, name);
     if (!kept) return this.#forget(key);
+    if (this.#ending.get(key) === kept.metadata.uid) return;
     if (this.#inCharge?.other(namespace) !== undefined) return this.#standBack(key, this.#inCharge);
     const read = resourceOf(kept);
     if (!read.ok) {
@@ -242,7 +245,20 @@ export class Controller {
       this.#queue.addAfter(key, UNSEEN_RECHECK_MS);
       return;
     }
-    await this.#decided(key, read.resource, stores);
+    try {
+      await this.#decided(key, read.resource, stores);
+    } catch (error) {
+      if (!isOfEndingNamespace(error)) throw error;
+      this.#leave(key, kept.metadata.uid);
+    }
+  }
+
+  /** With its namespace goes everything that is known of it, in any order: what is decided on the rest would be untrue. */
+  #leave(key: AppKey, uid: string): void {
+    this.#evidence.forget(key);
+    this.#inquiries.forget(key);
+    this.#ending.set(key, uid);
+    this.#options.log.info({ key }, 'its namespace is being removed: nothing is done for it any more');
   }
 
   #chargeOf({ installation, chargeTiming, namespaces, log, metrics }: ControllerOptions): InCharge | undefined {
@@ -293,6 +309,7 @@ export class Controller {
     this.#urgent.delete(key);
     this.#rollbacks.delete(key);
     this.#verdicts.delete(key);
+    this.#ending.delete(key);
     this.#observeKeys(key, undefined);
   }
 

@@ -60,6 +60,17 @@ test('without a right to the Lease it works as if it were alone, and asks no mor
   expect(asked).toEqual(['GET']);
 });
 
+test('a namespace that is being removed says nothing of a right: in the next one of its name it asks again', async () => {
+  const causes = [{ reason: 'NamespaceTerminating', message: 'namespace shop is being terminated' }];
+  const { inCharge, asked } = operatorOn(({ method }) => {
+    if (method === 'GET') return { items: [] };
+    throw refused('CreateFailed', 'POST leases', { status: 403, body: { kind: 'Status', details: { causes } } });
+  });
+  await inCharge.guard('shop');
+  await inCharge.guard('shop');
+  expect(asked).toEqual(['GET', 'POST', 'GET', 'POST']);
+});
+
 test('what another one wrote where its name belongs is not repeated, and a write is refused', async () => {
   const metadata = { name: 'devshelf-operator-in-charge', namespace: 'shop', uid: 'u', resourceVersion: '7' };
   const spec = { holderIdentity: 'postgresql://u:secret@db/x' };

@@ -12,7 +12,7 @@
 //
 // Where the operator has no right to these Leases nobody is told apart, and it works as if it were alone.
 import type { Logger } from 'pino';
-import { isForbidden, unanswered } from '../kube/errors.ts';
+import { isForbidden, isOfEndingNamespace, unanswered } from '../kube/errors.ts';
 import type { LeaseObject } from '../kube/lease.ts';
 import { leases, pathOf, pathTo } from '../kube/resource.ts';
 import { compareResourceVersions } from '../kube/store.ts';
@@ -236,6 +236,7 @@ export class InCharge {
       return isOurs;
     } catch (error) {
       if (!isForbidden(error)) throw error;
+      if (isOfEndingNamespace(error)) return true; // nobody can be in charge any more; of the next one nothing is known
       if (!this.#refused.has(namespace))
         this.#options.log.warn({ namespace, lease: IN_CHARGE }, 'no right to this Lease: no other operator is noticed');
       this.#refused.add(namespace);

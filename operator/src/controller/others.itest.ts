@@ -13,7 +13,8 @@ import { createMetrics } from './metrics.ts';
 import { type LittleCluster, startLittleCluster } from './testing/little-cluster.ts';
 import { Scene } from './testing/scene.ts';
 import { type Script, ScriptedEvidence } from './testing/scripted-evidence.ts';
-import { image, pause, type Shop, until } from './testing/shop.ts';
+import { image, type LiveApp, pause, type Shop, until } from './testing/shop.ts';
+import { APP_RESOURCES } from './world.ts';
 
 const MINUTE = 60_000;
 const HELD = { minReadySeconds: 0, bakeSeconds: 0, analysis: { minimumSeconds: 0, minimumRequests: 0 } };
@@ -33,12 +34,12 @@ afterAll(async () => {
   await cluster?.stop();
 });
 
-async function open(): Promise<Scene> {
+async function open(setting: Parameters<Scene['start']>[1] = {}): Promise<Scene> {
   count += 1;
   const scene = new Scene(cluster, `others-${count}`);
   scenes.push(scene);
   await scene.shop.open();
-  await scene.start();
+  await scene.start(undefined, setting);
   return scene;
 }
 
@@ -773,3 +774,36 @@ test(
 interface PodPorts {
   readonly template: { readonly spec: { readonly containers: { readonly ports: { containerPort: number }[] }[] } };
 }
+
+test(
+  'in a namespace that is being removed nothing is begun, and nothing is said of the rest that is left',
+  async () => {
+    let atTheEnd: number | undefined;
+    const ends = (line: string) => {
+      if (line.includes('its namespace is being removed')) atTheEnd ??= scene.writes.length;
+    };
+    const scene = await open({ log: pino({ level: 'info', base: null }, { write: ends }) });
+    const { shop } = scene;
+    await scene.settled('1');
+    scene.find('2', { canary: 'Bad' });
+    await shop.release('2');
+    await shop.settles('1', 'ReleaseRejected');
+    await scene.quiet();
+    const path = kinds.pathOf(APP_RESOURCES.DashboardDeployment, { namespace: shop.namespace });
+    const resourceVersion = (await shop.app())?.metadata.resourceVersion;
+    const events = cluster.transport.watch<LiveApp>(path, { resourceVersion });
+    await cluster.api.request('DELETE', `/api/v1/namespaces/${shop.namespace}`);
+    const said = new Set<string>();
+    for await (const { type, object } of events) {
+      if (type === 'DELETED') break;
+      const { phase, conditions } = (object as LiveApp).status ?? {};
+      said.add(
+        `${phase}${conditions?.some(({ type }) => type === 'ChildrenApplied') ? ', and children are missing' : ''}`,
+      );
+    }
+    await scene.quiet();
+    expect([...said]).toEqual(['Failed']);
+    expect(scene.writes.slice(atTheEnd)).toEqual([]);
+  },
+  2 * MINUTE,
+);

@@ -22,7 +22,7 @@ export type StatusBody = {
     name?: string;
     kind?: string;
     retryAfterSeconds?: number;
-    causes?: { field?: string; message?: string }[];
+    causes?: { reason?: string; field?: string; message?: string }[];
   };
 };
 
@@ -70,6 +70,9 @@ export const isAlreadyExists = (error: unknown): error is ApiError =>
 export const isGone = (error: unknown): error is ApiError => hasStatus(error, 410);
 export const isUnauthorized = (error: unknown): error is ApiError => hasStatus(error, 401);
 export const isForbidden = (error: unknown): error is ApiError => hasStatus(error, 403);
+/** Its namespace is being removed: nothing new is made in it, whoever asks. */
+export const isOfEndingNamespace = (error: unknown): error is ApiError =>
+  isForbidden(error) && error.details?.causes?.some(({ reason }) => reason === 'NamespaceTerminating') === true;
 /** The object breaks a rule of its schema; `details.causes` names the fields. */
 export const isInvalid = (error: unknown): error is ApiError => hasStatus(error, 422);
 export const isTooManyRequests = (error: unknown): error is ApiError => hasStatus(error, 429);
