@@ -323,7 +323,7 @@ export class Controller {
     const migrationsOf = this.#world.migrationsOf.bind(this.#world);
     const servingFrom = this.#world.servingFrom.bind(this.#world);
     const otherOperator = this.#inCharge?.asker(app.metadata.namespace);
-    const { prometheusUrl, transport } = this.#options;
+    const { prometheusUrl } = this.#options;
     const isContested = this.#isContested(key, stores);
     const seen = await gather(app, {
       stores,
@@ -335,7 +335,7 @@ export class Controller {
       asking,
       migrationsOf,
       servingFrom,
-      backupsOf: of => backupsOf(transport, of, now()),
+      backupsOf: of => backupsOf(this.#fence, of, now()),
       ...(otherOperator !== undefined && { otherOperator }),
       ...(prometheusUrl !== undefined && { prometheusUrl }),
       ...(isContested && { isContested }),
