@@ -24,8 +24,11 @@ import { REPORTER } from './objects/names.ts';
 import { OPERATOR_VERSION } from './version.ts';
 
 const LEASE = 'devshelf-operator';
-/** From losing the lease to the end of every pass: before that another process cannot begin. */
-const PASSES_END_MS = 4_000;
+/**
+ * From losing the lease to the end of every pass. None of them can write any more, and another process may lead: this one
+ * only asks for the lease again when all have ended, and ends itself where one never does.
+ */
+const PASSES_END_MS = 60_000;
 const ONE_MORE_TURN_MS = 100;
 /** Events are for people who look; on the way out nobody waits long for them. */
 const EVENTS_END_MS = 2_000;
@@ -170,7 +173,7 @@ async function lead(
     if (election.isStopped) return;
     log.warn({ why: String(term.signal.reason) }, 'nothing is acted on until the lease is won again');
     if (await isOverWithin(PASSES_END_MS, controller.idle)) continue;
-    log.fatal('a pass does not end: another process may lead now');
+    log.fatal('a pass does not end: a new process begins');
     process.exit(1);
   }
 }
