@@ -38,10 +38,13 @@ const load = (): number => loadavg()[0] ?? Number.NaN;
 
 const QUIET_MS = 3_000;
 const POLL_MS = 200;
+/** And so much more for each resource. */
 const LIMIT_MS = 300_000;
+const LIMIT_EACH_MS = 500;
 
 /** Until nothing was written for three seconds and nothing waits. `lastMs`: when the last write was seen. */
-async function quiet(operator: Operator, enough: (seen: Counters) => boolean): Promise<Counters & { lastMs: number }> {
+async function quiet(operator: Operator, resources: number): Promise<Counters & { lastMs: number }> {
+  const limitMs = LIMIT_MS + resources * LIMIT_EACH_MS;
   const begunMs = performance.now();
   let [lastMs, known] = [begunMs, -1];
   for (;;) {
@@ -49,8 +52,8 @@ async function quiet(operator: Operator, enough: (seen: Counters) => boolean): P
     const now = performance.now();
     const written = writes(seen.requests);
     if (written !== known) [lastMs, known] = [now, written];
-    if (now - lastMs > QUIET_MS && seen.queued === 0 && enough(seen)) return { ...seen, lastMs };
-    if (now - begunMs > LIMIT_MS) throw new Error(`not settled after ${LIMIT_MS / 1_000} s: ${written} writes so far`);
+    if (now - lastMs > QUIET_MS && seen.queued === 0 && seen.passes >= resources) return { ...seen, lastMs };
+    if (now - begunMs > limitMs) throw new Error(`not settled after ${limitMs / 1_000} s: ${written} writes so far`);
     await sleep(POLL_MS);
   }
 }
@@ -67,7 +70,7 @@ async function converge(cluster: LittleCluster, program: string, resources: numb
   say(`${resources} resources are there; the operator starts`);
   const operator = await startOperator(api, program);
   const begunMs = performance.now();
-  const seen = await quiet(operator, ({ passes }) => passes >= resources);
+  const seen = await quiet(operator, resources);
   const peakRssMib = operator.peakRssMib();
   await operator.stop();
   await allReady(cluster, resources);
@@ -107,12 +110,12 @@ async function settled(
   await createNamespaces(transport);
   await createResources(transport, 'app', resources);
   const first = await startOperator(api, program);
-  await quiet(first, ({ passes }) => passes >= resources);
+  await quiet(first, resources);
   await first.stop();
   await allReady(cluster, resources);
   say(`${resources} resources have settled; the operator starts again`);
   const operator = await startOperator(api, program);
-  const start = await quiet(operator, ({ passes }) => passes >= resources);
+  const start = await quiet(operator, resources);
   say(`ready after ${Math.round(operator.readyMs)} ms; ${restSeconds} s of rest`);
   const before = (await operator.counters()).requests;
   await sleep(restSeconds * 1_000);
@@ -140,7 +143,7 @@ async function stores(cluster: LittleCluster, program: string, resources: number
   const emptyBytes = await heapOfStores(transport);
   await createResources(transport, 'app', resources);
   const operator = await startOperator(api, program);
-  await quiet(operator, ({ passes }) => passes >= resources);
+  await quiet(operator, resources);
   await operator.stop();
   await allReady(cluster, resources);
   say(`${resources} resources have settled; stores are filled with them`);

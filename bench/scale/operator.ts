@@ -1,10 +1,10 @@
 /**
- * The operator as its image runs it: bundled, the image's variables, credentials where a pod finds them (in a mount
- * namespace of its own: needs root, or user namespaces).
+ * The operator as its image runs it: bundled, the image's variables, the chart's limit of memory where a cgroup can be
+ * made, credentials where a pod finds them (in a mount namespace of its own: needs root, or user namespaces).
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { ApiServer } from '../../test-e2e/cluster/apiserver.ts';
@@ -15,6 +15,8 @@ import { type Counters, countersOf } from './counters.ts';
 
 const ACCOUNT = '/run/secrets/kubernetes.io/serviceaccount';
 const START_TIMEOUT_MS = 120_000;
+/** `resources.limits.memory` of the chart. */
+export const LIMIT_MIB = 256;
 
 export type Operator = {
   /** From the start of the process until it leads and its stores are filled. */
@@ -38,7 +40,9 @@ export async function startOperator(api: ApiServer, program: string): Promise<Op
   const [port = 0] = await freePorts(1);
   const account = accountOf(api);
   const { hostname, port: apiPort } = new URL(api.url);
-  const script = `mount -t tmpfs none /run && mkdir -p ${ACCOUNT} && cp "$0"/* ${ACCOUNT} && exec "$@"`;
+  const cgroup = limitedGroup();
+  const joins = cgroup === undefined ? '' : `echo $$ > ${cgroup}/cgroup.procs && `;
+  const script = `${joins}mount -t tmpfs none /run && mkdir -p ${ACCOUNT} && cp "$0"/* ${ACCOUNT} && exec "$@"`;
   const namespace = process.getuid?.() === 0 ? ['--mount'] : ['--mount', '--map-root-user'];
   const begunMs = performance.now();
   const command = ['unshare', ...namespace, 'sh', '-c', script, account, process.execPath, program];
@@ -56,9 +60,11 @@ export async function startOperator(api: ApiServer, program: string): Promise<Op
     },
   });
   const stop = async (): Promise<void> => {
-    if (child.exitCode !== null || child.signalCode !== null) return;
-    child.kill('SIGTERM');
-    await once(child, 'exit');
+    if (child.exitCode === null && child.signalCode === null) {
+      child.kill('SIGTERM');
+      await once(child, 'exit');
+    }
+    if (cgroup !== undefined && existsSync(cgroup)) rmdirSync(cgroup);
   };
   const lines = createInterface({ input: child.stdout });
   const readyMs = await new Promise<number>((resolve, reject) => {
@@ -84,11 +90,28 @@ export async function startOperator(api: ApiServer, program: string): Promise<Op
   };
   return {
     readyMs,
-    counters: async () => countersOf(await (await fetch(`http://127.0.0.1:${port}/metrics`)).text()),
+    counters: async () => {
+      if (child.signalCode !== null)
+        throw new Error(`the operator was ended by ${child.signalCode} at ${LIMIT_MIB} MiB`);
+      return countersOf(await (await fetch(`http://127.0.0.1:${port}/metrics`)).text());
+    },
     rssMib: () => memory('VmRSS'),
     peakRssMib: () => memory('VmHWM'),
     stop,
   };
+}
+
+/** Folder of a cgroup with the chart's limit; undefined where none can be made: nothing limits the operator then. */
+function limitedGroup(): string | undefined {
+  const isFirst = existsSync('/sys/fs/cgroup/memory');
+  const folder = join(isFirst ? '/sys/fs/cgroup/memory' : '/sys/fs/cgroup', `devshelf-scale-${process.pid}`);
+  try {
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(join(folder, isFirst ? 'memory.limit_in_bytes' : 'memory.max'), `${LIMIT_MIB * 2 ** 20}`);
+    return folder;
+  } catch {
+    return undefined;
+  }
 }
 
 function accountOf({ adminKubeconfigPath, adminToken, caPem }: ApiServer): string {

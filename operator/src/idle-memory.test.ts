@@ -11,7 +11,9 @@ test.each<[string, Partial<Look>, boolean]>([
   ['there is work', { cpuShare: 0.2 }, false],
   ['nothing happened since', { heapUsed: 16 * MIB }, false],
   ['it was never done before', { heapAfterLast: 0 }, true],
-  ['so large a heap that the loop would stand still', { heapUsed: 65 * MIB }, false],
+  ['little of a large heap is garbage', { heapUsed: 110 * MIB, heapAfterLast: 100 * MIB }, false],
+  ['much of a large heap is', { heapUsed: 121 * MIB, heapAfterLast: 100 * MIB }, true],
+  ['so large a heap that the loop would stand still', { heapUsed: 193 * MIB }, false],
 ])('%s', (_sentence, change, expected) => {
   expect(isWorthCollecting({ ...idle, ...change })).toBe(expected);
 });

@@ -6,10 +6,11 @@ import { runInNewContext } from 'node:vm';
 const LOOK_MS = 15_000;
 /** Of one core: waiting, and renewing a lease. */
 const IDLE_SHARE = 0.05;
-/** Less garbage is not worth a collection. */
+/** Less garbage is not worth a collection, nor less than this share of what is left after it: the larger, the longer. */
 const WORTH_BYTES = 2 * 2 ** 20;
-/** A collection of 20 MiB takes some 20 ms; of more than this it would hold up whoever waits for the loop. */
-const MOST_BYTES = 64 * 2 ** 20;
+const WORTH_SHARE = 0.2;
+/** A collection takes 1 to 3 ms a MiB; of more than this it would hold up whoever begins to wait for the loop. */
+const MOST_BYTES = 192 * 2 ** 20;
 
 export interface Look {
   /** CPU seconds per second since the last look. */
@@ -21,7 +22,9 @@ export interface Look {
 
 /** Pure: nothing is going on, there is something to give back, and it is quickly done. */
 export const isWorthCollecting = ({ cpuShare, heapUsed, heapAfterLast }: Look): boolean =>
-  cpuShare < IDLE_SHARE && heapUsed <= MOST_BYTES && heapUsed - heapAfterLast >= WORTH_BYTES;
+  cpuShare < IDLE_SHARE &&
+  heapUsed <= MOST_BYTES &&
+  heapUsed - heapAfterLast >= Math.max(WORTH_BYTES, WORTH_SHARE * heapAfterLast);
 
 /** Looks from now on, and keeps no process alive. `onDone` is told the heap before and after, in bytes. */
 export function giveBackIdleMemory(onDone: (before: number, after: number) => void): void {
