@@ -6,13 +6,13 @@ import { type CelInput, run as evaluate, isCelError } from '@bufbuild/cel';
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import fc from 'fast-check';
 import { type LuaEngine, LuaFactory, LuaLibraries } from 'wasmoon';
-import { parse } from 'yaml';
 import type { Condition } from '../../operator/src/api/conditions.ts';
 import { API_VERSION, KINDS } from '../../operator/src/api/index.ts';
 import { decide } from '../../operator/src/lifecycle/plan.ts';
 import { hasNewRelease, inPhase, type Snapshot } from '../../operator/src/lifecycle/snapshot.ts';
 import { statusOf } from '../../operator/src/lifecycle/status.ts';
 import { type Fate, ModelCluster } from '../../operator/src/lifecycle/testing-cluster.ts';
+import { fromDocs } from './examples.ts';
 import { ACTIONS, actionOf, argocdConfig, CONFIG, scriptOf } from './generate.ts';
 
 const RUNS = Number(process.env['RUNS'] ?? 40);
@@ -89,15 +89,6 @@ interface Expressions {
     readonly failed?: string;
     readonly current: string;
   }[];
-}
-
-/** The example of the page whose text has this word. */
-function fromDocs<T>(word: string): T {
-  const page = readFileSync(new URL('../../docs/how-to/gitops.md', import.meta.url), 'utf8');
-  const examples = [...page.matchAll(/^```yaml\n(.*?)^```$/gms)].map(([, text = '']) => text);
-  const found = examples.filter(text => text.includes(word));
-  if (found.length !== 1) throw new Error(`${found.length} examples of the page have ${word}, not one`);
-  return parse(found.join()) as T;
 }
 
 const [bakeToo] = fromDocs<Expressions>('healthCheckExprs:').healthCheckExprs;

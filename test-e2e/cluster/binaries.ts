@@ -18,7 +18,7 @@ const LINKER_FLAGS = [
   `-X k8s.io/component-base/version.gitMinor=${minor}`,
 ].join(' ');
 
-type Module = 'tools' | 'addons' | 'traefik';
+type Module = 'tools' | 'addons' | 'traefik' | 'flux';
 
 // in the order of building: what integration tests need comes first
 const PACKAGES = {
@@ -37,6 +37,8 @@ const PACKAGES = {
   kind: ['addons', 'sigs.k8s.io/kind'],
   // for `make companions` only
   traefik: ['traefik', 'github.com/traefik/traefik/v3/cmd/traefik'],
+  'source-controller': ['flux', 'github.com/fluxcd/source-controller'],
+  'kustomize-controller': ['flux', 'github.com/fluxcd/kustomize-controller'],
 } as const satisfies Record<string, readonly [Module, string]>;
 
 export type Binary = keyof typeof PACKAGES;

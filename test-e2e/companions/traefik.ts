@@ -1,11 +1,8 @@
 // Traefik as a process on loopback, for the objects of a real API server.
-import { spawn } from 'node:child_process';
-import { closeSync, openSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { freePort, stopProcess, temporaryFolder, until } from '../../services/common/testing/processes.ts';
+import { freePort } from '../../services/common/testing/processes.ts';
 import type { ApiServer } from '../cluster/apiserver.ts';
-import { binaryPath, ensureBinaries } from '../cluster/binaries.ts';
 import { freePorts } from '../cluster/ports.ts';
+import { startProgram } from './program.ts';
 
 export const GATEWAY_CONTROLLER = 'traefik.io/gateway-controller';
 export const INGRESS_CONTROLLER = 'traefik.io/ingress-controller';
@@ -39,41 +36,14 @@ export async function doorPorts(): Promise<TraefikOptions['ports']> {
 }
 
 export async function startTraefik(api: ApiServer, options: TraefikOptions): Promise<Traefik> {
-  await ensureBinaries('traefik');
-  const folder = temporaryFolder('devshelf-traefik-');
   const own = await freePort();
-  const log = join(folder.path, 'log');
-  const output = openSync(log, 'a');
-  // the kernel ends it when we are killed ourselves, in whatever way
-  const child = spawn('setpriv', ['--pdeathsig', 'KILL', binaryPath('traefik'), ...flags(options, own)], {
-    cwd: folder.path,
-    env: { ...process.env, KUBECONFIG: api.adminKubeconfigPath },
-    stdio: ['ignore', output, output],
-  });
-  closeSync(output);
   const raw = async (): Promise<RawData> =>
     (await (await fetch(`http://127.0.0.1:${own}/api/rawdata`)).json()) as RawData;
-  const stop = async (): Promise<void> => {
-    await stopProcess(child, 'SIGKILL');
-    folder.remove();
-  };
-  try {
-    await until(
-      'Traefik answers',
-      async () => {
-        if (child.exitCode !== null) throw new Error(`Traefik ended with ${child.exitCode}`);
-        return raw().then(
-          () => true,
-          () => false,
-        );
-      },
-      60_000,
-    );
-  } catch (error) {
-    const words = readFileSync(log, 'utf8').slice(-2_000);
-    await stop();
-    throw new Error(`Traefik did not start\n${words}`, { cause: error });
-  }
+  const { stop } = await startProgram('traefik', {
+    flags: () => flags(options, own),
+    env: { KUBECONFIG: api.adminKubeconfigPath },
+    answers: raw,
+  });
   return {
     stop,
     servers: async provider => {

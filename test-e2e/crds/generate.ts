@@ -35,6 +35,21 @@ const SOURCES = [
     path: 'config/crd/bases',
     files: ['keda.sh_scaledobjects.yaml'],
   },
+  {
+    folder: 'flux-source',
+    module: 'github.com/fluxcd/source-controller@v1.9.6',
+    path: 'config/crd/bases',
+    // all that source-controller watches: it does not start without one of them
+    files: ['gitrepositories', 'buckets', 'externalartifacts', 'helmcharts', 'helmrepositories', 'ocirepositories'].map(
+      name => `source.toolkit.fluxcd.io_${name}.yaml`,
+    ),
+  },
+  {
+    folder: 'flux-kustomize',
+    module: 'github.com/fluxcd/kustomize-controller@v1.9.6',
+    path: 'config/crd/bases',
+    files: ['kustomize.toolkit.fluxcd.io_kustomizations.yaml'],
+  },
 ] as const;
 
 const folderOf = (module: string): string =>

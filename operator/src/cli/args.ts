@@ -33,7 +33,7 @@ const FLAGS = {
   timeout: { type: 'string', value: 'SECONDS', about: 'with -w: 4 when it takes longer (3600)' },
   'scrape-token': { type: 'boolean', about: 'the token for metrics instead' },
   'dry-run': { type: 'boolean', about: 'says what it would write, and writes nothing' },
-  anyway: { type: 'boolean', about: 'although a GitOps tool will put it back' },
+  anyway: { type: 'boolean', about: 'although a GitOps tool applies the spec' },
   'despite-evidence': { type: 'boolean', about: 'although its figures say that it is bad (policy Hold)' },
   because: { type: 'string', value: 'TEXT', about: 'for the record' },
   'no-wait': { type: 'boolean', about: 'not until the operator has answered' },

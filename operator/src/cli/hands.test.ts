@@ -12,10 +12,14 @@ const rejected: SeenResource = {
   spec: { paused: false, rollout: { retryToken: 'one' } },
   status: { conditions: [{ type: 'Stalled', status: 'True', reason: 'ReleaseRejected', message: '' }] },
 };
-const flux: SeenResource = {
+const applying = (fields: object): SeenResource => ({
   ...rejected,
-  metadata: { ...rejected.metadata, managedFields: [{ manager: 'kustomize-controller', fieldsV1: { 'f:spec': {} } }] },
-};
+  metadata: {
+    ...rejected.metadata,
+    managedFields: [{ manager: 'kustomize-controller', fieldsV1: { 'f:spec': fields } }],
+  },
+});
+const flux = applying({});
 
 test('each is one patch, for the state that was seen', () => {
   expect(handOf('retry', rejected, how)).toEqual({
@@ -37,10 +41,34 @@ test.each([
   ['it is not paused', 'resume', rejected, 'it is not paused already'],
   ['it is paused', 'pause', { ...rejected, spec: { paused: true } }, 'it is paused already'],
   [
-    'Flux applies the spec',
+    'Flux wrote the field',
     'pause',
-    flux,
-    'kustomize-controller applies this resource and would put it back: commit spec.paused: true',
+    applying({ 'f:paused': {} }),
+    'kustomize-controller applies this resource and would put it back: commit spec.paused: true instead, or say --anyway (until its next sync)',
+  ],
+  [
+    'Flux wrote others',
+    'pause',
+    applying({ 'f:image': {} }),
+    'kustomize-controller applies this resource and did not write this field: commit spec.paused: true instead, or say --anyway (until you take it back, where Git does not name it)',
+  ],
+  [
+    'Flux wrote the field, below another',
+    'retry',
+    applying({ 'f:rollout': { 'f:retryToken': {} } }),
+    'would put it back',
+  ],
+  [
+    'Flux wrote others beside it',
+    'retry',
+    applying({ 'f:rollout': { 'f:bakeSeconds': {} } }),
+    'did not write this field',
+  ],
+  [
+    'only a label tells of Flux',
+    'pause',
+    { ...rejected, metadata: { ...rejected.metadata, labels: { 'kustomize.toolkit.fluxcd.io/name': 'apps' } } },
+    'Flux (Kustomization apps) applies this resource and would put it back',
   ],
 ] as const)('refused: %s', (_case, hand, seen, why) => {
   expect(handOf(hand, seen, how)).toMatchObject({ is: 'refused', why: expect.stringContaining(why) });

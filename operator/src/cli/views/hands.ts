@@ -29,7 +29,7 @@ export type How = {
   /** Epoch milliseconds: makes a request another one than those before it. */
   readonly now: number;
   readonly scrapeToken: boolean;
-  /** Although a GitOps tool will put it back. */
+  /** Although a GitOps tool applies the spec. */
   readonly anyway: boolean;
   readonly despiteEvidence: boolean;
   /** For the record. */
@@ -58,12 +58,15 @@ function asked(gate: Gate, seen: SeenResource, how: How): Deed | Refusal {
   return { ...deed(seen, { metadata: { annotations } }, `${found.what}${git}`), ask: found };
 }
 
-/** Another spec: where a tool owns it, it would be put back. */
+/** Another spec: where a tool owns it, it would be put back, and where it does not, Git would not know of it. */
 function written(seen: SeenResource, spec: Edit | Refusal, how: How): Deed | Refusal {
   if ('is' in spec) return spec;
   const tool = gitOpsOf(seen);
   if (tool !== undefined && !how.anyway) {
-    const why = `${tool} applies this resource and would put it back: commit spec.${spec.line} instead, or say --anyway (until its next sync)`;
+    const [what, until] = isItsOwn(seen, spec.patch)
+      ? ['would put it back', 'until its next sync']
+      : ['did not write this field', 'until you take it back, where Git does not name it'];
+    const why = `${tool} applies this resource and ${what}: commit spec.${spec.line} instead, or say --anyway (${until})`;
     return { is: 'refused', why };
   }
   return deed(seen, { spec: spec.patch }, `spec.${spec.line} (before: ${spec.before})`);
@@ -127,12 +130,25 @@ function deed({ metadata }: SeenResource, change: { metadata?: object; spec?: ob
 
 const MANAGERS = /^(kustomize-controller|helm-controller|argocd)/;
 
+const writerOf = ({ metadata: { managedFields = [] } }: SeenResource) =>
+  managedFields.find(({ manager = '', fieldsV1 }) => MANAGERS.test(manager) && fieldsV1?.['f:spec'] !== undefined);
+
+/** Whether these fields of the spec are as the tool wrote them. Where only marks tell of a tool, they may be. */
+function isItsOwn(seen: SeenResource, spec: object): boolean {
+  const writer = writerOf(seen);
+  return writer === undefined || hasFields(writer.fieldsV1?.['f:spec'], spec);
+}
+
+const hasFields = (owned: unknown, wanted: object): boolean =>
+  Object.entries(wanted).every(([name, value]) => {
+    const field = (owned as Readonly<Record<string, unknown>> | undefined)?.[`f:${name}`];
+    return field !== undefined && (typeof value !== 'object' || hasFields(field, value));
+  });
+
 /** The tool that applies the spec, by who wrote it, or by the marks that it leaves. */
-export function gitOpsOf({ metadata }: SeenResource): string | undefined {
-  const { managedFields = [], labels = {}, annotations = {} } = metadata;
-  const writer = managedFields.find(
-    ({ manager = '', fieldsV1 }) => MANAGERS.test(manager) && fieldsV1?.['f:spec'] !== undefined,
-  );
+export function gitOpsOf(seen: SeenResource): string | undefined {
+  const { labels = {}, annotations = {} } = seen.metadata;
+  const writer = writerOf(seen);
   if (writer?.manager !== undefined) return writer.manager;
   const kustomization = labels['kustomize.toolkit.fluxcd.io/name'];
   if (kustomization !== undefined) return `Flux (Kustomization ${kustomization})`;
