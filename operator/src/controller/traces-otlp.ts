@@ -37,7 +37,7 @@ export function startTraces(protocol: Protocol, log: Logger): Traces {
         failed(error as Error);
       }
     },
-    stop: () => exporter.shutdown(),
+    stop: () => exporter.shutdown().catch(() => undefined),
   };
 }
 
