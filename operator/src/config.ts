@@ -16,6 +16,12 @@ const namespaces = z
 
 const port = z.coerce.number().int().min(0).max(65_535);
 
+const collector = z.url({
+  protocol: /^https?$/,
+  error: 'write the address of a collector, for example http://otel-collector.monitoring:4318',
+});
+const otlp = z.enum(['http/protobuf', 'http/json']);
+
 const schema = z.object({
   WATCH_NAMESPACES: namespaces.optional(),
   POD_NAMESPACE: z.string().optional(),
@@ -52,6 +58,13 @@ const schema = z.object({
     .string()
     .regex(/^\//, { error: 'write the whole path of a file, for example /var/run/secrets/prometheus/token' })
     .optional(),
+  /** Where traces of releases go, by the names that OpenTelemetry gave; absent: nowhere. */
+  OTEL_EXPORTER_OTLP_ENDPOINT: collector.optional(),
+  OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: collector.optional(),
+  OTEL_EXPORTER_OTLP_PROTOCOL: otlp.default('http/protobuf'),
+  OTEL_EXPORTER_OTLP_TRACES_PROTOCOL: otlp.optional(),
+  OTEL_SDK_DISABLED: z.string().optional(),
+  OTEL_TRACES_EXPORTER: z.string().optional(),
   WORKERS: z.coerce.number().int().min(1).max(64).default(8),
 });
 
@@ -132,7 +145,9 @@ export function parseConfig(args: readonly string[], env: Readonly<Record<string
   }
   if (values['help']) return { kind: 'help' };
   if (values['version']) return { kind: 'version' };
-  const given: Record<string, unknown> = Object.fromEntries(Object.keys(schema.shape).map(name => [name, env[name]]));
+  const given: Record<string, unknown> = Object.fromEntries(
+    Object.keys(schema.shape).map(name => [name, name.startsWith('OTEL_') ? env[name] || undefined : env[name]]),
+  );
   for (const [flag, { variable }] of Object.entries(FLAGS)) given[variable] = values[flag] ?? given[variable];
   const parsed = schema.refine(tokenHasAddress, TOKEN_WITHOUT_ADDRESS).safeParse(given);
   if (parsed.success) return { kind: 'run', config: parsed.data };

@@ -139,6 +139,17 @@ test('a file of sinks that cannot be used is refused at the start, without an ad
   expect(stderr).not.toContain('canary');
 });
 
+test('what cannot be a collector is refused at the start', () => {
+  const env = { ...process.env, OTEL_EXPORTER_OTLP_ENDPOINT: 'otel:4318', OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc' };
+  const { status, stderr } = spawnSync(process.execPath, [join(import.meta.dirname, 'main.ts')], {
+    encoding: 'utf8',
+    env,
+  });
+  expect(status).toBe(2);
+  expect(stderr).toContain('OTEL_EXPORTER_OTLP_ENDPOINT="otel:4318": write the address of a collector');
+  expect(stderr).toContain('OTEL_EXPORTER_OTLP_PROTOCOL="grpc"');
+});
+
 test('an API server that stands still for longer than the lease, again and again, ends no process', async () => {
   const namespace = 'slow';
   await open(namespace);

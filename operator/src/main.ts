@@ -14,6 +14,7 @@ import { createMetrics, type OperatorMetrics } from './controller/metrics.ts';
 import { poster } from './controller/post.ts';
 import { serveHealth } from './controller/server.ts';
 import { SinksFile, SinksRefused } from './controller/sinks-file.ts';
+import { openTraces } from './controller/traces.ts';
 import { USER_AGENT } from './evidence/metrics.ts';
 import { giveBackIdleMemory } from './idle-memory.ts';
 import { loadCluster } from './kube/config.ts';
@@ -30,8 +31,8 @@ const LEASE = 'devshelf-operator';
  */
 const PASSES_END_MS = 60_000;
 const ONE_MORE_TURN_MS = 100;
-/** Events are for people who look; on the way out nobody waits long for them. */
-const EVENTS_END_MS = 2_000;
+/** Events and traces are for people who look; on the way out nobody waits long for them. */
+const TOLD_MS = 2_000;
 
 const parsed = parseConfig(process.argv.slice(2), process.env);
 switch (parsed.kind) {
@@ -65,6 +66,8 @@ async function run(config: Config): Promise<void> {
   if (sinks === 'refused') return;
   log.info({ version: OPERATOR_VERSION, node: process.version }, 'devshelf-operator starts');
   giveBackIdleMemory((before, after) => log.debug({ before, after }, 'nothing happens: memory is given back'));
+  const traces = await openTraces(config, log);
+  if (traces) log.info('traces of releases are sent');
   const inCluster = process.env['KUBERNETES_SERVICE_HOST'] !== undefined;
   const cluster = await loadCluster();
   const namespace = config.POD_NAMESPACE ?? cluster.namespace;
@@ -123,6 +126,7 @@ async function run(config: Config): Promise<void> {
     ...(sinks && { messages: { sinks, send: poster({ userAgent: USER_AGENT }) } }),
     ...(access === 'direct' && inCluster && { podsAskedFrom: namespace }),
     prometheusUrl: config.PROMETHEUS_URL,
+    ...(traces && { traces }),
     log,
     now: Date.now,
     randomBytes,
@@ -132,7 +136,7 @@ async function run(config: Config): Promise<void> {
     stopping = true;
     log.info('stops: what is under way ends, nothing new begins');
     await controller?.stop();
-    await Promise.race([recorder.stop(), pause(EVENTS_END_MS)]);
+    await Promise.race([Promise.all([recorder.stop(), traces?.stop()]), pause(TOLD_MS)]);
     await election?.stop();
     server.close();
     await Promise.all([transport, leasing].map(each => each.close()));

@@ -50,7 +50,7 @@ export interface Requester {
   readonly generation: number;
   /** Field manager of whoever wrote the spec; absent where the API server does not say. */
   readonly by?: string;
-  /** RFC 3339: when it was written. */
+  /** RFC 3339: when it was written; of a reference, when that was seen. */
   readonly at?: string;
 }
 

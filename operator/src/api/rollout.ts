@@ -178,6 +178,8 @@ export interface RolloutRecord {
   heldBy?: string;
   /** Until the release is written down. */
   byHand?: PromotedByHand;
+  /** RFC 3339, when its rollout began: only of a release whose rollout came to an end once before. */
+  again?: string;
 }
 
 /** One state of a resource's spec; its generation only grows. */
@@ -203,7 +205,7 @@ export interface WantedBefore {
 export function formatRecord(record: RolloutRecord): string {
   const { phase, release, stable, since, held, restoredAt, withdrawn, stableErrorRatio, contract, version, write } =
     record;
-  const { borne, decidedOn, wanted, trial, asked, heldBy, byHand } = record;
+  const { borne, decidedOn, wanted, trial, asked, heldBy, byHand, again } = record;
   const known = {
     phase,
     release,
@@ -223,6 +225,7 @@ export function formatRecord(record: RolloutRecord): string {
     asked,
     heldBy,
     byHand,
+    again,
   };
   return JSON.stringify(known);
 }

@@ -19,18 +19,20 @@ const condition = z.object({
   message: z.string().max(32_768).describe('The same for people, with figures and the next step.'),
 });
 
-const release = (description: string) =>
-  z
-    .object({
-      hash: z.string().describe('Hash over everything that changes the pods.'),
-      image: z.string().describe('Its image.'),
-      revisionName: z.string().optional().describe('ControllerRevision that holds the whole release.'),
-      since: time('Since when it is in this place.').optional(),
-      reason: z.string().optional().describe('Why it is in this place.'),
-      evidence: z.string().optional().describe('The figures behind that.'),
-    })
-    .optional()
-    .describe(description);
+const placed = z.object({
+  hash: z.string().describe('Hash over everything that changes the pods.'),
+  image: z.string().describe('Its image.'),
+  revisionName: z.string().optional().describe('ControllerRevision that holds the whole release.'),
+  since: time('Since when it is in this place.').optional(),
+  reason: z.string().optional().describe('Why it is in this place.'),
+  evidence: z.string().optional().describe('The figures behind that.'),
+});
+
+const release = (description: string) => placed.optional().describe(description);
+
+const traced = placed.extend({
+  traceID: z.string().optional().describe('The trace of its rollout, where the operator sends traces.'),
+});
 
 const counters = (description: string) =>
   z
@@ -126,7 +128,7 @@ const parts = z.object({
   rollout: z
     .object({
       stable: release('The release that serves, and that a rollback goes back to.'),
-      candidate: release('The release that is being tried.'),
+      candidate: traced.optional().describe('The release that is being tried.'),
       rejected: release('The last release that was refused. It is not tried again by itself.'),
       record: z
         .string()

@@ -19,6 +19,7 @@ import { decide } from '../lifecycle/plan.ts';
 import { isBehind } from '../lifecycle/release/ownership.ts';
 import { podsOf, type Snapshot } from '../lifecycle/snapshot.ts';
 import { statusOf } from '../lifecycle/status.ts';
+import { spansLeft } from '../lifecycle/traces.ts';
 import { ANNOTATIONS } from '../objects/names.ts';
 import { backupsOf } from './backups.ts';
 import {
@@ -41,6 +42,7 @@ import { type Messages, Messenger } from './messenger.ts';
 import type { OperatorMetrics } from './metrics.ts';
 import { OwnWrites } from './own-writes.ts';
 import { type EffectivePlan, rehearsed } from './rehearsing.ts';
+import type { Traces } from './traces.ts';
 import { type Evidence, trialOf } from './trials.ts';
 import { hashOfStatus } from './views.ts';
 import { WorkQueue, work } from './workqueue.ts';
@@ -65,6 +67,8 @@ export interface ControllerOptions {
   readonly prometheusUrl?: string | undefined;
   /** Where messages about records go; absent: nowhere. */
   readonly messages?: Messages | undefined;
+  /** Where spans of releases go; absent: nowhere. */
+  readonly traces?: Pick<Traces, 'send'> | undefined;
   readonly log: Logger;
   /** Epoch milliseconds. */
   readonly now: () => number;
@@ -338,6 +342,7 @@ export class Controller {
       backupsOf: of => backupsOf(this.#fence, of, now()),
       ...(otherOperator !== undefined && { otherOperator }),
       ...(prometheusUrl !== undefined && { prometheusUrl }),
+      isTraced: this.#options.traces !== undefined,
       ...(isContested && { isContested }),
     });
     if (isBehind(seen)) {
@@ -457,9 +462,10 @@ export class Controller {
     if (action.do === 'createIncident') this.#options.log.info({ key, record: action.record }, 'record');
   }
 
-  /** Figures about verdicts and rollbacks; nothing is decided here. */
+  /** Figures about verdicts and rollbacks, and what is left by them; nothing is decided here. */
   #observe(key: AppKey, seen: Snapshot, { action }: EffectivePlan): void {
-    const { metrics } = this.#options;
+    const { metrics, traces } = this.#options;
+    if (action) traces?.send(spansLeft(seen, action));
     const { kind } = seen.app;
     const verdict = seen.judgement?.verdict;
     if (verdict !== undefined && verdict !== this.#verdicts.get(key)) {

@@ -69,6 +69,7 @@ export interface Sources {
   readonly otherOperator?: string;
   /** Where Prometheus is asked. */
   readonly prometheusUrl?: string;
+  readonly isTraced?: boolean;
   readonly isContested?: true;
 }
 
@@ -79,7 +80,7 @@ const CALLERS_MS = 300_000;
 
 /** Never throws for what the cluster lacks: that is a value of the snapshot. */
 export async function gather(app: AppResource, sources: Sources): Promise<Snapshot> {
-  const { stores, now, judgement, apis, otherOperator, isContested } = sources;
+  const { stores, now, judgement, apis, otherOperator, isContested, isTraced } = sources;
   const { name, namespace } = app.metadata;
   const pods = stores.pods
     .byIndex('instance', labelled(namespace, name))
@@ -126,6 +127,7 @@ export async function gather(app: AppResource, sources: Sources): Promise<Snapsh
     ...(await outside(app, sources)),
     apis,
     ...(otherOperator !== undefined && { otherOperator }),
+    ...(isTraced && { isTraced: true }),
     ...(isContested && { isContested }),
   };
 }

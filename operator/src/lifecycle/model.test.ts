@@ -7,6 +7,7 @@ import type { Action } from './decision.ts';
 import { decide } from './plan.ts';
 import { type Revision, revisionOf, type Snapshot } from './snapshot.ts';
 import { addOf, dropOf, type Fate, ModelCluster, type SchemaPolicy } from './testing-cluster.ts';
+import { type Span, spansLeft } from './traces.ts';
 
 const RUNS = Number(process.env['RUNS'] ?? 600);
 const VERSIONS = ['v1', 'v2', 'v3', 'v4'];
@@ -149,7 +150,9 @@ function pass(cluster: ModelCluster): boolean {
   expect(types.filter(type => type === 'Reconciling' || type === 'Stalled').length).toBeLessThanOrEqual(1);
   if (!action) return false;
   allowed(seen, action, cluster);
+  toldOnce(seen, action, cluster);
   cluster.carryOut(action);
+  cluster.now += 1;
   return true;
 }
 
@@ -167,6 +170,25 @@ function allowed(seen: Snapshot, action: Action, cluster: ModelCluster): void {
     isNotPastAContract(seen, action.record, cluster);
   }
 }
+
+/** One id is one span, however often it is told; a trace has one whole, and all its parts belong to that. */
+function toldOnce(seen: Snapshot, action: Action, cluster: ModelCluster): void {
+  const spans = told.get(cluster) ?? new Map<string, Span>();
+  told.set(cluster, spans);
+  for (const span of spansLeft(seen, action)) {
+    done.add(span.name);
+    const { name, traceId, spanId, parentId, startedAt, endedAt } = span;
+    expect(spans.get(spanId) ?? span).toEqual(span);
+    expect(spansLeft(structuredClone(seen), structuredClone(action))).toContainEqual(span);
+    expect(endedAt).toBeGreaterThanOrEqual(startedAt);
+    const others = [...spans.values()].filter(other => other.traceId === traceId);
+    for (const other of others) expect(other.parentId ?? other.spanId).toBe(parentId ?? spanId);
+    expect(name === 'release').toBe(parentId === undefined);
+    spans.set(spanId, span);
+  }
+}
+
+const told = new WeakMap<ModelCluster, Map<string, Span>>();
 
 /** Something is taken away when nobody is left to go back, and given back when nobody is left to use it. */
 function schemaAllowed(
@@ -482,6 +504,7 @@ test('what never happens, and that everything comes to rest', () => {
   const all = Object.entries(NEXT).flatMap(([before, after]) => after.map(phase => `${before} to ${phase}`));
   expect([...taken].sort()).toEqual(all.sort());
   expect([...done].sort()).toEqual([
-    ...['contract', 'despite', 'down', 'hold', 'incident', 'promote', 'proven', 'reject'],
+    ...['bake', 'candidate', 'contract', 'despite', 'down', 'hold', 'incident', 'installation', 'migration'],
+    ...['promote', 'promotion', 'proven', 'rehearsal', 'reject', 'release', 'rollback'],
   ]);
 });

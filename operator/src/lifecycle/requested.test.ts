@@ -35,7 +35,7 @@ test.each<[string, Partial<Snapshot>, unknown, string]>([
   [
     'a Secret that is another one now',
     { writers, revisions: [{ ...v1, requestedBy: REQUESTED }] },
-    { who: 'reference', generation: 3 },
+    { who: 'reference', generation: 3, at: at(0) },
     '2 is a new release (a Secret or ConfigMap that the spec names has changed)',
   ],
 ])('%s asks for a new release', (_who, change, requester, message) => {

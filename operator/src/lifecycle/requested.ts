@@ -30,7 +30,7 @@ export function requesterBySpec({ app, writers }: Snapshot): Requester {
 export function requesterOf(seen: Snapshot): Requester {
   const { generation } = seen.app.metadata;
   const isKnown = seen.revisions.some(({ requestedBy }) => requestedBy?.generation === generation);
-  return isKnown ? { who: 'reference', generation } : requesterBySpec(seen);
+  return isKnown ? { who: 'reference', generation, at: iso(seen.now) } : requesterBySpec(seen);
 }
 
 /** Undefined where nobody is known. */

@@ -528,6 +528,8 @@ export interface Snapshot {
   readonly workerScaledObject?: ScaledObjectView;
   /** Where Prometheus is asked, if the operator was told. */
   readonly prometheusUrl?: string;
+  /** Its rollouts are told as traces. */
+  readonly isTraced?: true;
   readonly door?: DoorView;
   /** The Secret that the router's certificate is read from. */
   readonly certificate?: {

@@ -60,6 +60,18 @@ test('a candidate is not what serves', () => {
   });
 });
 
+test('where traces are sent a candidate says which one is its own; nothing else is written for it', () => {
+  const seen = held({ judgement: judgement('Pending') });
+  const { rollout: told, ...rest } = status({ ...seen, isTraced: true });
+  const { rollout, ...others } = status(seen);
+  expect(rest).toEqual(others);
+  const { traceID, ...candidate } = told?.candidate ?? {};
+  expect(traceID).toMatch(/^[0-9a-f]{32}$/);
+  expect({ ...told, candidate }).toEqual(rollout);
+  const settled = snapshot({ wanted: wanted('v1') });
+  expect(status({ ...settled, isTraced: true })).toEqual(status(settled));
+});
+
 test('before the first install there are no pods and no release', () => {
   const { currentImage, rollout, replicas, observedGeneration } = status(fresh());
   expect({ currentImage, rollout, replicas, observedGeneration }).toEqual({

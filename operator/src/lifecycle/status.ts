@@ -24,6 +24,7 @@ import {
   type Snapshot,
 } from './snapshot.ts';
 import { stageOf } from './stage-status.ts';
+import { traceIdOf } from './traces.ts';
 
 const INCIDENTS = 10;
 
@@ -113,7 +114,7 @@ function rolloutOf(seen: Snapshot): NonNullable<AppStatus['rollout']> {
   return {
     ...(newest && { record: formatRecord(newest) }),
     ...(stable && { stable: describe(stable, undefined) }),
-    ...(tried && tried !== stable && { candidate: describe(tried, since) }),
+    ...(tried && tried !== stable && { candidate: { ...describe(tried, since), ...traceOf(seen, tried) } }),
     ...(rejected && {
       rejected: {
         ...describe(rejected, rejected.verdict.at),
@@ -123,6 +124,9 @@ function rolloutOf(seen: Snapshot): NonNullable<AppStatus['rollout']> {
     }),
   };
 }
+
+const traceOf = ({ app, deployment, isTraced }: Snapshot, revision: Revision): { traceID?: string } =>
+  isTraced ? { traceID: traceIdOf({ app, revision, again: deployment?.record.again }) } : {};
 
 /** An older one that came back does not displace it. */
 function newestRecord(seen: Snapshot): RolloutRecord | undefined {

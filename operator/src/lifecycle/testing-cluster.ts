@@ -95,6 +95,7 @@ export class ModelCluster {
     const deployment = this.#deployment();
     return {
       now: this.now,
+      writers: { spec: { by: 'kubectl', at: new Date(T0).toISOString() } },
       app: appOf(this.requests, {
         paused,
         migrations: {
@@ -211,7 +212,10 @@ export class ModelCluster {
         this.jobs = this.jobs.filter(({ uid }) => uid !== action.uid);
         return;
       case 'createRehearsal':
-        this.rehearsals.push(this.#newPod(action.release.hash));
+        this.rehearsals.push({
+          ...this.#newPod(action.release.hash),
+          name: names.rehearsal('shop', action.release.hash),
+        });
         return;
       case 'deletePod':
         this.rehearsals = this.rehearsals.filter(({ uid }) => uid !== action.uid);
@@ -228,12 +232,12 @@ export class ModelCluster {
 
   #remember({ record, revision: number }: Extract<Action, { do: 'createIncident' }>): void {
     const { hash, attempt, image } = record.failed;
-    const { at, reason, cause, restored, kind } = record;
+    const { at, reason, cause, restored, kind, phase } = record;
     const name = names.incident('shop', hash, attempt, kind);
     const kept = kind ? this.standing : this.incidents;
     if (kept.some(known => known.name === name)) return;
     const what = {
-      ...{ name, number, at, reason, attempt, ...(kind && { kind }) },
+      ...{ name, number, at, reason, attempt, phase, ...(kind && { kind }) },
       release: hash,
       failedImage: image,
       message: cause.message,
@@ -402,7 +406,8 @@ const newRevision = (hash: string, number: number, at: string): Revision => ({
 
 function annotated(known: Revision, set: Applied): Revision {
   const read = (name: string) => (set[name] ? JSON.parse(set[name]) : undefined);
-  const { rehearsal, retryToken, migration: told, downgrade: undone, gone: past, served: when, ...before } = known;
+  const { rehearsal, retryToken, migration: told, downgrade: undone, gone: past, ...more } = known;
+  const { served: when, requestedBy: asker, ...before } = more;
   const rest = { ...before, ...(set[ANNOTATIONS.attempt] && { attempt: Number(set[ANNOTATIONS.attempt]) }) };
   const keepsRehearsal = rehearsal && set[ANNOTATIONS.rehearsal] === undefined;
   const token = set[ANNOTATIONS.retryToken] === undefined ? retryToken : set[ANNOTATIONS.retryToken];
@@ -411,6 +416,7 @@ function annotated(known: Revision, set: Applied): Revision {
   const downgrade = kept(ANNOTATIONS.downgrade, undone);
   const gone = kept(ANNOTATIONS.gone, past);
   const served = kept(ANNOTATIONS.served, when);
+  const requestedBy = kept(ANNOTATIONS.requestedBy, asker);
   return {
     ...rest,
     verdict: read(ANNOTATIONS.verdict) ?? known.verdict,
@@ -418,6 +424,7 @@ function annotated(known: Revision, set: Applied): Revision {
     ...(downgrade && { downgrade }),
     ...(gone && { gone }),
     ...(served && { served }),
+    ...(requestedBy && { requestedBy }),
     ...(keepsRehearsal && { rehearsal }),
     ...(typeof token === 'string' && { retryToken: token }),
   };

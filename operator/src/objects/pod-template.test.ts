@@ -1,4 +1,4 @@
-import { expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { servingTemplate, workerTemplate } from './pod-template.ts';
 import { container, dashboard, devshelf } from './testing.ts';
 
@@ -219,4 +219,30 @@ test('an annotation that loosens the sandbox, stored before it was refused, is l
   };
   const app = dashboard({ podTemplate: { annotations } });
   expect(servingTemplate(app, 'aaa').metadata.annotations).toEqual({ 'example.com/team': 'shop' });
+});
+
+describe('pods that send traces say of which release they are', () => {
+  const sends = { name: 'OTEL_EXPORTER_OTLP_ENDPOINT', value: 'http://otel:4318' };
+  const told = (spec: Parameters<typeof devshelf>[0]) =>
+    [servingTemplate(devshelf(spec), 'aaa'), workerTemplate(devshelf(spec), 'aaa')].map(template =>
+      (container(template)['env'] as { name: string; value?: string }[]).filter(
+        ({ name }) => name === 'OTEL_RESOURCE_ATTRIBUTES',
+      ),
+    );
+
+  test('also its worker; a digest is written as the variable wants it', () => {
+    const set = (value: string) => [{ name: 'OTEL_RESOURCE_ATTRIBUTES', value }];
+    const value = 'service.version=2.4.1,devshelf.release=aaa';
+    expect(told({ extraEnv: [sends] })).toEqual([set(value), set(value)]);
+    const image = `example/devshelf-api@sha256:${'ab'.repeat(32)}`;
+    const digest = `service.version=sha256%3A${'ab'.repeat(32)},devshelf.release=aaa`;
+    expect(told({ image, extraEnv: [sends] })[0]).toEqual(set(digest));
+  });
+
+  test('not where they send none, and never over what the user says, or may say', () => {
+    const own = { name: 'OTEL_RESOURCE_ATTRIBUTES', value: 'team=shop' };
+    expect(told({})).toEqual([[], []]);
+    expect(told({ extraEnv: [sends, own] })).toEqual([[own], [own]]);
+    expect(told({ extraEnv: [sends], envFrom: [{ configMapRef: { name: 'env' } }] })).toEqual([[], []]);
+  });
 });

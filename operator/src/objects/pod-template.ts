@@ -13,15 +13,21 @@ type Fields = Record<string, unknown>;
 export function servingTemplate(app: App, release: string): PodTemplate {
   const { probes, resources, podTemplate } = app.spec;
   const keyrings = keyringsOf(app);
-  const container = keyedContainer(app, keyrings, resources, exposureVariables(app), {
-    startupProbe: httpProbe(probes.startup),
-    readinessProbe: httpProbe(probes.readiness),
-    livenessProbe: httpProbe(probes.liveness),
-    // keeps serving until every proxy has heard that the pod goes; zero seconds is an error on older API servers
-    ...(podTemplate.preStopSleepSeconds > 0 && {
-      lifecycle: { preStop: { sleep: { seconds: podTemplate.preStopSleepSeconds } } },
-    }),
-  });
+  const container = keyedContainer(
+    app,
+    keyrings,
+    resources,
+    [...exposureVariables(app), ...traceVariables(app, release)],
+    {
+      startupProbe: httpProbe(probes.startup),
+      readinessProbe: httpProbe(probes.readiness),
+      livenessProbe: httpProbe(probes.liveness),
+      // keeps serving until every proxy has heard that the pod goes; zero seconds is an error on older API servers
+      ...(podTemplate.preStopSleepSeconds > 0 && {
+        lifecycle: { preStop: { sleep: { seconds: podTemplate.preStopSleepSeconds } } },
+      }),
+    },
+  );
   return {
     metadata: podMetadata(app, COMPONENTS.server, { ...servingLabels(app), [LABELS.release]: release }),
     spec: podSpec(app, container, { ...keyringVolumes(keyrings), ...spread(app) }),
@@ -35,7 +41,7 @@ export function servingTemplate(app: App, release: string): PodTemplate {
 export function workerTemplate(app: DevShelfDeployment, release: string): PodTemplate {
   const { probes, worker } = app.spec;
   const keyrings = [scrapeKeyring(app)];
-  const container = keyedContainer(app, keyrings, worker.resources, [], {
+  const container = keyedContainer(app, keyrings, worker.resources, traceVariables(app, release), {
     args: ['worker'],
     startupProbe: httpProbe({ ...probes.startup, path: '/health' }),
     livenessProbe: httpProbe({ ...probes.liveness, path: '/health' }),
@@ -147,6 +153,17 @@ function environment(app: App, more: readonly EnvVar[] = []): readonly EnvVar[] 
     : [{ name: 'NODE_ENV', value: 'production' }];
   return [...mode, ...ours, ...users];
 }
+
+/** Who sends traces says of which release it is. What the user says of that, or may say by `envFrom`, stays as it is. */
+function traceVariables({ spec: { image, extraEnv, envFrom } }: App, release: string): readonly EnvVar[] {
+  const isSet = (...variables: readonly string[]) => extraEnv.some(({ name }) => variables.includes(name));
+  const isSending = isSet('OTEL_EXPORTER_OTLP_ENDPOINT', 'OTEL_EXPORTER_OTLP_TRACES_ENDPOINT');
+  if (!isSending || isSet('OTEL_RESOURCE_ATTRIBUTES') || envFrom.length > 0) return [];
+  const value = `service.version=${encodeURIComponent(tagOf(image))},devshelf.release=${release}`;
+  return [{ name: 'OTEL_RESOURCE_ATTRIBUTES', value }];
+}
+
+const tagOf = (image: string): string => image.split('@')[1] ?? image.slice(image.lastIndexOf(':') + 1);
 
 function secretVariable(name: string, { name: secret, key }: { name: string; key: string }): EnvVar {
   return { name, valueFrom: { secretKeyRef: { name: secret, key } } };

@@ -30,6 +30,7 @@ export interface OperatorSetting {
   readonly prometheusUrl?: string;
   readonly podsAskedFrom?: string;
   readonly messages?: ControllerOptions['messages'];
+  readonly traces?: ControllerOptions['traces'];
   /** Instead of the script. */
   readonly evidence?: ControllerOptions['evidence'];
 }
@@ -52,6 +53,7 @@ export function prepareOperator({
   prometheusUrl,
   podsAskedFrom,
   messages,
+  traces,
   log = pino({ level: process.env['LOG'] ?? 'silent', base: null }),
   evidence = (world, wake) => new ScriptedEvidence(script, world, wake),
 }: OperatorSetting): LittleOperator {
@@ -66,6 +68,7 @@ export function prepareOperator({
     ...(prometheusUrl !== undefined && { prometheusUrl }),
     ...(podsAskedFrom !== undefined && { podsAskedFrom }),
     ...(messages && { messages }),
+    ...(traces && { traces }),
     evidence,
     recorder: { record: observation => void said.push(observation) },
     metrics,

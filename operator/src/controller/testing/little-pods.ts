@@ -32,6 +32,9 @@ export class LittlePods implements PodHost {
   metricsAnswer = true;
   metricsDelayMs = 0;
   metricsPadding = 0;
+  /** Images whose /metrics the operator is refused, and how often it was; a Prometheus reads them. */
+  readonly refusesOperator = new Set<string>();
+  operatorRefused = 0;
   /** What /recent-requests says; without it there is no such route. */
   recent: readonly { readonly route: string; readonly url: string }[] | undefined;
   /** Requests of rehearsals, by image: paths with their query, and headers. */
@@ -89,6 +92,11 @@ export class LittlePods implements PodHost {
       response.writeHead(this.#statusOf(pod.image, url)).end();
       return;
     }
+    if (pod && url === '/metrics' && this.refusesOperator.has(pod.image) && isOperator(headers)) {
+      this.operatorRefused += 1;
+      response.writeHead(503).end();
+      return;
+    }
     this.#answerOthers(url, pod, response);
   }
 
@@ -111,6 +119,9 @@ export class LittlePods implements PodHost {
     response.end(JSON.stringify({ status: status === 200 ? 'ok' : 'unready', dependencies: { database } }));
   }
 }
+
+const isOperator = ({ 'user-agent': agent }: IncomingHttpHeaders): boolean =>
+  agent?.startsWith('devshelf-operator/') === true;
 
 const metricsOf = ({ requests, errors, shed }: LittlePod): string =>
   [

@@ -40,7 +40,10 @@ export class Scene {
 
   async start(
     connection?: Transport,
-    setting: Pick<OperatorSetting, 'installation' | 'log' | 'prometheusUrl' | 'podsAskedFrom' | 'messages'> = {},
+    setting: Pick<
+      OperatorSetting,
+      'installation' | 'log' | 'prometheusUrl' | 'podsAskedFrom' | 'messages' | 'traces'
+    > = {},
   ): Promise<void> {
     this.#transport = mortal(connection ?? (await this.#cluster.connect()));
     this.#operator = await startOperator({

@@ -39,7 +39,7 @@ function start(seen: Snapshot): Decision {
   if (!seen.wanted.known) return wait('CandidateStarting', seen.wanted.why, 5_000);
   const { release } = seen.wanted.value;
   const record = seen.deployment?.record;
-  const next = { release: release.hash, since: iso(seen.now) };
+  const next = { release: release.hash, since: iso(seen.now), ...again(seen, release.hash) };
   const version = versionOf(release.image);
   if (!record?.stable && !servesUnproven(seen)) {
     return act(
@@ -61,6 +61,10 @@ function start(seen: Snapshot): Decision {
     )
   );
 }
+
+/** Two rollouts of one release are two stories. */
+const again = (seen: Snapshot, hash: string): Pick<RolloutRecord, 'again'> =>
+  (revisionOf(seen, hash)?.verdict.verdict ?? 'pending') === 'pending' ? {} : { again: iso(seen.now) };
 
 /** Of one that served before nobody has been told yet who asks for it: it is no new release. */
 function beginning(seen: Snapshot, version: string): string {
@@ -101,7 +105,14 @@ function inPlaceOfALostOne(seen: Snapshot, version: string): Decision | undefine
     `${version} replaces what cannot come back`,
     {
       do: 'setRecord',
-      record: { phase: 'Promoting', release: hash, stable, since: iso(seen.now), ...(contract && { contract }) },
+      record: {
+        phase: 'Promoting',
+        release: hash,
+        stable,
+        since: iso(seen.now),
+        ...again(seen, hash),
+        ...(contract && { contract }),
+      },
     },
     'Normal',
   );

@@ -20,6 +20,7 @@ export const release: Stage = seen => {
     borne: _load,
     heldBy: _held,
     byHand: _promoted,
+    again: _told,
     ...rest
   } = record;
   return act(

@@ -71,7 +71,7 @@ function writeDown(seen: Snapshot): Decision | undefined {
 function finish(seen: Snapshot): Decision | undefined {
   const { deployment, now } = seen;
   if (!deployment || !inPhase(seen, 'RollingBack', 'RollingBackAll')) return undefined;
-  const { withdrawn, ...record } = deployment.record;
+  const { withdrawn, again: _over, ...record } = deployment.record;
   const back = versionIn(seen, record.release);
   const left = podsOf(seen, withdrawn?.release).length;
   if (left === 0 && isBack(seen)) {

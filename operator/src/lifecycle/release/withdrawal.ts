@@ -34,6 +34,7 @@ export function withdraw(
     release: record.stable,
     stable: record.stable,
     since: iso(seen.now),
+    ...story(seen, record),
     withdrawn: {
       ...{ release: record.release, verdict, reason, message, at: iso(seen.now), ...(evidence && { evidence }) },
       ...(verdict === 'rejected' && {
@@ -42,6 +43,12 @@ export function withdraw(
     },
   };
 }
+
+/** Of one that is stable already the story of its rollout is over. */
+const story = ({ now }: Snapshot, { phase, again }: RolloutRecord): Pick<RolloutRecord, 'again'> => {
+  if (phase === 'Settled') return { again: iso(now) };
+  return again === undefined ? {} : { again };
+};
 
 /** Narrow to a record with something to go back to. */
 export const hasStable = (record: RolloutRecord | undefined): record is RolloutRecord & { stable: string } =>
