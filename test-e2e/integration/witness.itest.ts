@@ -86,8 +86,8 @@ test(
       rollout: {
         minReadySeconds: 0,
         bakeSeconds: 0,
-        // no verdict that it is good comes before the story is over; unread for longer than Prometheus is asked first
-        analysis: { minimumSeconds: 600, timeoutSeconds: 1_200, minimumRequests: 20, blindAfterSeconds: 15 },
+        // no verdict that it is good comes before the story is over; blind before Prometheus has answered
+        analysis: { minimumSeconds: 600, timeoutSeconds: 1_200, minimumRequests: 20, blindAfterSeconds: 5 },
       },
     });
 

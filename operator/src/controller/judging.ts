@@ -113,6 +113,8 @@ interface Followed {
   /** What the pods had answered when that phase was first seen. */
   begun: { since: number; from: number; requests: number; errors: number } | undefined;
   judgement: Judgement | undefined;
+  /** Why Prometheus said nothing, in the judgement's message. */
+  silence?: string | undefined;
   timer: NodeJS.Timeout | undefined;
   ended: boolean;
 }
@@ -394,6 +396,8 @@ class PodEvidence implements Evidence {
     const { verdict, message, fault }: Combined = witnessed ?? combined(followed, errors, slow);
     const evidence = fault === 'SlowRegression' && slow ? slow.evidence : errors.evidence;
     const before = followed.judgement;
+    const said = saidBefore(followed, verdict, witnessed?.silence);
+    followed.silence = witnessed?.silence;
     const scrapes = [...followed.scrapes.values()];
     const { requests, errors: failed } = own.candidate;
     if (followed.begun?.since !== followed.phaseSince)
@@ -424,8 +428,7 @@ class PodEvidence implements Evidence {
         goodPercent: proofPercent(evidence.good, FALSE_GOOD),
       },
       baselineIsGood: isShownGood(followed.app, baseline),
-      // the figures of the moment of the verdict: a status and events that change with every reading are none
-      message: before?.verdict === verdict ? before.message : message,
+      message: said ?? message,
       ...(verdict === 'Bad' && {
         evidence: before?.evidence ?? evidenceOf({ candidate, baseline, evidence }, followed.routes),
       }),
@@ -433,7 +436,7 @@ class PodEvidence implements Evidence {
       ...(firstErrorAt !== undefined && { firstErrorAt }),
       borne,
     };
-    if (verdict === before?.verdict) return;
+    if (said !== undefined) return;
     this.#options.log.info({ key, verdict, message }, 'verdict');
     this.#options.wake(key);
   }
@@ -621,6 +624,11 @@ function slowTrial({ spec }: AppResource, { mode, startedAt }: TrialRequest): Tr
   const { policy, maxSlowRatio } = spec.rollout.analysis.latency;
   if (mode !== 'canary' || policy === 'Disabled') return undefined;
   return startTrial({ startedAt, maxServerErrorRatio: Number(maxSlowRatio), alphaShare: ALPHA_SHARE.slowness });
+}
+
+/** A verdict is told with the figures of its first moment: a status and events that change with every reading are none. */
+function saidBefore({ judgement, silence }: Followed, verdict: string, silent: string | undefined): string | undefined {
+  return judgement?.verdict === verdict && silence === silent ? judgement.message : undefined;
 }
 
 /** The worse of the two; where slowness is not judged, that of errors. */

@@ -86,6 +86,9 @@ export interface WitnessOptions {
   readonly intervalMs: number;
 }
 
+/** `silence`: why Prometheus says nothing. */
+type Witnessed = Judgement & { readonly silence?: string };
+
 export class Witness {
   readonly #options: WitnessOptions;
   #trial: Trial;
@@ -154,7 +157,7 @@ export class Witness {
    * Undefined while the pods speak for themselves.
    * @param own what they themselves have shown until now
    */
-  judged(own: Judgement, policy: Policy, now: number): Judgement | undefined {
+  judged(own: Judgement, policy: Policy, now: number): Witnessed | undefined {
     if (own.verdict === 'Bad') return undefined;
     const isBad = this.#trial.badAt !== undefined;
     if (!isBad && !this.#isNeeded(now)) return undefined;
@@ -170,9 +173,9 @@ export class Witness {
     );
   }
 
-  #silent(own: Judgement): Judgement {
+  #silent(own: Judgement): Witnessed {
     const why = this.#told.known ? whyNot(this.#gathered, this.#told, this.#targets) : this.#told.why;
-    return { ...own, message: `${own.message}; Prometheus: ${why}` };
+    return { ...own, message: `${own.message}; Prometheus: ${why}`, silence: why };
   }
 
   #heard(own: Judgement, seen: Judgement, spacing: number | undefined): Judgement {
