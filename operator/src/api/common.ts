@@ -14,10 +14,6 @@ import {
 } from './kubernetes.ts';
 import { rotatingKey } from './rotation.ts';
 
-export const GROUP = 'apps.devshelf.dev';
-export const VERSION = 'v1alpha1';
-export const API_VERSION = `${GROUP}/${VERSION}`;
-
 /** Children are named after the resource; the longest suffix must still fit into 63 characters. */
 export const MAX_NAME_LENGTH = 40;
 

@@ -2,8 +2,8 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { until } from '../../../services/common/testing/processes.ts';
 import { type ApiServer, startApiServer } from '../../../test-e2e/cluster/apiserver.ts';
-import { API_VERSION, GROUP, VERSION } from './common.ts';
 import { crdName, resourceSchema } from './crd.ts';
+import { API_VERSION, GROUP, VERSION } from './group.ts';
 import { KINDS, type KindDefinition } from './kinds.ts';
 import { parseResource } from './resource.ts';
 import type { StructuralSchema } from './structural.ts';

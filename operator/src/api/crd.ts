@@ -1,5 +1,6 @@
 // The CustomResourceDefinition of a kind.
-import { GROUP, MAX_NAME_LENGTH, VERSION } from './common.ts';
+import { MAX_NAME_LENGTH } from './common.ts';
+import { GROUP, VERSION } from './group.ts';
 import type { KindDefinition } from './kinds.ts';
 import type { CelRule } from './kubernetes.ts';
 import { appStatus } from './status.ts';

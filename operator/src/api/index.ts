@@ -2,6 +2,7 @@ export * from './common.ts';
 export * from './conditions.ts';
 export * from './dashboard.ts';
 export * from './devshelf.ts';
+export * from './group.ts';
 export * from './kinds.ts';
 export * from './reasons.ts';
 export * from './resource.ts';

@@ -2,13 +2,9 @@
 import type * as z from 'zod';
 import { dashboardSpec } from './dashboard.ts';
 import { devshelfSpec } from './devshelf.ts';
-import type { AppKind } from './resource.ts';
+import { DASHBOARD, DEVSHELF, type KindNames } from './group.ts';
 
-export interface KindDefinition {
-  readonly kind: AppKind;
-  readonly plural: string;
-  readonly singular: string;
-  readonly shortName: string;
+export interface KindDefinition extends KindNames {
   readonly description: string;
   readonly spec: z.ZodType;
   /** The smallest spec that is of use; shown in the reference and applied by the tests. */
@@ -17,10 +13,7 @@ export interface KindDefinition {
 
 export const KINDS: readonly KindDefinition[] = [
   {
-    kind: 'DevShelfDeployment',
-    plural: 'devshelfdeployments',
-    singular: 'devshelfdeployment',
-    shortName: 'dsd',
+    ...DEVSHELF,
     description: 'A DevShelf API with its worker: migrated first, tried on a few requests, taken back if it is bad.',
     spec: devshelfSpec,
     smallestSpec: {
@@ -30,10 +23,7 @@ export const KINDS: readonly KindDefinition[] = [
     },
   },
   {
-    kind: 'DashboardDeployment',
-    plural: 'dashboarddeployments',
-    singular: 'dashboarddeployment',
-    shortName: 'dbd',
+    ...DASHBOARD,
     description: 'A Dashboard Mini Market: migrated first, tried on a few requests, taken back if it is bad.',
     spec: dashboardSpec,
     smallestSpec: {

@@ -1,7 +1,7 @@
 // The API reference, from the same schema as the CRD.
 import { stringify } from 'yaml';
-import { API_VERSION, GROUP } from './common.ts';
 import { NAME_RULES, PRINTER_COLUMNS, resourceSchema } from './crd.ts';
+import { API_VERSION, GROUP } from './group.ts';
 import type { KindDefinition } from './kinds.ts';
 import { REASONS } from './reasons.ts';
 import type { StructuralSchema } from './structural.ts';

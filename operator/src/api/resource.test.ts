@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { API_VERSION } from './common.ts';
+import { API_VERSION } from './group.ts';
 import { KINDS } from './kinds.ts';
 import { parseResource } from './resource.ts';
 

@@ -1,8 +1,8 @@
 // The two kinds as whole objects, and the guard at the edge where they come in from the API server.
 import * as z from 'zod';
-import { API_VERSION } from './common.ts';
 import { dashboardSpec } from './dashboard.ts';
 import { devshelfSpec } from './devshelf.ts';
+import { API_VERSION } from './group.ts';
 import { appStatus, readStatus } from './status.ts';
 
 const metadata = z.object({

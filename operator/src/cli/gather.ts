@@ -1,5 +1,5 @@
 // Reads what the commands show, as the user whom the kubeconfig names.
-import { API_VERSION, KINDS } from '../api/index.ts';
+import { API_VERSION, KIND_NAMES, type KindNames } from '../api/group.ts';
 import type { AppKind } from '../api/resource.ts';
 import { loadCluster } from '../kube/config.ts';
 import { ApiError, isNotFound } from '../kube/errors.ts';
@@ -57,7 +57,7 @@ export async function connect(where: Where): Promise<Cluster> {
 }
 
 async function patch(transport: Transport, namespace: string, seen: SeenResource, body: object): Promise<void> {
-  const definition = KINDS.find(({ kind }) => kind === seen.kind);
+  const definition = KIND_NAMES.find(({ kind }) => kind === seen.kind);
   if (!definition) throw new Error(`${seen.kind}: no kind of ours`);
   const path = pathOf(resourceOf(definition), { namespace, name: seen.metadata.name });
   const query = { fieldManager: FIELD_MANAGER };
@@ -98,7 +98,7 @@ function readable({ metadata, revision, data }: SeenRecord): SeenRecord {
   });
 }
 
-export const resourceOf = ({ kind, plural }: (typeof KINDS)[number]) => ({
+export const resourceOf = ({ kind, plural }: KindNames) => ({
   apiVersion: API_VERSION,
   kind,
   plural,
@@ -107,7 +107,7 @@ export const resourceOf = ({ kind, plural }: (typeof KINDS)[number]) => ({
 
 async function all(transport: Transport, namespace: string): Promise<SeenResource[]> {
   const lists = await Promise.all(
-    KINDS.map(async definition => {
+    KIND_NAMES.map(async definition => {
       const path = pathOf(resourceOf(definition), { namespace });
       const { items } = await transport.request<{ items: SeenResource[] }>({ method: 'GET', path });
       return items.map(item => ({ ...item, kind: definition.kind }));
@@ -118,7 +118,7 @@ async function all(transport: Transport, namespace: string): Promise<SeenResourc
 
 async function one(transport: Transport, namespace: string, named: string): Promise<SeenResource> {
   const [name = '', word] = named.split('/').toReversed();
-  const kinds = KINDS.filter(
+  const kinds = KIND_NAMES.filter(
     kind => word === undefined || [kind.shortName, kind.singular, kind.plural].includes(word.toLowerCase()),
   );
   if (kinds.length === 0 || name === '') throw new Error(`"${named}": wanted NAME, dsd/NAME or dbd/NAME`);

@@ -10,7 +10,7 @@
 //
 // A loop for each sink, so that one that is slow delays no other; none is waited for by a pass.
 import type { Logger } from 'pino';
-import { API_VERSION } from '../api/common.ts';
+import { API_VERSION } from '../api/group.ts';
 import type { AppKind } from '../api/resource.ts';
 import { get } from '../kube/apply.ts';
 import { type Backoff, delayMs, sleep } from '../kube/backoff.ts';

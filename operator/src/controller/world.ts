@@ -1,6 +1,6 @@
 // All that is watched, in one place: a set of stores per watched namespace, and from every change the key of the
 // resource that it concerns.
-import { API_VERSION } from '../api/common.ts';
+import { API_VERSION } from '../api/group.ts';
 import { type Apis, apisBy, OPTIONAL_APIS } from '../api/optional-apis.ts';
 import { type AppKind, type AppResource, type ParsedResource, parseResource } from '../api/resource.ts';
 import { scrub } from '../api/words.ts';

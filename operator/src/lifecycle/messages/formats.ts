@@ -1,5 +1,5 @@
 // A record as a message of each format. All say which cluster and namespace; none is longer than 4 KiB.
-import { GROUP } from '../../api/common.ts';
+import { GROUP } from '../../api/group.ts';
 import type { GroupFigures } from '../../api/incident.ts';
 import { versionOf } from '../snapshot.ts';
 import type { News, NewsKind } from './news.ts';
