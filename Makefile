@@ -74,6 +74,7 @@ bench: $(PACKAGES) ## simulated releases, the cost of a request to the API serve
 	@node bench/neighbours.ts
 	@node bench/services.ts
 	@node bench/footprint.ts
+	@node bench/cli.ts
 
 packages: $(PACKAGES)
 

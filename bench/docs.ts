@@ -8,6 +8,7 @@ import {
   settledTables,
   storesTables,
 } from './scale/tables.ts';
+import { type CliResult, cliTables } from './speed/cli-tables.ts';
 import { type FootprintResult, footprintTables } from './speed/footprint-tables.ts';
 import { type LoadResult, loadTables } from './speed/load-tables.ts';
 import { resultFile, type Table, writeTables } from './speed/report.ts';
@@ -27,4 +28,5 @@ await writeTables([
   ...tablesOf<ConvergeResult>('scale-converge', convergeTables),
   ...tablesOf<SettledResult>('scale-settled', settledTables),
   ...tablesOf<StoresResult>('scale-stores', storesTables),
+  ...tablesOf<CliResult>('cli', cliTables),
 ]);

@@ -65,7 +65,10 @@ const kubeconfigsOnly: Plugin = {
     const contents = "export * from './config.js'; export { load as loadYaml } from 'js-yaml';";
     onResolve({ filter: /^@kubernetes\/client-node$/ }, ({ path }) => ({ path, namespace: 'kubeconfigs' }));
     onLoad({ filter: /.*/, namespace: 'kubeconfigs' }, () => ({ contents, resolveDir }));
-    onResolve({ filter: /^undici$|^socks(?:-proxy-agent)?$|^\.\/gen\/index\.js$/ }, ({ path }) => ({ path, namespace: 'unused' }));
+    onResolve({ filter: /^undici$|^socks(?:-proxy-agent)?$|^\.\/gen\/index\.js$/ }, ({ path }) => ({
+      path,
+      namespace: 'unused',
+    }));
     onLoad({ filter: /.*/, namespace: 'unused' }, () => ({ contents: 'module.exports = {};' }));
   },
 };

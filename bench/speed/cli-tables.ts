@@ -1,0 +1,32 @@
+import { type Machine, machineLine, type Table, tableOf } from './report.ts';
+
+/** What is asked of both, and the processor time of each, milliseconds. */
+export type Question = {
+  readonly name: string;
+  /** kubectl's arguments. */
+  readonly theirs: string;
+  readonly oursMs: number;
+  readonly theirsMs: number;
+};
+
+export type CliResult = { readonly machine: Machine; readonly runs: number; readonly questions: readonly Question[] };
+
+const TIMES = 1.5;
+const ratio = ({ oursMs, theirsMs }: Question): number => oursMs / theirsMs;
+
+export const cliMisses = ({ questions }: CliResult): readonly string[] =>
+  questions
+    .filter(question => ratio(question) > TIMES)
+    .map(question => `${question.name}: ${ratio(question).toFixed(1)} times kubectl's processor time, ${TIMES} wanted`);
+
+export function cliTables({ machine, runs, questions }: CliResult): readonly Table[] {
+  const rows = questions.map(question => [
+    `\`kubectl devshelf ${question.name}\``,
+    String(Math.round(question.oursMs)),
+    `\`kubectl ${question.theirs}\``,
+    String(Math.round(question.theirsMs)),
+    `${ratio(question).toFixed(1)} (${TIMES})`,
+  ]);
+  const head = ['Processor time', 'ms', 'beside', 'ms', 'times (goal)'];
+  return [{ name: 'cli', table: `${machineLine(machine)} Medians of ${runs}.\n\n${tableOf(head, rows)}` }];
+}
