@@ -30,7 +30,6 @@ const LEASE = 'devshelf-operator';
  * only asks for the lease again when all have ended, and ends itself where one never does.
  */
 const PASSES_END_MS = 60_000;
-const ONE_MORE_TURN_MS = 100;
 /** Events and traces are for people who look; on the way out nobody waits long for them. */
 const TOLD_MS = 2_000;
 
@@ -182,11 +181,9 @@ async function lead(
   }
 }
 
-/** A process that was stopped for so long itself still has a turn to end what it could not end meanwhile. */
 async function isOverWithin(ms: number, ending: Promise<void>): Promise<boolean> {
   const waits = new AbortController();
-  const late = pause(ms, undefined, waits).then(() => pause(ONE_MORE_TURN_MS, undefined, waits));
-  const isOver = await Promise.race([ending.then(() => true), late.then(() => false)]);
+  const isOver = await Promise.race([ending.then(() => true), pause(ms, false, waits)]);
   waits.abort();
   return isOver;
 }
