@@ -55,9 +55,7 @@ try {
   await scene.shop.open();
   await scene.start();
   await scene.settled('1');
-  scene.find('2', { canary: 'Bad' });
-  await scene.shop.release('2');
-  await scene.shop.settles('1', 'ReleaseRejected');
+  await scene.takenBack('2');
   await scene.quiet();
   say('a release was taken back; it is asked about');
   const [kubectl, here] = [binaryPath('kubectl'), ['-n', NAMESPACE]];

@@ -16,7 +16,7 @@ import { type Counters, countersOf } from './counters.ts';
 const ACCOUNT = '/run/secrets/kubernetes.io/serviceaccount';
 const START_TIMEOUT_MS = 120_000;
 /** `resources.limits.memory` of the chart. */
-export const LIMIT_MIB = 256;
+const LIMIT_MIB = 256;
 
 export type Operator = {
   /** From the start of the process until it leads and its stores are filled. */

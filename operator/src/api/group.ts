@@ -26,3 +26,11 @@ export const DASHBOARD: KindNames = {
   shortName: 'dbd',
 };
 export const KIND_NAMES: readonly KindNames[] = [DEVSHELF, DASHBOARD];
+
+/** How the API server is asked for them. */
+export const asResource = ({ kind, plural }: KindNames) => ({
+  apiVersion: API_VERSION,
+  kind,
+  plural,
+  namespaced: true,
+});

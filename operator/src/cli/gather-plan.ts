@@ -1,7 +1,7 @@
 // Reads what a plan is made of. Secrets come in here and go on as hashes only.
 import { readFileSync } from 'node:fs';
 import { parseRefusals } from '../api/incident.ts';
-import { API_VERSION, type AppResource, KINDS, parseRecord, parseResource } from '../api/index.ts';
+import { API_VERSION, type AppResource, asResource, KINDS, parseRecord, parseResource } from '../api/index.ts';
 import { ApiError, isNotFound } from '../kube/errors.ts';
 import {
   configMaps,
@@ -22,7 +22,7 @@ import { ANNOTATIONS, LABELS, names } from '../objects/names.ts';
 import { contentKey, referencesOf } from '../objects/references.ts';
 import { SEED } from '../objects/release-seed.ts';
 import { parseRevision } from '../objects/revision.ts';
-import { FIELD_MANAGER, type Reach, resourceOf } from './gather.ts';
+import { FIELD_MANAGER, type Reach } from './gather.ts';
 import { plain } from './safe.ts';
 import { applied, type Given } from './views/applied.ts';
 import type { PlanFacts } from './views/plan.ts';
@@ -62,7 +62,7 @@ export async function planFacts({ transport, namespace: here }: Reach, given: Gi
   const { name } = given.metadata;
   const definition = KINDS.find(({ kind }) => kind === given.kind);
   if (!definition) throw new Error(`${given.kind}: no kind of ours`);
-  const path = pathOf(resourceOf(definition), { namespace, name });
+  const path = pathOf(asResource(definition), { namespace, name });
   const liveObject = await found<LiveObject>(transport, path);
   const { object, unchecked } = await wouldBe(transport, path, applied(given, liveObject, namespace));
   const app = understood(object);

@@ -1,5 +1,5 @@
 // Reads what the commands show, as the user whom the kubeconfig names.
-import { API_VERSION, KIND_NAMES, type KindNames } from '../api/group.ts';
+import { asResource, KIND_NAMES } from '../api/group.ts';
 import type { AppKind } from '../api/resource.ts';
 import { loadCluster } from '../kube/config.ts';
 import { ApiError, isNotFound } from '../kube/errors.ts';
@@ -59,7 +59,7 @@ export async function connect(where: Where): Promise<Cluster> {
 async function patch(transport: Transport, namespace: string, seen: SeenResource, body: object): Promise<void> {
   const definition = KIND_NAMES.find(({ kind }) => kind === seen.kind);
   if (!definition) throw new Error(`${seen.kind}: no kind of ours`);
-  const path = pathOf(resourceOf(definition), { namespace, name: seen.metadata.name });
+  const path = pathOf(asResource(definition), { namespace, name: seen.metadata.name });
   const query = { fieldManager: FIELD_MANAGER };
   await transport.request({ method: 'PATCH', path, query, contentType: 'application/merge-patch+json', body });
 }
@@ -98,17 +98,10 @@ function readable({ metadata, revision, data }: SeenRecord): SeenRecord {
   });
 }
 
-export const resourceOf = ({ kind, plural }: KindNames) => ({
-  apiVersion: API_VERSION,
-  kind,
-  plural,
-  namespaced: true,
-});
-
 async function all(transport: Transport, namespace: string): Promise<SeenResource[]> {
   const lists = await Promise.all(
     KIND_NAMES.map(async definition => {
-      const path = pathOf(resourceOf(definition), { namespace });
+      const path = pathOf(asResource(definition), { namespace });
       const { items } = await transport.request<{ items: SeenResource[] }>({ method: 'GET', path });
       return items.map(item => ({ ...item, kind: definition.kind }));
     }),
@@ -123,7 +116,7 @@ async function one(transport: Transport, namespace: string, named: string): Prom
   );
   if (kinds.length === 0 || name === '') throw new Error(`"${named}": wanted NAME, dsd/NAME or dbd/NAME`);
   const found = (
-    await Promise.all(kinds.map(kind => read(transport, pathOf(resourceOf(kind), { namespace, name }))))
+    await Promise.all(kinds.map(kind => read(transport, pathOf(asResource(kind), { namespace, name }))))
   ).filter(seen => seen !== undefined);
   if (found.length > 1) throw new Error(`"${name}" is the name of two kinds: say dsd/${name} or dbd/${name}`);
   if (!found[0])

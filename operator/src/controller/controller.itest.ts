@@ -152,9 +152,7 @@ describe('the seed of the releases’ hashes', () => {
       const scene = await open();
       const { shop } = scene;
       await scene.settled('1');
-      scene.find('2', { canary: 'Bad' });
-      await shop.release('2');
-      await shop.settles('1', 'ReleaseRejected');
+      await scene.takenBack('2');
       await scene.quiet();
       const secrets = `/api/v1/namespaces/${shop.namespace}/secrets`;
       const seedOf = async (name: string) =>
@@ -272,9 +270,7 @@ describe('at rest', () => {
       const scene = await open();
       const { shop } = scene;
       await scene.settled('1');
-      scene.find('2', { canary: 'Bad' });
-      await shop.release('2');
-      await shop.settles('1', 'ReleaseRejected');
+      await scene.takenBack('2');
       await remove(cluster.transport, kinds.deployments, { namespace: shop.namespace, name: 'shop' });
       await until(
         async () => (await podsOf(shop, '1')).length === 2 && (await shop.deployment()),
@@ -1207,9 +1203,7 @@ describe('releases', () => {
       const scene = await open();
       const { shop } = scene;
       await scene.settled('1');
-      scene.find('2', { canary: 'Bad' });
-      await shop.release('2');
-      await shop.settles('1', 'ReleaseRejected');
+      await scene.takenBack('2');
       await scene.quiet();
       const records = async () => (await shop.deployment())?.metadata.generation;
       const before = await records();

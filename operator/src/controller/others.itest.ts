@@ -785,9 +785,7 @@ test(
     const scene = await open({ log: pino({ level: 'info', base: null }, { write: ends }) });
     const { shop } = scene;
     await scene.settled('1');
-    scene.find('2', { canary: 'Bad' });
-    await shop.release('2');
-    await shop.settles('1', 'ReleaseRejected');
+    await scene.takenBack('2');
     await scene.quiet();
     const path = kinds.pathOf(APP_RESOURCES.DashboardDeployment, { namespace: shop.namespace });
     const resourceVersion = (await shop.app())?.metadata.resourceVersion;

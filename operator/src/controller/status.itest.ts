@@ -156,15 +156,9 @@ async function restart(log?: Logger): Promise<void> {
   await scene.start(undefined, { messages: heard.messages, ...(log && { log }) });
 }
 
-async function takenBack(version: string): Promise<void> {
-  scene.find(version, { canary: 'Bad' });
-  await scene.shop.release(version);
-  await scene.shop.settles('1', 'ReleaseRejected');
-}
-
 test('a release is told once to each sink that asked, with the figures of its record, and not again after a restart', async () => {
   await telling();
-  await takenBack('2');
+  await scene.takenBack('2');
   await allReceived(1);
   const [object] = (await scene.shop.incidents()) as (KubeObject & { data?: unknown })[];
   const record = parseIncident(object?.data);
@@ -194,7 +188,7 @@ test('a sink that is down loses nothing, not even over a restart, delays no othe
   const log = pino({ level: 'trace', base: null }, { write: (line: string) => void written.push(line) });
   await telling(log);
   heard.state.bus = 503;
-  await takenBack('2');
+  await scene.takenBack('2');
   await until(async () => heard.got['ops']?.length === 1, 'the chat is not told');
   const isSaid = async () => scene.operator.said.find(({ reason }) => reason === 'NotificationFailed');
   const failed = await until(isSaid, 'that a message is not delivered is not said');
@@ -205,7 +199,7 @@ test('a sink that is down loses nothing, not even over a restart, delays no othe
   expect(failed.note).toMatch(
     /^sink bus: the message about shop-incident-\S+ is not taken by it after 4 tries \(answered 503\)/,
   );
-  await takenBack('3');
+  await scene.takenBack('3');
   await until(async () => heard.got['ops']?.length === 2, 'the chat is not told of the second');
   expect(await scene.operator.metrics()).toMatch(/notifications_total\{sink="ops",outcome="sent"\} 2/);
   expect(await scene.operator.metrics()).toMatch(/notifications_total\{sink="bus",outcome="failed"\} [1-9]/);
@@ -227,7 +221,7 @@ test('who stops while a slow sink is asked waits for its receipt: the next one s
   const { promise: slow, resolve: answers } = Promise.withResolvers<number>();
   heard.state.bus = slow;
   // nobody waits for a message: not the rollback, not the other sink
-  await takenBack('2');
+  await scene.takenBack('2');
   await until(async () => heard.got['ops']?.length === 1, 'the chat is not told');
   const stopped = scene.stop();
   answers(200);
@@ -242,7 +236,7 @@ test('who stops while a slow sink is asked waits for its receipt: the next one s
 test('a message that nobody took within an hour is given up, and that is said', async () => {
   await telling();
   heard.state.bus = 503;
-  await takenBack('2');
+  await scene.takenBack('2');
   await until(async () => heard.got['ops']?.length === 1, 'the chat is not told');
   scene.aheadMs = 3_600_000;
   const isOver = async () => scene.operator.said.some(({ note }) => note.includes('is not sent any more'));

@@ -1,6 +1,6 @@
 // All that is watched, in one place: a set of stores per watched namespace, and from every change the key of the
 // resource that it concerns.
-import { API_VERSION } from '../api/group.ts';
+import { asResource, DASHBOARD, DEVSHELF } from '../api/group.ts';
 import { type Apis, apisBy, OPTIONAL_APIS } from '../api/optional-apis.ts';
 import { type AppKind, type AppResource, type ParsedResource, parseResource } from '../api/resource.ts';
 import { scrub } from '../api/words.ts';
@@ -47,16 +47,9 @@ export interface KeptApp extends views.Kept {
   readonly writers: Writers;
 }
 
-const appResource = (kind: AppKind, plural: string): kinds.Resource => ({
-  apiVersion: API_VERSION,
-  kind,
-  plural,
-  namespaced: true,
-});
-
 export const APP_RESOURCES: Readonly<Record<AppKind, kinds.Resource>> = {
-  DevShelfDeployment: appResource('DevShelfDeployment', 'devshelfdeployments'),
-  DashboardDeployment: appResource('DashboardDeployment', 'dashboarddeployments'),
+  DevShelfDeployment: asResource(DEVSHELF),
+  DashboardDeployment: asResource(DASHBOARD),
 };
 
 const APP_KINDS: Readonly<Record<string, AppKind>> = {

@@ -7,7 +7,7 @@ import { ANNOTATIONS } from '../objects/names.ts';
 import type { Action } from './decision.ts';
 import { REFUSAL_REASONS } from './release/refusal.ts';
 import { WITHDRAWAL_REASONS } from './release/withdrawal.ts';
-import { iso, type Snapshot } from './snapshot.ts';
+import { iso, type Snapshot, type Verdict } from './snapshot.ts';
 
 /** Every decision, with all the reasons that it may have. */
 export const DECISIONS = {
@@ -41,13 +41,15 @@ export function decisionIn(seen: Snapshot, action: Action): DecisionMade | undef
       return phase === 'Migration' || phase === 'Rehearsal' ? { decision: 'rejected', reason } : undefined;
     }
     case 'annotateRevision':
-      return action.set[ANNOTATIONS.verdict]?.includes('"verdict":"released"')
-        ? { decision: 'released', reason: 'Released' }
-        : undefined;
+      return isVerdict(action, 'released') ? { decision: 'released', reason: 'Released' } : undefined;
     default:
       return undefined;
   }
 }
+
+/** Whether the verdict that is written is this one. */
+export const isVerdict = ({ set }: Extract<Action, { do: 'annotateRevision' }>, verdict: Verdict): boolean =>
+  set[ANNOTATIONS.verdict]?.includes(`"verdict":"${verdict}"`) === true;
 
 /** A record that is only written again is as old as it was. */
 function rollout(seen: Snapshot, { record }: Extract<Action, { do: 'setRecord' }>): DecisionMade | undefined {

@@ -15,7 +15,7 @@ import type { AppResource } from '../api/resource.ts';
 import type { RolloutRecord } from '../api/rollout.ts';
 import { scrub } from '../api/words.ts';
 import { ANNOTATIONS, names } from '../objects/names.ts';
-import { decisionIn } from './decided.ts';
+import { decisionIn, isVerdict } from './decided.ts';
 import type { Action } from './decision.ts';
 import { incidentOf } from './release/incident.ts';
 import { type MigrationResult, type Revision, revisionOf, type Snapshot, type Verdict, versionOf } from './snapshot.ts';
@@ -90,10 +90,11 @@ export function spansLeft(seen: Snapshot, action: Action): readonly Span[] {
 /** Of one that comes back nothing is told before it serves: it was migrated and rehearsed in another story. */
 const isFirstTime = ({ verdict }: Revision): boolean => verdict.verdict === 'pending';
 
-function ofRevision(seen: Snapshot, { revision: name, set }: Extract<Action, { do: 'annotateRevision' }>): Span[] {
+function ofRevision(seen: Snapshot, action: Extract<Action, { do: 'annotateRevision' }>): Span[] {
+  const { revision: name, set } = action;
   const revision = seen.revisions.find(known => known.name === name);
   if (!revision || !isFirstTime(revision)) return [];
-  if (set[ANNOTATIONS.verdict]?.includes('"verdict":"rejected"')) return ofRefusal(seen, revision);
+  if (isVerdict(action, 'rejected')) return ofRefusal(seen, revision);
   const text = set[ANNOTATIONS.migration];
   return text ? ofMigration(seen, revision, JSON.parse(text) as MigrationResult) : [];
 }

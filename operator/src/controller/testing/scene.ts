@@ -71,6 +71,13 @@ export class Scene {
     this.script.set(image(version), findings);
   }
 
+  /** A bad release over version 1, which serves again. */
+  async takenBack(version: string): Promise<void> {
+    this.find(version, { canary: 'Bad' });
+    await this.shop.release(version);
+    await this.shop.settles('1', 'ReleaseRejected');
+  }
+
   /** Until the operator wrote nothing for a while. */
   async quiet(): Promise<void> {
     for (let before = -1; before !== this.writes.length; ) {
