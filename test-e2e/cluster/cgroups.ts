@@ -1,5 +1,6 @@
 // A cgroup of its own for the cluster's pods: with a shared one, a second kubelet would clean away the first one's pods.
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import type { Cluster } from './names.ts';
 import { sleep } from './run.ts';
@@ -20,6 +21,7 @@ export const createCgroups = (cluster: Cluster): void => {
     const made = join(tree, cluster.cgroup);
     mkdirSync(made, { recursive: true });
     if (!isUnified() && existsSync(join(made, 'cpuset.cpus'))) inheritCpus(tree, made);
+    if (!isUnified() && existsSync(join(made, 'cpu.shares'))) giveShares(made);
   }
   if (isUnified()) delegateControllers(cluster);
 };
@@ -28,6 +30,13 @@ export const createCgroups = (cluster: Cluster): void => {
 const inheritCpus = (tree: string, made: string): void => {
   for (const file of ['cpuset.cpus', 'cpuset.mems']) writeFileSync(join(made, file), read(join(tree, file)));
 };
+
+/**
+ * What all pods together count against everything else on the machine: 1024 for each processor, as the kubelet gives it
+ * to the pods of a node that is nothing else. (In version 2 every group counts that much already.)
+ */
+const giveShares = (group: string): void =>
+  writeFileSync(join(group, 'cpu.shares'), String(1024 * availableParallelism()));
 
 const delegateControllers = (cluster: Cluster): void => {
   const enable = read(join(MOUNT, 'cgroup.controllers'))

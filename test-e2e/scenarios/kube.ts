@@ -97,7 +97,7 @@ const PLURALS: Readonly<Record<string, string>> = {
 };
 
 /** The API path of an object, by its apiVersion and kind. */
-function pathOf({ apiVersion = 'v1', kind = '', metadata: { name, namespace } }: KubeObject): string {
+export function pathOf({ apiVersion = 'v1', kind = '', metadata: { name, namespace } }: KubeObject): string {
   const root = apiVersion === 'v1' ? '/api/v1' : `/apis/${apiVersion}`;
   const plural = PLURALS[kind] ?? `${kind.toLowerCase()}s`;
   return `${root}${namespace ? `/namespaces/${namespace}` : ''}/${plural}/${name}`;

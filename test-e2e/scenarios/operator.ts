@@ -2,13 +2,12 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { RETRY_PERIOD_MS } from '../../operator/src/kube/lease.ts';
-import { microTime } from '../../operator/src/kube/resource.ts';
 import { kubectl } from '../cluster/cluster.ts';
 import { isKind } from '../cluster/engine.ts';
 import { thisCluster } from '../cluster/names.ts';
 import { auditLog } from '../cluster/node.ts';
 import { run, sleep } from '../cluster/run.ts';
-import { apply, get, type KubeObject, list, patch, raw, remove, watch } from './kube.ts';
+import { apply, get, type KubeObject, list, pathOf, raw, remove, watch } from './kube.ts';
 import { until } from './wait.ts';
 
 const NAMESPACE = 'devshelf-system';
@@ -178,26 +177,27 @@ export async function counterDifference(seconds: number): Promise<Writes> {
 }
 
 const LEASES = '/apis/coordination.k8s.io/v1/namespaces';
-/** For how long the bare client waits for an answer. */
-const ANSWER_MS = 5_000;
 
 export type Away = {
   /** The longest time for which the operator's lease was not renewed when it should have been. */
   readonly operatorMs: number;
-  /** The same of a client that does nothing else: what the API server, and the machine, let nobody do. */
+  /** The same of a client in a pod like the operator's that does nothing else: what the machine let nobody do. */
   readonly clientMs: number;
 };
 
-/** Begins to follow the operator's lease, and to renew one like it. The function says what became of both. */
+/** Begins to follow the operator's lease, and one like it that is only renewed. The function says what became of both. */
 export async function followLeases(): Promise<() => Promise<Away>> {
-  const renewals: number[] = [];
-  const unwatch = await watch(`${LEASES}/${NAMESPACE}/leases`, ({ object }) => {
-    if (object.metadata.name === NAME) renewals.push(Date.parse(object['spec'].renewTime));
+  const [operators, clients]: [number[], number[]] = [[], []];
+  const endClient = await startClient();
+  const unwatch = await watch('/apis/coordination.k8s.io/v1/leases', ({ object: { metadata, spec } }) => {
+    const renewals = { [NAME]: operators, [CLIENT]: clients }[metadata.name];
+    if (spec?.renewTime) renewals?.push(Date.parse(spec.renewTime));
   });
-  const client = await keepLease();
   return async () => {
     unwatch();
-    return { operatorMs: longestAway(renewals), clientMs: longestAway(await client()) };
+    const away = { operatorMs: longestAway(operators), clientMs: longestAway(clients) };
+    await endClient();
+    return away;
   };
 }
 
@@ -207,31 +207,42 @@ const longestAway = (renewals: readonly number[]): number => {
   return Math.max(0, Math.max(...gaps) - RETRY_PERIOD_MS);
 };
 
-async function keepLease(): Promise<() => Promise<readonly number[]>> {
-  const metadata = { name: 'bare-client', namespace: 'default' };
-  const path = `${LEASES}/default/leases/${metadata.name}`;
-  await apply({ apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', metadata });
-  const renewals = [Date.now()];
-  const stopped = new AbortController();
-  const renewing = (async () => {
-    while (!stopped.signal.aborted) {
-      await sleep(RETRY_PERIOD_MS);
-      const at = Date.now();
-      const answer = patch(path, { spec: { holderIdentity: metadata.name, renewTime: microTime(at) } });
-      const isRenewed = await Promise.race([
-        answer.then(
-          () => true,
-          () => false,
-        ),
-        sleep(ANSWER_MS).then(() => false),
-      ]);
-      if (isRenewed) renewals.push(at);
-    }
-  })();
-  return async () => {
-    stopped.abort();
-    await renewing;
-    await remove(path);
-    return renewals;
+const CLIENT = 'bare-client';
+
+/** Returns when it renews its lease; the function removes all that it has. */
+async function startClient(): Promise<() => Promise<unknown>> {
+  const metadata = { name: CLIENT, namespace: 'default' };
+  const rbac = { apiVersion: 'rbac.authorization.k8s.io/v1', metadata };
+  const apiGroup = 'rbac.authorization.k8s.io';
+  const lease = { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', metadata };
+  const rules = [{ apiGroups: ['coordination.k8s.io'], resources: ['leases'], verbs: ['patch'] }];
+  const subjects = [{ kind: 'ServiceAccount', ...metadata }];
+  const parts = [
+    { apiVersion: 'v1', kind: 'ServiceAccount', metadata },
+    { ...rbac, kind: 'Role', rules },
+    { ...rbac, kind: 'RoleBinding', roleRef: { apiGroup, kind: 'Role', name: CLIENT }, subjects },
+    lease,
+    { apiVersion: 'v1', kind: 'Pod', metadata, spec: clientsPod(await operatorPod()) },
+  ];
+  for (const part of parts) await apply(part);
+  await until('the bare client to renew its lease', async () => (await get(pathOf(lease)))['spec']?.renewTime);
+  return () => Promise.all(parts.map(part => remove(pathOf(part))));
+}
+
+/** What the operator's pod has, and none of what it does. */
+function clientsPod({ spec }: KubeObject) {
+  const [{ image, resources, securityContext }] = spec.containers;
+  const env = [
+    { name: 'LEASE', value: `${LEASES}/default/leases/${CLIENT}` },
+    { name: 'PERIOD_MS', value: `${RETRY_PERIOD_MS}` },
+    { name: 'NODE_EXTRA_CA_CERTS', value: '/var/run/secrets/kubernetes.io/serviceaccount/ca.crt' },
+  ];
+  const code = readFileSync(join(import.meta.dirname, 'bare-client.ts'), 'utf8');
+  const command = ['node', '--input-type=module-typescript', '--eval', code];
+  return {
+    serviceAccountName: CLIENT,
+    terminationGracePeriodSeconds: 0,
+    securityContext: spec.securityContext,
+    containers: [{ name: CLIENT, image, command, env, resources, securityContext }],
   };
 }

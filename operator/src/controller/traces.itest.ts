@@ -175,10 +175,9 @@ const DEATHS: readonly Death[] = Array.from({ length: 24 }, (_none, index) =>
 test(
   'killed at a write, before it or after: a span less or a span twice, never a wrong one',
   async () => {
-    const traces = await tracesTo(collector);
-    ends.push(() => traces.stop());
     const tell = async (death: Death): Promise<readonly SentSpan[]> => {
       const namespace = `killed-${death.when}-${death.atWrite}`;
+      const traces = await tracesTo(collector);
       const shop = new Shop(cluster, namespace);
       await shop.open();
       const script: Script = new Map([[image('3'), { canary: 'Bad' as const }]]);
@@ -195,10 +194,11 @@ test(
         for (const [name, startedAt] of Object.entries(known))
           for (const span of byVersion(namespace, '2').filter(one => one.name === name))
             expect([namespace, name, span.startedAt]).toEqual([namespace, name, startedAt]);
-        return collector.of(namespace);
       } finally {
         await lives.stop();
+        await traces.stop(); // what is under way arrives
       }
+      return collector.of(namespace);
     };
     const all: (readonly SentSpan[])[] = [];
     const left = [...DEATHS];
