@@ -1,5 +1,6 @@
 // Wiring: configuration, transport, leader lease, controller, health server. Ends with 0 on SIGTERM, with 1 when the
 // lease is lost and a pass does not end, with 2 for a configuration that cannot be used.
+import './little-code.ts';
 import './api/jitless.ts';
 
 import { randomBytes } from 'node:crypto';
