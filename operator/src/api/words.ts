@@ -1,7 +1,7 @@
 // Words of others on their way into a status, an event, a log line or a record. Containers' own words never get here
 // (`controller/views.ts` leaves them out: whoever chooses the image chooses them); what passes comes from the kubelet,
 // the scheduler, the API server and its webhooks, and these repeat what they were given.
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 
 /** Longer sentences are cut: the refusals of an API server fit, a file does not. */
 const LONGEST = 600;
@@ -60,7 +60,7 @@ const UNSHOWN = 'a name that is not shown';
 export const shownMigration = (name: string): string =>
   MIGRATION.test(name) && hideSecrets(name) === name
     ? name
-    : `(${UNSHOWN}: ${createHash('sha256').update(name).digest('hex').slice(0, 10)})`;
+    : `(${UNSHOWN}: ${hash('sha256', name, 'hex').slice(0, 10)})`;
 
 export const isShownMigration = (shown: string): boolean => !shown.startsWith(`(${UNSHOWN}`);
 

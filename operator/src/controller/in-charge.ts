@@ -18,7 +18,7 @@ import { leases, pathOf, pathTo } from '../kube/resource.ts';
 import { compareResourceVersions } from '../kube/store.ts';
 import type { Transport } from '../kube/transport.ts';
 import { ANNOTATIONS, IN_CHARGE } from '../objects/names.ts';
-import { type Kept, keep } from './views.ts';
+import { type Kept, metadataOf } from './views.ts';
 
 /** Milliseconds. */
 export interface ChargeTiming {
@@ -41,7 +41,7 @@ export interface Charge extends Kept {
 export function keepCharge(lease: LeaseObject): Charge {
   const askedBy = lease.metadata.annotations?.[ANNOTATIONS.askedBy];
   return {
-    ...keep(lease),
+    metadata: metadataOf(lease),
     holder: lease.spec?.holderIdentity ?? '',
     ...(askedBy !== undefined && { askedBy }),
   };

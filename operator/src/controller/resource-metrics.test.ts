@@ -4,8 +4,9 @@ import type { Snapshot } from '../lifecycle/snapshot.ts';
 import { statusOf } from '../lifecycle/status.ts';
 import { app, at, carrying, held, judgement, revision, snapshot, T0 } from '../lifecycle/testing.ts';
 import { RESOURCE_SERIES, ResourceMetrics } from './resource-metrics.ts';
+import { keyOfApp } from './world.ts';
 
-const KEY = 'DashboardDeployment/shop/shop';
+const KEY = keyOfApp(app());
 
 const linesOf = (seen: Snapshot, metrics = new ResourceMetrics()): string[] => {
   metrics.set(KEY, seen, statusOf(seen, decide(seen)));

@@ -1,11 +1,11 @@
-// What each resource's status says, as series. One string per resource and series, made in its pass: a scrape only joins
-// them, as ten thousand resources have fifty thousand lines.
+// What each resource's status says, as series. A pass keeps labels and values, as little as it can: ten thousand resources
+// have a hundred thousand lines. They are written only for whoever scrapes.
 
 import { releaseInForce } from '../api/rollout.ts';
 import type { AppStatus, StatusCondition } from '../api/status.ts';
 import { expiries } from '../lifecycle/around/exposed.ts';
 import { type Snapshot, versionIn } from '../lifecycle/snapshot.ts';
-import type { AppKey } from './world.ts';
+import { type AppKey, splitKey } from './world.ts';
 
 type Labels = Readonly<Record<string, string>>;
 interface Sample {
@@ -19,6 +19,8 @@ export interface ResourceSeries {
   /** Labels besides kind, resource_namespace and resource, which each has. */
   readonly labels: readonly string[];
   readonly of: (seen: Snapshot, status: AppStatus) => readonly Sample[];
+  /** Their values are of a known set. */
+  readonly isFew?: true;
 }
 
 /** `namespace` and `name` would be taken for the operator's own by a Prometheus that knows where it scrapes. */
@@ -39,6 +41,7 @@ export const RESOURCE_SERIES: readonly ResourceSeries[] = [
     name: 'devshelf_resource_condition_timestamp_seconds',
     help: 'Since when a condition has its status. Ready and Available always, Stalled while it is, others while they are not True.',
     labels: ['type', 'status', 'reason'],
+    isFew: true,
     of: (_seen, { conditions = [] }) =>
       conditions
         .filter(isTold)
@@ -58,6 +61,7 @@ export const RESOURCE_SERIES: readonly ResourceSeries[] = [
     name: 'devshelf_resource_replicas',
     help: 'Serving pods: wanted, ready, and ready ones of the release on trial.',
     labels: ['state'],
+    isFew: true,
     of: ({ deployment, candidate }) =>
       deployment
         ? Object.entries({
@@ -71,6 +75,7 @@ export const RESOURCE_SERIES: readonly ResourceSeries[] = [
     name: 'devshelf_resource_key_timestamp_seconds',
     help: 'When a key was made, and when it is due to be replaced where it has a schedule.',
     labels: ['key', 'event'],
+    isFew: true,
     of: keys,
   },
   {
@@ -136,35 +141,50 @@ const escaped = (value: string): string =>
   value.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');
 const pair = ([name, value]: readonly [string, string]): string => `${name}="${escaped(value)}"`;
 
+/** Of one series: the labels of each sample as text, and its value. */
+type Kept = readonly (string | number)[];
+
 export class ResourceMetrics {
-  readonly #lines = new Map<AppKey, readonly string[]>();
+  readonly #kept = new Map<AppKey, readonly Kept[]>();
+  /** Most labels are words of the operator's own: one text for all resources that say the same. */
+  readonly #texts = new Map<string, string>();
 
   /** What this pass found; replaces what the pass before did. */
   set(key: AppKey, seen: Snapshot, status: AppStatus): void {
-    const { kind, metadata } = seen.app;
-    const common = [
-      pair(['kind', kind]),
-      pair(['resource_namespace', metadata.namespace]),
-      pair(['resource', metadata.name]),
-    ];
-    const lines = RESOURCE_SERIES.map(({ name, of }) =>
-      of(seen, status)
-        .map(({ labels, value }) => `${name}{${[...common, ...Object.entries(labels).map(pair)].join(',')}} ${value}\n`)
-        .join(''),
+    this.#kept.set(
+      key,
+      RESOURCE_SERIES.map(({ of, isFew }) =>
+        of(seen, status).flatMap(({ labels, value }) => {
+          const text = Object.entries(labels).map(pair).join(',');
+          return [isFew ? this.#shared(text) : text, value];
+        }),
+      ),
     );
-    this.#lines.set(key, lines);
   }
 
   forget(key: AppKey): void {
-    this.#lines.delete(key);
+    this.#kept.delete(key);
   }
 
   /** In Prometheus' text format: the lines of a series stand together. */
   text(): string {
     return RESOURCE_SERIES.map(({ name, help }, index) => {
-      let lines = '';
-      for (const own of this.#lines.values()) lines += own[index];
-      return `# HELP ${name} ${help}\n# TYPE ${name} gauge\n${lines}`;
+      const lines = [`# HELP ${name} ${help}\n# TYPE ${name} gauge\n`];
+      for (const [key, kept] of this.#kept) addLines(lines, name, key, kept[index] ?? []);
+      return lines.join('');
     }).join('');
   }
+
+  #shared(text: string): string {
+    const known = this.#texts.get(text);
+    if (known === undefined) this.#texts.set(text, text);
+    return known ?? text;
+  }
+}
+
+function addLines(lines: string[], name: string, key: AppKey, kept: Kept): void {
+  if (kept.length === 0) return;
+  const { kind, namespace, name: resource } = splitKey(key);
+  const common = `kind="${kind}",resource_namespace="${namespace}",resource="${resource}"`;
+  for (let at = 0; at < kept.length; at += 2) lines.push(`${name}{${common},${kept[at]}} ${kept[at + 1]}\n`);
 }

@@ -52,6 +52,7 @@ import {
   FIELD_MANAGER,
   HTTP_PORT_NAME,
   LABELS,
+  MANAGED_BY,
   MIGRATE_CONTAINER,
   REPLICAS_FIELD_MANAGER,
 } from '../objects/names.ts';
@@ -158,26 +159,44 @@ export interface KeptRevision extends Kept {
   readonly incident?: IncidentSummary;
 }
 
-export function keep({ metadata }: KubeObject): Kept {
-  return {
-    metadata: {
-      name: metadata.name,
-      namespace: metadata.namespace ?? '',
-      uid: metadata.uid ?? '',
-      resourceVersion: metadata.resourceVersion ?? '',
-      labels: metadata.labels ?? {},
-      ownerReferences: sharedOwners(metadata.ownerReferences ?? []),
-      deleting: metadata.deletionTimestamp !== undefined,
-    },
-  };
+export const keep = (object: KubeObject): Kept => ({ metadata: metadataOf(object) });
+
+/** What is kept spells its fields out: spread into it, each of them would take twice the room. */
+export const metadataOf = ({ metadata }: KubeObject): Kept['metadata'] => ({
+  name: metadata.name,
+  namespace: metadata.namespace ?? '',
+  uid: metadata.uid ?? '',
+  resourceVersion: metadata.resourceVersion ?? '',
+  labels: sharedValues(metadata.labels ?? {}),
+  ownerReferences: sharedOwners(metadata.ownerReferences ?? []),
+  deleting: metadata.deletionTimestamp !== undefined,
+});
+
+/** In its place: what JSON.parse makes is smaller than any copy. */
+function sharedValues(labels: Record<string, string>): Record<string, string> {
+  if (labels[LABELS.managedBy] === MANAGED_BY) labels[LABELS.managedBy] = MANAGED_BY;
+  return labels;
 }
 
 const NO_OWNERS: readonly OwnerReference[] = [];
 const owners = new Interned<readonly OwnerReference[]>();
 
 /** All children of a resource have the same. */
-const sharedOwners = (references: readonly OwnerReference[]): readonly OwnerReference[] =>
-  references.length === 0 ? NO_OWNERS : owners.get(JSON.stringify(references), () => references);
+function sharedOwners(references: readonly OwnerReference[]): readonly OwnerReference[] {
+  const [first, ...others] = references;
+  if (!first) return NO_OWNERS;
+  if (others.length > 0) return references;
+  const known = owners.get(first.uid, () => references);
+  return isSame(known[0], first) ? known : references;
+}
+
+const isSame = (a: OwnerReference | undefined, b: OwnerReference): boolean =>
+  a?.uid === b.uid &&
+  a.kind === b.kind &&
+  a.name === b.name &&
+  a.apiVersion === b.apiVersion &&
+  a.controller === b.controller &&
+  a.blockOwnerDeletion === b.blockOwnerDeletion;
 
 /** Whether two statuses say the same. In which order conditions stand says nothing: others' may be among them. */
 export function hashOfStatus(status: { conditions?: readonly { type: string }[] | undefined } | undefined): string {
@@ -185,10 +204,13 @@ export function hashOfStatus(status: { conditions?: readonly { type: string }[] 
   return hashOf({ ...status, conditions });
 }
 
-export const keepChild = (object: KubeObject): KeptChild => ({
-  ...keep(object),
-  applied: appliedBy(object.metadata, WRITER),
-});
+export function keepChild(object: KubeObject): KeptChild {
+  const metadata = metadataOf(object);
+  return { metadata, applied: sharedBy(object, metadata) };
+}
+
+const sharedBy = (object: KubeObject, { ownerReferences }: Kept['metadata'], writer = WRITER): Applied | undefined =>
+  appliedBy({ ...object.metadata, ownerReferences }, writer);
 
 /** Prometheus Operator writes bindings where its gate for them is on; without them nothing is known. */
 interface Binding {
@@ -215,7 +237,8 @@ export function keepMonitor(object: KubeObject & { status?: { bindings?: readonl
         why: scrub(message || reason || 'no reason'),
       })),
   );
-  return { ...keepChild(object), refused: refusals[0] };
+  const { metadata, applied } = keepChild(object);
+  return { metadata, applied, refused: refusals[0] };
 }
 
 export function keepSecret(object: KubeObject): KeptSecret {
@@ -226,7 +249,7 @@ export function keepSecret(object: KubeObject): KeptSecret {
     isAloneIn(metadata, WRITER, ['f:metadata', 'f:annotations'], [annotation]) &&
     isAloneIn(metadata, WRITER, ['f:data'], texts);
   return {
-    ...keep(object),
+    metadata: metadataOf(object),
     createdAt: Date.parse(metadata.creationTimestamp ?? '') || 0,
     rotation,
     writer: foreignFields(metadata, WRITER, ['f:data'])[0]?.manager,
@@ -265,12 +288,14 @@ const RESTART = 'metadata.annotations.kubectl.kubernetes.io/restartedAt';
 
 export function keepDeployment(object: ObjectOf<typeof deployments>): KeptDeployment {
   const { metadata, spec, status } = object;
+  const kept = metadataOf(object);
   const foreign = foreignFields(metadata, WRITER, ['f:spec', 'f:template']);
   const refused = status?.conditions?.find(({ type, status: is }) => type === 'ReplicaFailure' && is === 'True');
   const progress = status?.conditions?.find(({ type }) => type === 'Progressing')?.lastUpdateTime;
   return {
-    ...keepChild(object),
-    appliedReplicas: appliedBy(metadata, REPLICAS_WRITER),
+    metadata: kept,
+    applied: sharedBy(object, kept),
+    appliedReplicas: sharedBy(object, kept, REPLICAS_WRITER),
     ownsReplicas: ownsReplicas(metadata),
     record: parseRecord(metadata.annotations?.[ANNOTATIONS.rollout]),
     refusals: parseRefusals(metadata.annotations?.[ANNOTATIONS.refused]),
@@ -310,8 +335,10 @@ export function keepScaledObject(object: ObjectOf<typeof scaledObjects>): KeptSc
   const [ready, fallback, paused] = [of('Ready'), of('Fallback'), of('Paused')];
   const isPaused = paused?.status === 'True';
   const said = isPaused ? paused : ready;
+  const { metadata, applied } = keepChild(object);
   return {
-    ...keepChild(object),
+    metadata,
+    applied,
     ready: isPaused || ready?.status === 'False' ? 'False' : ready?.status === 'True' ? 'True' : 'Unknown',
     fallsBack: fallback?.status === 'True',
     message: scrub(said?.message || said?.reason || 'KEDA has not said a word about it'),
@@ -321,42 +348,45 @@ export function keepScaledObject(object: ObjectOf<typeof scaledObjects>): KeptSc
 export function keepAutoscaler(object: ObjectOf<typeof horizontalPodAutoscalers>): KeptAutoscaler {
   const conditions = object.status?.conditions ?? [];
   const troubled = conditions.find(({ type, status }) => type !== 'ScalingLimited' && status === 'False');
+  const { metadata, applied } = keepChild(object);
   return {
-    ...keepChild(object),
+    metadata,
+    applied,
     active: troubled === undefined,
     message: scrub(troubled?.message ?? 'scales on CPU use'),
   };
 }
 
 export function keepPod(object: ObjectOf<typeof pods>): KeptPod {
-  const { metadata, spec, status } = object;
-  const kept = keep(object);
+  const { spec, status } = object;
+  const metadata = metadataOf(object);
   // others may be injected beside it, and come first
   const container = status?.containerStatuses?.find(({ name }) => name === CONTAINER);
   const initFailure = initFailureOf(status);
   const ended = container?.state?.terminated ?? container?.lastState?.terminated;
   const waiting = container?.state?.waiting;
   const end = endOfPod(status);
+  const keys = object.metadata.annotations?.[ANNOTATIONS.keys];
   return {
-    ...kept,
-    component: kept.metadata.labels[LABELS.component] ?? '',
+    metadata,
+    component: metadata.labels[LABELS.component] ?? '',
     verdict: parseVerdict(ended?.message),
     started: container?.state?.running !== undefined || ended !== undefined || hasBegun(status),
     initFailure,
     port: portOf(spec?.containers?.find(({ name }) => name === CONTAINER)?.ports),
     view: {
       name: metadata.name,
-      uid: kept.metadata.uid,
-      release: kept.metadata.labels[LABELS.release] ?? '',
-      deleting: kept.metadata.deleting,
-      createdAt: Date.parse(metadata.creationTimestamp ?? '') || 0,
+      uid: metadata.uid,
+      release: metadata.labels[LABELS.release] ?? '',
+      deleting: metadata.deleting,
+      createdAt: Date.parse(object.metadata.creationTimestamp ?? '') || 0,
       restarts: container?.restartCount ?? 0,
-      ...goodbyeOf(metadata),
+      ...goodbyeOf(object.metadata),
       ...readinessOf(status),
       ...(status?.podIP !== undefined && { ip: status.podIP }),
       ...(waiting && { waiting: waitingOf(waiting) }),
       ...(ended && { lastExit: exitOf(ended), ...endedAt(ended) }),
-      ...(metadata.annotations?.[ANNOTATIONS.keys] !== undefined && { keys: metadata.annotations[ANNOTATIONS.keys] }),
+      ...(keys !== undefined && { keys }),
       ...(container?.imageID && { imageId: container.imageID }),
       ...(end && { ended: end }),
     },
@@ -441,10 +471,10 @@ function exitOf({ reason = '', exitCode }: { reason?: string; exitCode?: number 
 }
 
 export function keepJob(object: ObjectOf<typeof jobs>): KeptJob {
-  const kept = keep(object);
-  const { labels } = kept.metadata;
+  const metadata = metadataOf(object);
+  const { labels } = metadata;
   return {
-    ...kept,
+    metadata,
     migrationId: labels[LABELS.migration] ?? '',
     database: labels[LABELS.database] ?? '',
     task: object.metadata.annotations?.[ANNOTATIONS.task],
@@ -471,7 +501,7 @@ function endOf({ status }: ObjectOf<typeof jobs>): KeptJob['end'] {
 
 export function keepRevision(object: ObjectOf<typeof controllerRevisions>): KeptRevision {
   return {
-    ...keep(object),
+    metadata: metadataOf(object),
     createdAt: object.metadata.creationTimestamp ?? '',
     annotations: object.metadata.annotations ?? {},
     revision: object.revision ?? 0,
@@ -621,7 +651,8 @@ export interface KeptDoor extends KeptChild {
 export function keepIngress(object: ObjectOf<typeof ingresses>): KeptDoor {
   const places = object.status?.loadBalancer?.ingress ?? [];
   const addresses = places.flatMap(({ ip, hostname }) => ip ?? hostname ?? []).slice(0, 4);
-  return { ...keepChild(object), view: { kind: 'Ingress', addresses, parents: [] } };
+  const { metadata, applied } = keepChild(object);
+  return { metadata, applied, view: { kind: 'Ingress', addresses, parents: [] } };
 }
 
 export function keepRoute(object: ObjectOf<typeof httpRoutes>): KeptDoor {
@@ -640,5 +671,6 @@ export function keepRoute(object: ObjectOf<typeof httpRoutes>): KeptDoor {
       ...(isWhole && { answer: { accepted: true, words: '' } }),
     };
   });
-  return { ...keepChild(object), view: { kind: 'HTTPRoute', addresses: [], parents } };
+  const { metadata, applied } = keepChild(object);
+  return { metadata, applied, view: { kind: 'HTTPRoute', addresses: [], parents } };
 }

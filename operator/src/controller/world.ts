@@ -179,7 +179,7 @@ export function keepApp(raw: kinds.KubeObject): KeptApp {
   const read: ReadResource = parsed.ok ? parsed : { ...parsed, raw: given };
   const shared = sharedItems(raw, 'conditions', views.WRITER) as { type?: string }[];
   return {
-    ...views.keep(raw),
+    metadata: views.metadataOf(raw),
     whole: wholes[raw.kind as AppKind].pack(read),
     references: parsed.ok ? referenceKeys(parsed.resource) : [],
     ownStatus: views.hashOfStatus(statusShare(raw, views.WRITER) as AppResource['status'] | undefined),

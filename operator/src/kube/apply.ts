@@ -12,10 +12,18 @@
 // What somebody adds beside our fields (an extra label, one more container port) is not ours and stays: that is
 // server-side apply's promise to the other writers of an object.
 
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { isNotFound } from './errors.ts';
 import { Interned } from './interned.ts';
-import { type KubeObject, type ManagedFields, type Metadata, pathOf, pathTo, type Resource } from './resource.ts';
+import {
+  type KubeObject,
+  type ManagedFields,
+  type Metadata,
+  type OwnerReference,
+  pathOf,
+  pathTo,
+  type Resource,
+} from './resource.ts';
 import { APPLY_PATCH, type Transport } from './transport.ts';
 
 /** As whom objects are written, and where the hash of what was written is kept. */
@@ -31,7 +39,7 @@ export type Applied = {
   readonly apiVersion: string;
   /** Shared by all objects of this shape: each owner's uid in it is `#` with its place in `owners`. */
   readonly fields: object;
-  readonly owners: readonly string[];
+  readonly owners: readonly Pick<OwnerReference, 'uid'>[];
 };
 
 export type WriteOptions = { signal?: AbortSignal; timeoutMs?: number };
@@ -154,7 +162,7 @@ export async function remove(
 /** Hash of an object's JSON with sorted keys; absent and undefined are the same. */
 export function hashOf(object: unknown): string {
   const text = JSON.stringify(inOrder(object)) ?? '';
-  return createHash('sha256').update(text).digest('hex').slice(0, 16);
+  return hash('sha256', text, 'hex').slice(0, 16);
 }
 
 /** A copy: with a replacer, or piece by piece, the text takes twice as long. */
@@ -186,20 +194,20 @@ const isShareOf =
 
 /** What a store keeps of a live object so that `differs` can be asked; undefined when the writer has no share in it. */
 export function appliedBy(
-  metadata: Pick<Metadata, 'annotations' | 'managedFields' | 'ownerReferences'>,
+  metadata: Pick<Metadata, 'annotations' | 'managedFields'> & { ownerReferences?: Applied['owners'] },
   writer: Writer,
 ): Applied | undefined {
   const share = metadata.managedFields?.find(isShareOf(writer));
   if (!share?.fieldsV1 || share.apiVersion === undefined) return undefined;
   const hash = writer.hashAnnotation === undefined ? undefined : metadata.annotations?.[writer.hashAnnotation];
-  const owners = (metadata.ownerReferences ?? []).map(({ uid }) => uid);
+  const owners = metadata.ownerReferences ?? [];
   return { hash, apiVersion: share.apiVersion, fields: sharedTree(share.fieldsV1, owners), owners };
 }
 
 const trees = new Interned<object>();
 
-function sharedTree(fields: object, owners: readonly string[]): object {
-  const text = owners.reduce((found, uid, index) => found.replaceAll(uid, `#${index}`), JSON.stringify(fields));
+function sharedTree(fields: object, owners: Applied['owners']): object {
+  const text = owners.reduce((found, { uid }, index) => found.replaceAll(uid, `#${index}`), JSON.stringify(fields));
   return trees.get(text, () => JSON.parse(text) as object);
 }
 
@@ -216,9 +224,9 @@ export function differs(desired: KubeObject, applied: Applied | undefined, write
 }
 
 /** With owners named as in the shared tree. */
-function placed({ metadata: { ownerReferences, ...metadata }, ...object }: KubeObject, owners: readonly string[]) {
+function placed({ metadata: { ownerReferences, ...metadata }, ...object }: KubeObject, owners: Applied['owners']) {
   const named = ownerReferences?.map(owner => {
-    const place = owners.indexOf(owner.uid);
+    const place = owners.findIndex(({ uid }) => uid === owner.uid);
     return place < 0 ? owner : { ...owner, uid: `#${place}` };
   });
   return { ...object, metadata: { ...metadata, ...(named && { ownerReferences: named }) } };

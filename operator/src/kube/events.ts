@@ -6,7 +6,7 @@
 // most once per flush. New Events come from a bucket of tokens of each object, and from one of all: what
 // exceeds them is dropped and counted, and an object that has much to say costs others nothing.
 
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { type EventObject, events, type KubeObject, microTime, pathOf } from './resource.ts';
 import type { Transport } from './transport.ts';
 
@@ -123,7 +123,7 @@ export class EventRecorder {
 
   #begin(key: string, observation: Observation, nowMs: number): Series {
     const { namespace = 'default', name } = observation.regarding.metadata;
-    const id = createHash('sha256').update(`${key} ${nowMs} ${this.#options.instance}`).digest('hex').slice(0, 16);
+    const id = hash('sha256', `${key} ${nowMs} ${this.#options.instance}`, 'hex').slice(0, 16);
     const own = { name: `${name.slice(0, 200)}.${id}`, namespace };
     return { observation, ...own, firstAtMs: nowMs, lastAtMs: nowMs, count: 1, writtenCount: 1 };
   }

@@ -7,6 +7,7 @@ import {
 } from 'node:http';
 import { Agent as SecureAgent, request as secureRequest } from 'node:https';
 import type { LookupFunction, Socket } from 'node:net';
+import { StringDecoder } from 'node:string_decoder';
 import { setTimeout as startTimer } from 'node:timers';
 import type { SecureContextOptions } from 'node:tls';
 
@@ -99,9 +100,12 @@ function limitConnecting(socket: Socket, connected: 'connect' | 'secureConnect')
 
 /** @throws when the answer is cut, longer than `maxBytes`, or the signal ends it */
 export async function readText(answer: IncomingMessage, signal: AbortSignal, maxBytes = Number.POSITIVE_INFINITY) {
-  const chunks: Buffer[] = [];
-  await readPieces(answer, signal, maxBytes, chunk => chunks.push(chunk));
-  return Buffer.concat(chunks).toString();
+  const decoder = new StringDecoder('utf8');
+  let text = '';
+  await readPieces(answer, signal, maxBytes, chunk => {
+    text += decoder.write(chunk);
+  });
+  return text + decoder.end();
 }
 
 export class AnswerTooLong extends Error {

@@ -48,7 +48,7 @@ export type Timing = {
 };
 
 const TIMING: Timing = {
-  pageSize: 500,
+  pageSize: 100,
   watchSeconds: 290,
   graceMs: 5_000,
   silenceMs: 90_000,

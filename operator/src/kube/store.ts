@@ -35,9 +35,9 @@ export function byLabel(label: string) {
   };
 }
 
-/** `namespace/name`; of cluster-scoped objects the bare name. */
+/** `namespace/name`; of cluster-scoped objects the bare name. Joined: a template leaves its pieces in memory as well. */
 export function keyOf(namespace: string | undefined, name: string): string {
-  return namespace === undefined ? name : `${namespace}/${name}`;
+  return namespace === undefined ? name : [namespace, name].join('/');
 }
 
 export class Store<T extends StoredObject> {

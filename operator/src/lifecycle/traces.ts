@@ -10,7 +10,7 @@
 //
 // No span is open anywhere: its ids are hashes of what it is about, its times stand in the cluster. Whoever is killed
 // between the write that leaves a phase and the sending loses the span; whoever asks twice gets the same one.
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { AppResource } from '../api/resource.ts';
 import type { RolloutRecord } from '../api/rollout.ts';
 import { scrub } from '../api/words.ts';
@@ -69,7 +69,7 @@ const attemptIn = ({ attempt = 1 }: Revision): number => attempt;
 const wholeId = (traceId: string): string => hexOf([traceId, 'release'], 16);
 
 const hexOf = (values: readonly (string | number)[], digits: number): string =>
-  createHash('sha256').update(JSON.stringify(values)).digest('hex').slice(0, digits);
+  hash('sha256', JSON.stringify(values), 'hex').slice(0, digits);
 
 /** What is left by an action that was carried out. */
 export function spansLeft(seen: Snapshot, action: Action): readonly Span[] {

@@ -1,6 +1,6 @@
 // What Secrets and ConfigMaps that a spec names hold, as hashes, and the release that the spec asks for by that.
 // No value of a Secret leaves this file.
-import { createHash, X509Certificate } from 'node:crypto';
+import { hash, X509Certificate } from 'node:crypto';
 import type { Release, WantedBefore } from '../api/rollout.ts';
 import type { App } from './app.ts';
 import { databaseIdentityOf } from './database.ts';
@@ -61,7 +61,7 @@ export function contentHash({ keys }: Pick<Reference, 'keys'>, { hashes }: Diges
   return sha256(JSON.stringify(taken.sort(([a], [b]) => (a < b ? -1 : 1))));
 }
 
-const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 16);
+const sha256 = (text: string): string => hash('sha256', text, 'hex').slice(0, 16);
 
 /** What the contents are keyed with. */
 export type Seed = { readonly known: true; readonly value: string } | { readonly known: false; readonly why: string };
@@ -122,10 +122,7 @@ export interface Version extends Pick<Reference, 'kind' | 'name'> {
 /** Hash of what a wanted release is made of, seed included. Nothing of the contents is in it. */
 export function sourcesOf(app: App, versions: readonly Version[]): string {
   const objects = versions.map(({ kind, name, uid, resourceVersion }) => [kind, name, uid, resourceVersion]);
-  return createHash('sha256')
-    .update(canonicalJson({ spec: releaseHash(app, {}), objects }))
-    .digest('hex')
-    .slice(0, 20);
+  return hash('sha256', canonicalJson({ spec: releaseHash(app, {}), objects }), 'hex').slice(0, 20);
 }
 
 /**
