@@ -73,7 +73,7 @@ test('what others wrote into a label breaks no line', () => {
   expect(metrics.text()).toContain('image="a\\"b\\\\c\\nd"');
 });
 
-test('a scrape of ten thousand resources only joins strings', () => {
+test('a scrape of ten thousand resources holds up nobody for long', () => {
   const metrics = new ResourceMetrics();
   const seen = settled();
   const status = statusOf(seen, decide(seen));
