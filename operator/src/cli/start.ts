@@ -18,7 +18,11 @@ type Module = { exports: object };
 
 const text = allParts.toString();
 const begin = text.indexOf('/*') + '/*'.length;
-const cache = openCodeCache(cacheFolder(process.env), BUILD);
+// machines of two kinds may share a home, and V8 looks at its version only
+const cache = openCodeCache(
+  cacheFolder(process.env),
+  `${BUILD} ${process.version} ${process.platform} ${process.arch}`,
+);
 const loaded = new Map<string, { readonly module: Module; readonly script: Script }>();
 const kept = new Map<string, Buffer>();
 
