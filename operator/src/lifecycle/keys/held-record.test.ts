@@ -85,6 +85,19 @@ test.each<[string, Snapshot, object | undefined]>([
     lasting(61, { standing: [written('api-2', { kind: 'held' })] }),
     { kind: 'keys' },
   ],
+  [
+    'a clock was ahead, and what is kept is all of then: it would be the first to leave',
+    lasting(61, {
+      app: told(61, { rollout: { incidents: { limit: 1, days: 90 } } }),
+      standing: [written('api-1', { at: at(3_600) })],
+    }),
+    undefined,
+  ],
+  [
+    'the history is full: the oldest leaves for it',
+    lasting(61, { app: told(61, { rollout: { incidents: { limit: 1, days: 90 } } }), standing: [written('api-1')] }),
+    { kind: 'keys' },
+  ],
   ['a clock that was set back by less than it may be wrong', lasting(-200), undefined],
   ['a clock that was set back by more: it is held, and nobody knows since when', lasting(-301), { kind: 'keys' }],
   [

@@ -28,9 +28,16 @@ export function heldRecord(seen: Snapshot, answer: Decision | undefined): Decisi
   const rotation = { key: key.name, state, from, ...(to !== undefined && { to }), since: iso(since) };
   const id = rotationId(rotation);
   if ((seen.standing ?? []).some(known => known.kind === 'keys' && known.rotation === id)) return undefined;
+  if (wouldLeave(seen)) return undefined;
   const { reason, message } = answer.condition;
   const action = heldRotation(seen, rotation, reason, message);
   return act(reason, `it is written down that the rotation of the ${WORDS[key.name]} is held`, action);
+}
+
+/** All that is kept was written by a clock that was ahead: this one would be the oldest, taken away and written again. */
+function wouldLeave({ incidents = [], standing = [], app, now }: Snapshot): boolean {
+  const known = [...incidents, ...standing];
+  return known.length >= app.spec.rollout.incidents.limit && known.every(({ at }) => Date.parse(at) > now);
 }
 
 /** The status says so already: whoever is told of it by an event was told. */
