@@ -2,10 +2,11 @@
 //   node test-e2e/cluster/build.ts      writes build/images/{operator,devshelf,dashboard}/, laid out as in the image
 //   node test-e2e/cluster/build.ts cli  writes build/cli/kubectl-devshelf
 import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { type BuildOptions, build, type Metafile, type Plugin } from 'esbuild';
 import { type Package, packagesIn, thirdPartyNotice } from '../../release/packages.ts';
 import { spdx, timeOf } from '../../release/sbom.ts';
+import { oneFile } from './one-file.ts';
 import { CHECKOUT } from './paths.ts';
 import { say } from './say.ts';
 
@@ -62,7 +63,7 @@ const kubeconfigsOnly: Plugin = {
   name: 'kubeconfigs only',
   setup({ onResolve, onLoad }) {
     const resolveDir = join(CHECKOUT, 'node_modules', '@kubernetes', 'client-node', 'dist');
-    const contents = "export * from './config.js'; export { load as loadYaml } from 'js-yaml';";
+    const contents = "export * from './config.js';";
     onResolve({ filter: /^@kubernetes\/client-node$/ }, ({ path }) => ({ path, namespace: 'kubeconfigs' }));
     onLoad({ filter: /.*/, namespace: 'kubeconfigs' }, () => ({ contents, resolveDir }));
     onResolve({ filter: /^undici$|^socks(?:-proxy-agent)?$|^\.\/gen\/index\.js$/ }, ({ path }) => ({
@@ -73,22 +74,29 @@ const kubeconfigsOnly: Plugin = {
   },
 };
 
-/** `kubectl-devshelf` as one script, for whatever Node from 20 on a user's PATH has; says what is in it. */
+const CLI_TARGET = 'node20';
+
+/**
+ * `kubectl-devshelf` as one script, for whatever Node from 20 on a user's PATH has; says what is in it. Not a module: that
+ * is what a file without an ending is, and all that a single executable can hold.
+ */
 export const bundleCli = async (outfile: string): Promise<Metafile> => {
-  mkdirSync(dirname(outfile), { recursive: true });
-  const { metafile } = await build({
+  const { metafile, outputFiles } = await build({
     ...OPTIONS,
-    // not a module: that is what a file without an ending is, and all that a single executable can hold
-    format: 'cjs',
-    target: 'node20',
-    banner: { js: '#!/usr/bin/env node' },
+    target: CLI_TARGET,
+    banner: {},
     // a script does not know it, and there is nothing else to start
     define: { 'import.meta.main': 'true' },
     plugins: [kubeconfigsOnly],
     entryPoints: ['operator/src/cli/main.ts'],
-    outfile,
+    splitting: true,
+    outdir: CHECKOUT,
+    write: false,
     metafile: true,
   });
+  const parts = outputFiles.map(({ path, text }) => ({ name: basename(path), code: text }));
+  mkdirSync(dirname(outfile), { recursive: true });
+  writeFileSync(outfile, await oneFile(parts, 'main.js', CLI_TARGET));
   chmodSync(outfile, 0o755);
   // so it runs where it lies, too: the project's own package.json calls everything below it a module
   writeFileSync(join(dirname(outfile), 'package.json'), '{"type":"commonjs"}\n');

@@ -556,7 +556,7 @@ const rollout = z
       })
       .prefault({})
       .describe(
-        'Records of releases that were taken back, refused or held, and of outages that lasted: how many are kept, and for how long. They leave while no release is on its way.',
+        'Records of releases that were taken back, refused or held, of outages that lasted and of keys that could not be replaced: how many are kept, and for how long. They leave while no release is on its way.',
       ),
     retryToken: z
       .string()

@@ -2,6 +2,7 @@
 // moment. It is the data of a ControllerRevision of its own, which the API server lets nobody change.
 
 import type { VerdictEvidence } from './rollout.ts';
+import type { KeyName, RotationState } from './rotation.ts';
 
 export const INCIDENT_SCHEMA = 1;
 
@@ -93,13 +94,34 @@ export interface IncidentFacts {
   readonly actions: readonly { readonly at: string; readonly what: string }[];
 }
 
-/** What did not end: a release waits for a person, or a dependency of everybody failed for over a minute. */
-export type StandingKind = 'held' | 'outage';
+/**
+ * What did not end: a release waits for a person, a dependency of everybody failed for over a minute, or a key could not
+ * be replaced for as long.
+ */
+export type StandingKind = 'held' | 'outage' | 'keys';
+
+/** Which rotation could not go on, or begin. Of keys only their ids, which say nothing of them. */
+export interface RotationName {
+  readonly key: KeyName;
+  readonly state: RotationState;
+  /** Id of the key that is to be replaced, or in `Idle` of the one that is in use. */
+  readonly from: string;
+  /** Absent: none is under way. */
+  readonly to?: string;
+  /** RFC 3339: since when it could not. */
+  readonly since: string;
+}
+
+/** One rotation, whatever it is held by and however often: the ids of keys never come twice. */
+export const rotationId = ({ key, from, to }: Pick<RotationName, 'key' | 'from' | 'to'>): string =>
+  to === undefined ? `${key}-${from}-idle` : `${key}-${to}`;
 
 export interface IncidentRecord extends IncidentFacts {
   readonly schema: typeof INCIDENT_SCHEMA;
   /** Absent: a release was taken back or refused. */
   readonly kind?: StandingKind;
+  /** Of `keys`. */
+  readonly rotation?: RotationName;
   /** A word of docs/reasons.md. */
   readonly reason: string;
   /** RFC 3339, when it was decided. */
@@ -110,6 +132,8 @@ export interface IncidentRecord extends IncidentFacts {
 /** What the operator keeps of each in its memory. */
 export interface IncidentSummary {
   readonly kind?: StandingKind;
+  /** Of `keys`: {@link rotationId}. */
+  readonly rotation?: string;
   readonly name: string;
   readonly number: number;
   readonly release: string;

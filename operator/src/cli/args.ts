@@ -461,6 +461,8 @@ kubectl devshelf status
 
 A [release](../releases.md#what-a-release-has) has executables for Linux and Windows that need no Node.
 
+What V8 made of the program is kept in \`~/.cache/kubectl-devshelf\`, or below \`XDG_CACHE_HOME\`, for the user alone: that saves an eighth of a command's processor time. What another user owns or may write there is not taken. Where nothing can be kept, on Windows, and with \`NODE_DISABLE_COMPILE_CACHE=1\`, nothing is.
+
 | The question | Command | Needs, in the resource's namespace | Role that has it |
 |---|---|---|---|
 ${rows.join('\n')}

@@ -1,5 +1,7 @@
 // Reads what a plan is made of. Secrets come in here and go on as hashes only.
+
 import { readFileSync } from 'node:fs';
+import { parseAllDocuments } from 'yaml';
 import { parseRefusals } from '../api/incident.ts';
 import { API_VERSION, type AppResource, asResource, KINDS, parseRecord, parseResource } from '../api/index.ts';
 import { ApiError, isNotFound } from '../kube/errors.ts';
@@ -33,7 +35,6 @@ import type { PlanFacts } from './views/plan.ts';
  * @throws Error that says what is wrong with it
  */
 export async function readGiven(file: string, wanted?: string): Promise<{ given: readonly Given[]; others: number }> {
-  const { parseAllDocuments } = await import('yaml');
   const documents = parseAllDocuments(readFileSync(file === '-' ? 0 : file, 'utf8'));
   const objects = [...documents].map(document => {
     const [error] = document.errors;

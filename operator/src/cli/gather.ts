@@ -99,14 +99,14 @@ function readable({ metadata, revision, data }: SeenRecord): SeenRecord {
 }
 
 async function all(transport: Transport, namespace: string): Promise<SeenResource[]> {
-  const lists = await Promise.all(
-    KIND_NAMES.map(async definition => {
-      const path = pathOf(asResource(definition), { namespace });
-      const { items } = await transport.request<{ items: SeenResource[] }>({ method: 'GET', path });
-      return items.map(item => ({ ...item, kind: definition.kind }));
-    }),
-  );
-  return lists.flat();
+  const found: SeenResource[] = [];
+  // one after the other: a second connection costs more, of time as well, than an answer on the first
+  for (const definition of KIND_NAMES) {
+    const path = pathOf(asResource(definition), { namespace });
+    const { items } = await transport.request<{ items: SeenResource[] }>({ method: 'GET', path });
+    found.push(...items.map(item => ({ ...item, kind: definition.kind })));
+  }
+  return found;
 }
 
 async function one(transport: Transport, namespace: string, named: string): Promise<SeenResource> {
@@ -115,9 +115,11 @@ async function one(transport: Transport, namespace: string, named: string): Prom
     kind => word === undefined || [kind.shortName, kind.singular, kind.plural].includes(word.toLowerCase()),
   );
   if (kinds.length === 0 || name === '') throw new Error(`"${named}": wanted NAME, dsd/NAME or dbd/NAME`);
-  const found = (
-    await Promise.all(kinds.map(kind => read(transport, pathOf(asResource(kind), { namespace, name }))))
-  ).filter(seen => seen !== undefined);
+  const found: SeenResource[] = [];
+  for (const kind of kinds) {
+    const seen = await read(transport, pathOf(asResource(kind), { namespace, name }));
+    if (seen) found.push(seen);
+  }
   if (found.length > 1) throw new Error(`"${name}" is the name of two kinds: say dsd/${name} or dbd/${name}`);
   if (!found[0])
     throw new Error(`no ${kinds.map(({ kind }) => kind).join(' or ')} "${name}" in namespace ${namespace}`);

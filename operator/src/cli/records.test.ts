@@ -194,3 +194,36 @@ test('nothing of the cluster moves the cursor, colours, hides or turns text; no 
   for (const unsafe of ['\\u00', '\\r', '\\n', '\u200b', '\u202e']) expect(text).not.toContain(unsafe);
   expect(text).toContain('postgresql://…@db/x');
 });
+
+test('a rotation that is held is told beside the releases, and blames none', () => {
+  const message = 'API key: key 2 is to replace key 1: pod dashboard-b does not accept the new key';
+  const serving = { hash: 'b0', image: `${IMAGE}:1.1.0` };
+  const rotation = { key: 'api', state: 'Accepting', from: '1', to: '2', since: '2026-11-29T07:57:00Z' } as const;
+  const keys: SeenRecord = {
+    metadata: { name: 'dashboard-keys-api-2', labels: { 'devshelf.dev/record': 'incident' } },
+    revision: 4,
+    data: {
+      incident: {
+        ...{ kind: 'keys', reason: 'RotationHeld', at: '2026-11-29T07:58:00Z', phase: 'Settled', rotation },
+        ...{ failed: { ...serving, attempt: 1 }, restored: serving, cause: { message }, actions: [] },
+      },
+    },
+  };
+  const entries = historyView([...records, keys]);
+  expect(entries.map(({ what }) => what)).toEqual(['RotationHeld', 'Regression', 'released']);
+  expect(drawHistory(entries, wide, NOW)[1]).toMatch(
+    /^2 min 0 s ago +1\.1\.0 +RotationHeld .*pod dashboard-b does not accept the new key$/,
+  );
+  const conditions = [
+    { type: 'Ready', status: 'True', reason: 'Released', message: '1.1.0 serves' },
+    { type: 'KeysCurrent', status: 'False', reason: 'RotationHeld', message },
+  ];
+  const seen = { ...rejected, status: { ...rejected.status, conditions } } as SeenResource;
+  const model = whyView(seen, { entries });
+  expect(model.ways).toEqual(['who still uses the old key: kubectl devshelf keys dbd/dashboard -n shop']);
+  const told = drawWhy(model, wide, NOW).join('\n');
+  expect(told).toContain('last incident: 1.1.0, RotationHeld in Settled, 2 min 0 s ago');
+  expect(told).toContain(message);
+  // who asks why a release was refused is not told of a key
+  expect(whyView(rejected, { entries }).incident).toMatchObject({ what: 'Regression' });
+});

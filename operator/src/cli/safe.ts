@@ -6,8 +6,11 @@ import { hideSecrets } from '../api/words.ts';
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
 const UNSAFE = /[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]+/g;
 
+/** Names of fields and short words, which most strings are: nothing below finds anything in them. */
+const WORD = /^(?!eyJ)[A-Za-z][a-zA-Z0-9]{0,22}$/;
+
 /** One line of text that draws nothing but itself. */
-export const plain = (text: string): string => hideSecrets(text.replaceAll(UNSAFE, ' '));
+export const plain = (text: string): string => (WORD.test(text) ? text : hideSecrets(text.replaceAll(UNSAFE, ' ')));
 
 /** The same for every string in a value, names of fields included. */
 export function safe<T>(value: T): T {

@@ -17,6 +17,7 @@ const BUILD_MS = 15 * 60_000; // the first time the programs are built
 let api: ApiServer;
 const folder = mkdtempSync(join(tmpdir(), 'devshelf-cli-'));
 const program = join(folder, 'kubectl-devshelf');
+const cache = join(folder, 'cache');
 
 beforeAll(async () => {
   await bundleCli(program);
@@ -47,7 +48,13 @@ type Given = { readonly input?: string; readonly kubeconfig?: string };
 devshelf.with = ({ input, kubeconfig = api.adminKubeconfigPath }: Given, ...args: string[]) => {
   const { status, stdout, stderr } = spawnSync(process.execPath, [program, ...args], {
     encoding: 'utf8',
-    env: { PATH: process.env['PATH'], KUBECONFIG: kubeconfig, LANG: 'C', NODE_OPTIONS: AS_NODE_20 },
+    env: {
+      PATH: process.env['PATH'],
+      KUBECONFIG: kubeconfig,
+      LANG: 'C',
+      NODE_OPTIONS: AS_NODE_20,
+      XDG_CACHE_HOME: cache,
+    },
     ...(input !== undefined && { input }),
   });
   return { code: status, stdout, stderr };
@@ -63,6 +70,32 @@ test('without a kubeconfig it says so, and what to do', () => {
   expect(devshelf('status', '--kubeconfig', '/none').stderr).toBe(
     'there is no kubeconfig "/none": --kubeconfig or KUBECONFIG names it\n',
   );
+});
+
+test('what was compiled is kept for the next time; where it cannot be, or is of no use, the answer is the same', () => {
+  const code = join(cache, 'kubectl-devshelf', 'code');
+  rmSync(cache, { recursive: true, force: true });
+  const asked = (env: NodeJS.ProcessEnv = {}) =>
+    spawnSync(process.execPath, [program, 'status', 'both'], {
+      encoding: 'utf8',
+      env: { PATH: process.env['PATH'], KUBECONFIG: api.adminKubeconfigPath, XDG_CACHE_HOME: cache, ...env },
+    });
+  const { stdout, stderr } = asked({ XDG_CACHE_HOME: '/proc' });
+  expect(stderr).toContain('"both" is the name of two kinds');
+  const same = { stdout, stderr, status: 1 };
+  expect(asked()).toMatchObject(same);
+  const first = readFileSync(code);
+  expect(asked()).toMatchObject(same);
+  expect(readFileSync(code)).toEqual(first);
+  // each byte after the index is another one
+  writeFileSync(
+    code,
+    first.map((byte, at) => (at < 100_000 ? byte : ~byte)),
+  );
+  expect(asked()).toMatchObject(same);
+  // V8 refuses what it made with other flags
+  expect(asked({ NODE_OPTIONS: '--disallow-code-generation-from-strings' })).toMatchObject(same);
+  expect(asked({ NODE_DISABLE_COMPILE_CACHE: '1' })).toMatchObject(same);
 });
 
 test('all of a namespace, one line each', () => {

@@ -9,12 +9,13 @@ import { pino } from 'pino';
 import { binaryPath } from '../../../test-e2e/cluster/binaries.ts';
 import { isWatch, startFaultProxy } from '../../../test-e2e/integration/faults.ts';
 import { type Get, secretsIn, toldSecrets } from '../../../test-e2e/integration/told-secrets.ts';
+import type { IncidentRecord } from '../api/incident.ts';
 import type { AppKind } from '../api/resource.ts';
 import { get } from '../kube/apply.ts';
 import { ENDLESS_TERM } from '../kube/lease.ts';
 import { pathOf, secrets } from '../kube/resource.ts';
 import { createTransport } from '../kube/transport.ts';
-import { newKey, parseKeyring } from '../objects/keyring.ts';
+import { digestOfKey, newKey, parseKeyring } from '../objects/keyring.ts';
 import { ANNOTATIONS } from '../objects/names.ts';
 import { createEvidence } from './judging.ts';
 import { clientKey, KeyCallers } from './testing/key-callers.ts';
@@ -22,6 +23,7 @@ import { KeyedPods } from './testing/keyed-pods.ts';
 import { type LittleCluster, startLittleCluster } from './testing/little-cluster.ts';
 import { verdict } from './testing/little-kubelet.ts';
 import { prepareOperator } from './testing/little-operator.ts';
+import { mortal } from './testing/mortal-transport.ts';
 import { Scene } from './testing/scene.ts';
 import { image, pause, until } from './testing/shop.ts';
 
@@ -341,6 +343,36 @@ test(
       async () => scene.operator.said.some(({ reason }) => reason === 'RotationHeld'),
       'it was not announced',
     );
+    // the minute passes, and whoever comes after knows since when
+    const records = async () => {
+      const objects = (await scene.shop.incidents()) as unknown as { data: { incident: IncidentRecord } }[];
+      return objects.map(({ data }) => data.incident).filter(({ kind }) => kind === 'keys');
+    };
+    expect(await records()).toEqual([]);
+    scene.aheadMs += 61_000;
+    // killed before it is written, and after
+    for (const when of ['before', 'after'] as const) {
+      await scene.stop();
+      const dying = mortal(await cluster.connect(), { atWrite: 1, when });
+      await scene.start(dying);
+      expect(await dying.died).toMatch(/^POST .*controllerrevisions$/);
+    }
+    await scene.restart();
+    await until(async () => (await records()).length > 0, 'no record of the rotation that is held');
+    const [record] = await records();
+    expect(record).toMatchObject({
+      ...{ reason: 'RotationHeld', phase: 'Settled', decidedBy: { who: 'operator' } },
+      rotation: { key: 'api', state: 'Accepting', from: '1', to: '2' },
+      cause: { message: expect.stringMatching(/pod shop-\S+ does not accept the new key/) },
+    });
+    const { keys = {} } = (await keyring()) ?? {};
+    const secret = [...Object.values(keys), ...Object.values(keys).map(digestOfKey)];
+    expect(secret.filter(text => JSON.stringify(record).includes(text))).toEqual([]);
+    scene.aheadMs += 600_000;
+    await scene.restart();
+    await scene.shop.says('RotationHeld', 'KeysCurrent');
+    await scene.quiet();
+    expect(await records()).toEqual([record]);
 
     pods.stuck.delete(scene.shop.namespace);
     const gone = (await scene.shop.list('pods')).map(({ metadata }) => metadata.name);

@@ -5,7 +5,7 @@
 // namespace into its environment; what such an image writes into its termination message would be readable in the
 // status for everybody who may read that. No image can be told from another one that says the same, so of a verdict only
 // what is of a known set or shape passes. The words themselves are in the container's log, for who may read logs.
-import { type IncidentRecord, type IncidentSummary, parseRefusals, type Refusal } from '../api/incident.ts';
+import { type IncidentRecord, type IncidentSummary, parseRefusals, type Refusal, rotationId } from '../api/incident.ts';
 import { parseRecord, type ReadRecord } from '../api/rollout.ts';
 import { parseRotation, type RotationRecord } from '../api/rotation.ts';
 import { NO_NAME, scrub, shownMigration } from '../api/words.ts';
@@ -530,6 +530,7 @@ const summaryOf = (name: string, number: number, { failed, restored, ...record }
   at: record.at,
   reason: record.reason,
   ...(record.kind && { kind: record.kind }),
+  ...(record.rotation && { rotation: rotationId(record.rotation) }),
   failedImage: failed.image,
   ...(restored && { restoredImage: restored.image }),
   message: record.cause.message,

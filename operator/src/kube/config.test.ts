@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { loadCluster, rereading } from './config.ts';
+import { plainKubeconfig } from './plain-kubeconfig.ts';
 import type { Credentials } from './transport.ts';
 
 function source() {
@@ -108,4 +109,75 @@ test('a proxy: the cluster’s own, else the environment’s; of another kind it
   await expect(proxyOf('g', { 'proxy-url': 'socks5://proxy.example' }, {})).rejects.toThrow(
     'cluster c: proxy-url "socks5://proxy.example" must begin with http:// or https://',
   );
+});
+
+test('what most kubeconfigs say is read as client-node reads it', async () => {
+  writeFileSync(join(folder, 'ca.crt'), 'ca in a file');
+  const data = (text: string) => Buffer.from(text).toString('base64');
+  const cases: readonly [object, object][] = [
+    [{ token: 't' }, {}],
+    [{}, { 'certificate-authority': 'ca.crt', server: 'https://api.example/path/' }],
+    [
+      { 'client-certificate-data': data('cert'), 'client-key-data': data('key') },
+      {
+        'certificate-authority-data': data('ca'),
+        'tls-server-name': 'other',
+        extensions: [{ name: 'x', extension: {} }],
+      },
+    ],
+    [{ token: 't' }, { 'insecure-skip-tls-verify': true }],
+  ];
+  // a field that is nowhere else: client-node reads it
+  const seen = async (name: string, user: object, cluster: object) => {
+    const file = kubeconfig(name, user, cluster);
+    const { server, namespace, credentials } = await loadCluster({ kubeconfig: file });
+    return {
+      isPlain: (await plainKubeconfig(file, undefined)) !== undefined,
+      server,
+      namespace,
+      ...(await credentials(false)),
+    };
+  };
+  for (const [user, cluster] of cases) {
+    const [ours, theirs] = [
+      await seen('h', user, cluster),
+      await seen('i', user, { ...cluster, 'disable-compression': true }),
+    ];
+    expect([ours.isPlain, theirs.isPlain]).toEqual([true, false]);
+    expect({ ...ours, isPlain: false }).toEqual(theirs);
+  }
+});
+
+test.each([
+  ['a program', { exec: { apiVersion: 'v1', command: 'login' } }, {}],
+  ['a password', { username: 'me', password: 'p' }, {}],
+  ['whom to be', { token: 't', as: 'other' }, {}],
+  ['an old plugin', { 'auth-provider': { name: 'oidc' } }, {}],
+  [
+    'a file and what is in it',
+    { token: 't' },
+    { 'certificate-authority': 'ca.crt', 'certificate-authority-data': 'Y2E=' },
+  ],
+  ['an empty token', { token: '' }, {}],
+  ['no TLS', { token: 't' }, { server: 'http://api.example' }],
+])('%s is for client-node', async (_what, user, cluster) => {
+  expect(await plainKubeconfig(kubeconfig('j', user, cluster), undefined)).toBeUndefined();
+});
+
+test('a context that is not there, and what is no kubeconfig, are for client-node’s words', async () => {
+  const file = kubeconfig('k', { token: 't' });
+  expect(await plainKubeconfig(file, 'x')).toBeDefined();
+  expect(await plainKubeconfig(file, 'another')).toBeUndefined();
+  for (const text of ['', '[]', '{', 'a: [', 'users: 7\n', 'users:\n- name: u\n']) {
+    writeFileSync(join(folder, 'l'), text);
+    expect(await plainKubeconfig(join(folder, 'l'), undefined)).toBeUndefined();
+  }
+});
+
+test('a kubeconfig that is written anew with a program to log in by is client-node’s from then on', async () => {
+  const file = kubeconfig('m', { token: 'first' });
+  const { credentials } = await loadCluster({ kubeconfig: file });
+  expect((await credentials(false)).headers).toEqual({ authorization: 'Bearer first' });
+  kubeconfig('m', { token: 'second', as: 'other' });
+  expect((await credentials(true)).headers).toEqual({ authorization: 'Bearer second', 'impersonate-user': 'other' });
 });

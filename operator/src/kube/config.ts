@@ -1,13 +1,15 @@
 // Which API server to talk to, and as whom. In a pod the service account's files are read directly: loading
-// client-node takes longer than everything else a start does. Outside, client-node reads kubeconfigs, with all the
-// ways to log in that they know (certificates, tokens, exec plugins, OIDC).
+// client-node takes longer than everything else a start does. Outside, what most kubeconfigs say is read without it, too;
+// it reads the others, with all the ways to log in that they know (exec plugins, OIDC).
 
-import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+// not by node:fs/promises, which a short command would load for nothing else
+import { existsSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { delimiter, dirname, join, resolve } from 'node:path';
 import type { KubeConfig } from '@kubernetes/client-node';
+import { elapsedMs } from './elapsed.ts';
 import type { ProxyEnv } from './http.ts';
+import { type Plain, plainKubeconfig } from './plain-kubeconfig.ts';
 import type { Cluster, Credentials, TlsMaterial } from './transport.ts';
 
 export type LoadOptions = {
@@ -34,13 +36,11 @@ export async function loadCluster(options: LoadOptions = {}): Promise<Cluster> {
   return fromKubeconfig(kubeconfig, context, env);
 }
 
-async function inCluster(folder: string, host: string, port: string): Promise<Cluster> {
-  const namespace = await readFile(`${folder}/namespace`, 'utf8');
+function inCluster(folder: string, host: string, port: string): Cluster {
+  const namespace = readFileSync(`${folder}/namespace`, 'utf8');
   const read = async (): Promise<Credentials> => {
-    const [token, ca] = await Promise.all([
-      readFile(`${folder}/token`, 'utf8'),
-      readFile(`${folder}/ca.crt`, 'utf8').catch(() => undefined),
-    ]);
+    const token = readFileSync(`${folder}/token`, 'utf8');
+    const ca = textOf(`${folder}/ca.crt`);
     return { headers: { authorization: `Bearer ${token.trim()}` }, tls: ca === undefined ? {} : { ca } };
   };
   return {
@@ -50,12 +50,43 @@ async function inCluster(folder: string, host: string, port: string): Promise<Cl
   };
 }
 
+function textOf(file: string): string | undefined {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    return undefined;
+  }
+}
+
 async function fromKubeconfig(
   path: string | undefined,
   context: string | undefined,
   env: NonNullable<LoadOptions['env']>,
 ): Promise<Cluster> {
-  const { KubeConfig, loadYaml } = await import('@kubernetes/client-node');
+  const files = path !== undefined ? [path] : (env['KUBECONFIG']?.split(delimiter).filter(Boolean) ?? [USUAL_FILE]);
+  const read = async () => (files.length === 1 ? await plainKubeconfig(`${files[0]}`, context) : undefined);
+  const plain = await read();
+  if (!plain) return byClientNode(path, context, files, env);
+  const { server, namespace, cluster } = plain;
+  const proxyEnv = proxyOf(cluster, env);
+  let first: Plain | undefined = plain;
+  const credentials = async (): Promise<Credentials> => {
+    const now = first ?? (await read());
+    first = undefined;
+    if (now) return now.credentials();
+    // another program wrote it anew, and now it says how to log in
+    return (await byClientNode(path, context, files, env)).credentials(true);
+  };
+  return { server, namespace, ...(proxyEnv && { proxyEnv }), credentials: rereading(credentials) };
+}
+
+async function byClientNode(
+  path: string | undefined,
+  context: string | undefined,
+  files: readonly string[],
+  env: NonNullable<LoadOptions['env']>,
+): Promise<Cluster> {
+  const [{ KubeConfig }, { load: parse }] = await Promise.all([import('@kubernetes/client-node'), import('js-yaml')]);
   const load = () => {
     const config = new KubeConfig();
     read(() => (path === undefined ? config.loadFromDefault() : config.loadFromFile(path)));
@@ -67,7 +98,6 @@ async function fromKubeconfig(
   const cluster = config.getCurrentCluster();
   if (!cluster) throw new Error(`no cluster: context "${config.getCurrentContext()}" of the kubeconfig names none`);
   const proxyEnv = proxyOf(cluster, env);
-  const files = path !== undefined ? [path] : (env['KUBECONFIG']?.split(delimiter).filter(Boolean) ?? [USUAL_FILE]);
   return {
     server: cluster.server,
     namespace: config.getContextObject(config.getCurrentContext())?.namespace ?? 'default',
@@ -75,7 +105,7 @@ async function fromKubeconfig(
     // read anew from the file: a token that was renewed by another program is in there
     credentials: rereading(async () => {
       const now = load();
-      const token = await tokenOf(now.getCurrentUser()?.name, files, loadYaml);
+      const token = tokenOf(now.getCurrentUser()?.name, files, parse);
       const { headers, tls } = await credentialsOf(now);
       return { tls, headers: { ...headers, ...(token !== undefined && { authorization: `Bearer ${token}` }) } };
     }),
@@ -123,18 +153,18 @@ type Users = {
 };
 
 /** Of `tokenFile`, which client-node does not know; it wins over `token`, and its path is that of its kubeconfig. */
-async function tokenOf(
+function tokenOf(
   user: string | undefined,
   files: readonly string[],
   parse: (text: string) => unknown,
-): Promise<string | undefined> {
+): string | undefined {
   for (const file of files) {
-    const text = await readFile(file, 'utf8').catch(() => undefined);
+    const text = textOf(file);
     const { users = [] } = (text === undefined ? undefined : (parse(text) as Users | null)) ?? {};
     const found = users.find(({ name }) => name === user);
     if (!found) continue;
     const { tokenFile } = found.user ?? {};
-    return tokenFile === undefined ? undefined : (await readFile(resolve(dirname(file), tokenFile), 'utf8')).trim();
+    return tokenFile === undefined ? undefined : readFileSync(resolve(dirname(file), tokenFile), 'utf8').trim();
   }
   return undefined;
 }
@@ -171,10 +201,7 @@ function sameTls(a: TlsMaterial, b: TlsMaterial): boolean {
  * Certificates that did not change stay the same object, so that connections are kept. While the source cannot be
  * read the last credentials serve on: a file that is being replaced must not stop the process.
  */
-export function rereading(
-  read: () => Promise<Credentials>,
-  nowMs: () => number = () => performance.now(),
-): Cluster['credentials'] {
+export function rereading(read: () => Promise<Credentials>, nowMs: () => number = elapsedMs): Cluster['credentials'] {
   let last: { value: Credentials; readAtMs: number } | undefined;
   let reading: Promise<Credentials> | undefined;
   const refresh = async (): Promise<Credentials> => {

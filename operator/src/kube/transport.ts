@@ -8,6 +8,7 @@
 import type { IncomingMessage } from 'node:http';
 import { setTimeout as startTimer } from 'node:timers';
 import { delayMs, jittered, sleep } from './backoff.ts';
+import { elapsedMs } from './elapsed.ts';
 import {
   ApiError,
   type ErrorCode,
@@ -339,9 +340,8 @@ class PooledTransport implements Transport {
   async #timed<T>(attempt: Attempt, act: (signal: AbortSignal) => Promise<{ result: T; status: number }>): Promise<T> {
     const { request, verb, resource, code, what } = attempt;
     const limit = deadline(this.#timeoutMs(request), request.signal);
-    const startedAt = performance.now();
-    const count = (status: number) =>
-      this.#options.onCall?.({ verb, resource, status, ms: performance.now() - startedAt });
+    const startedAt = elapsedMs();
+    const count = (status: number) => this.#options.onCall?.({ verb, resource, status, ms: elapsedMs() - startedAt });
     try {
       const { result, status } = await act(limit.signal);
       count(status);

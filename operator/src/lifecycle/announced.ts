@@ -1,6 +1,6 @@
 // What an event says of a decision, so that one fault is one Warning, and leads to its record.
 import type { AppResource } from '../api/resource.ts';
-import { names } from '../objects/names.ts';
+import { incidentName, names } from '../objects/names.ts';
 import type { Action, Announcement } from './decision.ts';
 
 /** Conditions with which a Warning comes, at this status. What is only waited for calls nobody. */
@@ -24,10 +24,7 @@ const withoutFigures = (message: string): string => message.replace(/\d+(?:\.\d+
 
 /** Name of the record of the incident that this is about, also where it is yet to be written. */
 export function recordOf({ metadata: { name } }: AppResource, action: Action | undefined): string | undefined {
-  if (action?.do === 'createIncident') {
-    const { failed, kind } = action.record;
-    return names.incident(name, failed.hash, failed.attempt, kind);
-  }
+  if (action?.do === 'createIncident') return incidentName(name, action.record);
   const failed = action?.do === 'setRecord' ? action.record.withdrawn?.facts?.failed : undefined;
   return failed && names.incident(name, failed.hash, failed.attempt);
 }

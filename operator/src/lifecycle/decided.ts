@@ -37,6 +37,7 @@ export function decisionIn(seen: Snapshot, action: Action): DecisionMade | undef
     case 'createIncident': {
       const { kind, phase, reason } = action.record;
       if (kind === 'held') return undefined; // when a person was called
+      if (kind === 'keys') return undefined; // no decision about a release
       if (kind === 'outage') return { decision: 'outage', reason };
       return phase === 'Migration' || phase === 'Rehearsal' ? { decision: 'rejected', reason } : undefined;
     }

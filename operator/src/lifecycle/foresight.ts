@@ -4,9 +4,9 @@
 //
 // Promised: what is refused is refused here by the same functions, in the same words. Assumed: whatever has ended badly by
 // now has, and nothing else does. Not foreseen are rotations of keys, which are beside every release.
-import type { IncidentSummary } from '../api/incident.ts';
+import { type IncidentSummary, rotationId } from '../api/incident.ts';
 import { type Release, type RolloutRecord, releaseInForce, releaseOnTrial } from '../api/rollout.ts';
-import { ANNOTATIONS, names } from '../objects/names.ts';
+import { ANNOTATIONS, incidentName, names } from '../objects/names.ts';
 import type { Action } from './decision.ts';
 import { decide, type Plan } from './plan.ts';
 import {
@@ -201,10 +201,10 @@ function summaryOf(
   { app }: Snapshot,
   { record, revision }: Extract<Action, { do: 'createIncident' }>,
 ): IncidentSummary {
-  const { failed, restored, at, reason, cause, phase, kind } = record;
+  const { failed, restored, at, reason, cause, phase, kind, rotation } = record;
   return {
-    ...{ name: names.incident(app.metadata.name, failed.hash, failed.attempt, kind), number: revision },
-    ...{ at, reason, phase, ...(kind && { kind }) },
+    ...{ name: incidentName(app.metadata.name, record), number: revision },
+    ...{ at, reason, phase, ...(kind && { kind }), ...(rotation && { rotation: rotationId(rotation) }) },
     ...{ release: failed.hash, attempt: failed.attempt, failedImage: failed.image, message: cause.message },
     ...(restored && { restoredImage: restored.image }),
   };

@@ -8,6 +8,7 @@ import { monitored } from './around/monitored.ts';
 import { scrapedRecheck } from './around/scraped.ts';
 import { soleOperator } from './around/sole-operator.ts';
 import type { Action, Announcement, Decision } from './decision.ts';
+import { heldRecord } from './keys/held-record.ts';
 import { areKeysThere, isEmergency } from './keys/key-requests.ts';
 import { lastRecord } from './release/ownership.ts';
 import { trouble } from './release/pod-trouble.ts';
@@ -40,7 +41,7 @@ export function decide(seen: Snapshot): Plan {
   const kept = interruption ? lastSaid(seen) : [];
   const about = latest([...kept, ...said.filter(({ type }) => type !== 'Ready')]);
   const isBusy = [beside, old].some(one => one?.kind === 'act');
-  const tidy = isBusy ? undefined : (standing(seen, answer) ?? tidying(seen));
+  const tidy = isBusy ? undefined : (standing(seen, answer) ?? heldRecord(seen, beside) ?? tidying(seen));
   const door = exposed(seen);
   const next = [recheckOf(seen, door), scrapedRecheck(seen)].reduce(
     sooner,

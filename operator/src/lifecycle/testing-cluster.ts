@@ -1,9 +1,9 @@
 // A cluster of a few fields for the model test: it does what a pass asks for, and its controllers move on when told.
 
-import type { IncidentSummary, Refusal } from '../api/incident.ts';
+import { type IncidentSummary, type Refusal, rotationId } from '../api/incident.ts';
 import { apisBy } from '../api/optional-apis.ts';
 import { type Gate, type RolloutRecord, releaseInForce, releaseOnTrial } from '../api/rollout.ts';
-import { ANNOTATIONS, names } from '../objects/names.ts';
+import { ANNOTATIONS, incidentName, names } from '../objects/names.ts';
 import type { Action } from './decision.ts';
 import {
   type JobVerdict,
@@ -232,12 +232,13 @@ export class ModelCluster {
 
   #remember({ record, revision: number }: Extract<Action, { do: 'createIncident' }>): void {
     const { hash, attempt, image } = record.failed;
-    const { at, reason, cause, restored, kind, phase } = record;
-    const name = names.incident('shop', hash, attempt, kind);
+    const { at, reason, cause, restored, kind, phase, rotation } = record;
+    const name = incidentName('shop', record);
     const kept = kind ? this.standing : this.incidents;
     if (kept.some(known => known.name === name)) return;
     const what = {
       ...{ name, number, at, reason, attempt, phase, ...(kind && { kind }) },
+      ...(rotation && { rotation: rotationId(rotation) }),
       release: hash,
       failedImage: image,
       message: cause.message,

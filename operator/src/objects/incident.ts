@@ -2,7 +2,7 @@
 import { INCIDENT_SCHEMA, type IncidentRecord } from '../api/incident.ts';
 import { type App, childLabels, childMeta, type KubeObject } from './app.ts';
 import { canonicalJson, isRecord } from './hash.ts';
-import { INCIDENT, LABELS, names } from './names.ts';
+import { INCIDENT, incidentName, LABELS } from './names.ts';
 
 /** Of the record's JSON. */
 export const MAX_INCIDENT_BYTES = 6_144;
@@ -11,14 +11,14 @@ const MAX_MESSAGE = 1_000;
 
 /** @throws RangeError where it is larger than {@link MAX_INCIDENT_BYTES} */
 export function incident(app: App, record: IncidentRecord, number: number): KubeObject {
-  const { hash, attempt } = record.failed;
+  const { hash } = record.failed;
   const message = record.cause.message.slice(0, MAX_MESSAGE);
   const data = canonicalJson({ incident: { ...record, cause: { ...record.cause, message } } });
   if (Buffer.byteLength(data) > MAX_INCIDENT_BYTES) throw new RangeError(`the record of ${hash} is too large`);
   return {
     apiVersion: 'apps/v1',
     kind: 'ControllerRevision',
-    metadata: childMeta(app, names.incident(app.metadata.name, hash, attempt, record.kind), {
+    metadata: childMeta(app, incidentName(app.metadata.name, record), {
       ...childLabels(app),
       [LABELS.release]: hash,
       [LABELS.record]: INCIDENT,

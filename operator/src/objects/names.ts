@@ -1,5 +1,7 @@
 // Every name, label and annotation that this operator gives to an object. Nothing else spells one out.
 
+import { type IncidentRecord, rotationId } from '../api/incident.ts';
+
 /** Field managers: the second owns only `spec.replicas` of a Deployment, and stops when an autoscaler owns it. */
 export const FIELD_MANAGER = 'devshelf-operator';
 /** Who events are from. */
@@ -131,6 +133,7 @@ export const names = {
   revision: (app: string, release: string) => suffixed(app, release),
   incident: (app: string, release: string, attempt: number, kind = 'incident') =>
     suffixed(app, `${kind}-${release}-${attempt}`),
+  heldRotation: (app: string, rotation: string) => suffixed(app, `keys-${rotation}`),
   configuration: (app: string, content: string) => suffixed(app, `config-${content}`),
   rehearsal: (app: string, release: string) => suffixed(app, `rehearsal-${release}`),
   workerRehearsal: (app: string, release: string) => suffixed(app, `rehearsal-worker-${release}`),
@@ -148,3 +151,9 @@ export const names = {
   /** The same once more: one that is lost comes back from the other. */
   releaseSeedCopy: (app: string) => suffixed(app, 'release-seed-copy'),
 } as const;
+
+/** The same for what is the same: one object for each try of a release, or for each rotation. */
+export function incidentName(app: string, { failed, kind, rotation }: IncidentRecord): string {
+  if (rotation) return names.heldRotation(app, rotationId(rotation));
+  return names.incident(app, failed.hash, failed.attempt, kind);
+}

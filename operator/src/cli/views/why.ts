@@ -27,7 +27,10 @@ type Given = {
 
 export function whyView(seen: SeenResource, { entries, unread }: Given): WhyModel {
   const { kind, name, namespace, state, stage, serves } = statusView(seen);
-  const incident = entries.find(({ isIncident }) => isIncident);
+  // what was refused is answered for first, whatever stood since
+  const isRefused = seen.status?.conditions?.some(({ reason }) => reason === 'ReleaseRejected');
+  const incidents = entries.filter(({ isIncident }) => isIncident);
+  const incident = (isRefused ? incidents.find(({ stands }) => !stands) : undefined) ?? incidents[0];
   const now = nowOf(seen, state);
   const runbookURL = seen.status?.incidents?.find(({ at }) => at === incident?.at)?.runbookURL;
   return {

@@ -61,6 +61,13 @@ export const rotation: Interrupt = seen => {
   return next;
 };
 
+/** The key that the rotation is about, where it cannot go on or begin. */
+export const heldKey = (seen: Snapshot): KeyView | undefined =>
+  seen.keys.find(isRotating) ?? seen.keys.find(key => isHeld(atRest(seen, key)));
+
+export const isHeld = (decision: Decision | undefined): boolean =>
+  decision?.kind === 'wait' && decision.condition.reason === 'RotationHeld';
+
 /** What is wrong has the word before what is merely due later. */
 function sooner(a: Decision | undefined, b: Decision | undefined): Decision | undefined {
   if (a?.kind !== 'wait' || b?.kind !== 'wait') return a ?? b;

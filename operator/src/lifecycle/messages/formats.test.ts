@@ -64,6 +64,24 @@ test('slack: who decided, where it was not the operator', () => {
   expect(text.split('\n')[0]).toBe('prod shop/dashboard: 1.3.1 waits for a person: Regression, by person (INC-7)');
 });
 
+test('slack: of a key that cannot be replaced, which release serves on, and where its callers are told', () => {
+  const message = 'API key: key 2 is to replace key 1: pod shop-b does not accept the new key';
+  const { figures: _none, ...rest } = RECORD;
+  const record: IncidentRecord = {
+    ...rest,
+    kind: 'keys',
+    ...{ reason: 'RotationHeld', phase: 'Settled', restored: RECORD.failed, cause: { message } },
+    rotation: { key: 'api', state: 'Accepting', from: '1', to: '2', since: RECORD.at },
+  };
+  const { text } = body(sink('slack'), incidentNews(RESOURCE, OBJECT, record));
+  expect(text.split('\n')).toEqual([
+    'prod shop/dashboard: 1.3.1 serves on, and a key cannot be replaced: RotationHeld',
+    message,
+    '1.3.1 serves.',
+    'kubectl devshelf keys dashboard -n shop',
+  ]);
+});
+
 const ATTRIBUTE = /^[a-z0-9]{1,20}$/;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: CloudEvents 1.0 forbids them in attributes
 const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f]/;
@@ -174,6 +192,7 @@ test.each([
   [{ phase: 'Rehearsal' }, 'rejected'],
   [{ kind: 'held', phase: 'Candidate' }, 'held'],
   [{ kind: 'outage', phase: 'Baking' }, 'outage'],
+  [{ kind: 'keys', phase: 'Settled' }, 'keys'],
 ] as const)('%j is %s', (record, kind) => {
   expect(kindOfIncident(record)).toBe(kind);
 });

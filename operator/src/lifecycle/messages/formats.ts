@@ -74,6 +74,7 @@ const DID: Readonly<Record<NewsKind, string>> = {
   rejected: 'was refused before it served anybody',
   held: 'waits for a person',
   outage: 'fails with what it depends on: the release is not to blame',
+  keys: 'serves on, and a key cannot be replaced',
   released: 'is released',
 };
 
@@ -110,15 +111,18 @@ function forward({ resource, reason, kind }: News, { docsUrl }: Setting): string
 }
 
 function commandFor({ resource: { namespace, name }, kind }: Pick<News, 'resource' | 'kind'>): string {
-  const verb = kind === 'released' ? 'history' : 'why';
+  const verb = VERBS[kind] ?? 'why';
   return `kubectl devshelf ${verb} ${name} -n ${namespace}`;
 }
+
+const VERBS: Readonly<Partial<Record<NewsKind, string>>> = { released: 'history', keys: 'keys' };
 
 const TYPES: Readonly<Record<NewsKind, string>> = {
   'rolled-back': 'dev.devshelf.release.rolled-back',
   rejected: 'dev.devshelf.release.rejected',
   held: 'dev.devshelf.release.held',
   outage: 'dev.devshelf.dependency.degraded',
+  keys: 'dev.devshelf.rotation.held',
   released: 'dev.devshelf.release.released',
 };
 

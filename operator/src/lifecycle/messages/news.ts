@@ -4,7 +4,7 @@ import type { IncidentFigures, IncidentRecord, IncidentSummary, ReleaseName } fr
 import type { AppKind } from '../../api/resource.ts';
 
 /** What a sink may ask for, in the words of `on`. */
-export const NEWS_KINDS = ['rolled-back', 'rejected', 'held', 'outage', 'released'] as const;
+export const NEWS_KINDS = ['rolled-back', 'rejected', 'held', 'outage', 'keys', 'released'] as const;
 export type NewsKind = (typeof NEWS_KINDS)[number];
 
 /** What is sent where `on` says nothing: that all went well is asked for. */

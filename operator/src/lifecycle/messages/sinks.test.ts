@@ -14,7 +14,7 @@ test('a file that says little: everything but what went well, of every namespace
     ok: true,
     sinks: {
       cluster: 'prod',
-      sinks: [{ ...sink, headers: {}, on: ['rolled-back', 'rejected', 'held', 'outage'] }],
+      sinks: [{ ...sink, headers: {}, on: ['rolled-back', 'rejected', 'held', 'outage', 'keys'] }],
     },
   });
 });

@@ -6,6 +6,7 @@ import {
   type IncidentFigures,
   type IncidentRecord,
   type IncidentSummary,
+  type RotationName,
   type StandingKind,
 } from '../../api/incident.ts';
 import { type RolloutRecord, releaseInForce, type VerdictEvidence, type Withdrawal } from '../../api/rollout.ts';
@@ -127,6 +128,21 @@ export function refusedIncident(
     ...requestedBy(seen, hash),
     ...(serving !== undefined && { restored: named(seen, serving) }),
     cause: causeOf(message, evidence),
+    actions: [],
+  });
+}
+
+/** Of a rotation that cannot go on: the release that serves is not to blame, and stays where it is. */
+export function heldRotation(seen: Snapshot, rotation: RotationName, reason: string, message: string): Action {
+  const { phase = 'Settled' } = seen.deployment?.record ?? {};
+  const serving = seen.deployment ? releaseInForce(seen.deployment.record) : '';
+  return made(seen, {
+    ...{ schema: INCIDENT_SCHEMA, kind: 'keys', reason, at: iso(seen.now), phase },
+    decidedBy: { who: 'operator' },
+    failed: failedOf(seen, serving),
+    restored: named(seen, serving),
+    rotation,
+    cause: { message },
     actions: [],
   });
 }
