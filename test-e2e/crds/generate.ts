@@ -10,7 +10,7 @@ import { parse, stringify } from 'yaml';
 const SOURCES = [
   {
     folder: 'prometheus-operator',
-    module: 'github.com/prometheus-operator/prometheus-operator@v0.93.1',
+    module: 'github.com/prometheus-operator/prometheus-operator@v0.94.1',
     path: 'example/prometheus-operator-crd',
     files: ['servicemonitors', 'podmonitors', 'prometheusrules'].map(name => `monitoring.coreos.com_${name}.yaml`),
   },

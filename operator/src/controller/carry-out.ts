@@ -413,7 +413,7 @@ class Hands {
   }
 
   #wanted({ action }: EffectivePlan) {
-    const { apis, revisions, deployment, candidate, autoscaler, scaledObject, prometheusUrl } = this.#seen;
+    const { apis, revisions, deployment, candidate, autoscaler, scaledObject, prometheusUrl, keys } = this.#seen;
     const { docsUrl, podsAskedFrom } = this.#tools;
     const record = action?.do === 'setRecord' ? action.record : deployment?.record;
     const release = (hash: string): Release | undefined =>
@@ -426,6 +426,7 @@ class Hands {
       autoscalerIsThere: autoscaler !== undefined,
       scaledObjectIsThere: scaledObject !== undefined,
       candidateIsThere: candidate !== undefined,
+      scrapeTokenIsThere: keys.some(({ name, clientPresent }) => name === 'scrape' && clientPresent),
       ...(deployment && { servingReplicas: deployment.wantedReplicas }),
       ...this.#databaseOfServing(),
     };

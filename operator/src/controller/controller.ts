@@ -273,8 +273,8 @@ export class Controller {
       everywhere: namespaces.length === 0,
       log,
       onChange: (namespace, other) => {
-        if (other === undefined) metrics.standsBack.remove({ namespace });
-        else metrics.standsBack.set({ namespace }, 1);
+        if (other === undefined) metrics.standsBack.remove({ resource_namespace: namespace });
+        else metrics.standsBack.set({ resource_namespace: namespace }, 1);
         this.#wakeAll(namespace);
       },
       onAsked: namespace => this.#wakeAll(namespace),

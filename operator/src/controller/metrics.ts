@@ -104,7 +104,7 @@ export function createMetrics(sources: MetricSources) {
     standsBack: new Gauge({
       name: 'devshelf_operator_stands_back',
       help: '1 for each namespace that this operator watches and does not work in: another one does.',
-      labelNames: ['namespace'],
+      labelNames: ['resource_namespace'],
       registers,
     }),
     readings: new Counter({

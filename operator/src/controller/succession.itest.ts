@@ -506,7 +506,8 @@ async function install(shop: Shop, name: string, through?: FaultProxy) {
   const namespaces = [shop.namespace];
   const installation = `${name}/devshelf-operator`;
   const operator = await startOperator({ transport, namespaces, script, installation, chargeTiming: HASTY });
-  const standsBack = async () => (await operator.metrics()).includes(`stands_back{namespace="${shop.namespace}"} 1`);
+  const standsBack = async () =>
+    (await operator.metrics()).includes(`stands_back{resource_namespace="${shop.namespace}"} 1`);
   return {
     operator,
     standsBack: () => until(standsBack, `${name} does not stand back`),

@@ -159,6 +159,13 @@ test.each(['absent', 'refused'] as const)('a kind that is %s is neither applied 
   expect(unwanted({ autoscaling: { maxReplicas: 5 } }, cluster)).toEqual([]);
 });
 
+test('monitors are not made before the token that they name; what is there stays while it is away', () => {
+  const cluster: Cluster = { ...everywhere, scrapeTokenIsThere: false };
+  const kinds = kindsOf(desiredChildren(app, settled, releases, cluster));
+  expect(kinds.filter(kind => /Monitor|Rule/.test(kind))).toEqual(['PrometheusRule/devshelf']);
+  expect(unwanted({ autoscaling: { maxReplicas: 5 } }, cluster)).toEqual([]);
+});
+
 test('a release without a worker takes the worker away', () => {
   const queueless = devshelf({ redis: undefined });
   expect(unwantedOf(queueless, settled, () => releaseOf(queueless, {}, 'db'))).toContain('Deployment/devshelf-worker');

@@ -36,6 +36,8 @@ export interface Cluster {
   readonly servingReplicas?: number;
   /** The Deployment of a release on trial is there. */
   readonly candidateIsThere?: boolean;
+  /** The Secret that Prometheus reads the pods with; absent: it is. */
+  readonly scrapeTokenIsThere?: boolean;
   /** Identity of the database that the spec names, if it could be read. */
   readonly database?: string;
 }
@@ -62,12 +64,15 @@ export function desiredChildren(
     ingress(app, hosts),
     httpRoute(app, hosts),
     redirectRoute(app, hosts),
-    serviceMonitor(app),
-    podMonitor(app),
+    ...monitors(app, cluster),
     prometheusRule(app, cluster.docsUrl),
   ];
   return children.filter(child => child !== undefined).filter(({ kind }) => isServed(kind, cluster));
 }
+
+/** Prometheus Operator refuses a monitor whose Secret is not there, with a warning: the Secret comes first. */
+const monitors = (app: App, { scrapeTokenIsThere = true }: Cluster): readonly (KubeObject | undefined)[] =>
+  scrapeTokenIsThere ? [serviceMonitor(app), podMonitor(app)] : [];
 
 /** A new one waits until the one before it is gone. */
 function autoscalers(app: App, { phase }: RolloutRecord, cluster: Cluster): readonly (KubeObject | undefined)[] {
@@ -151,6 +156,10 @@ export function unwantedChildren(
     const of = optional(child, kind, cluster);
     return { ...of, mayGo: of.mayGo && isServingKnown(record, releases) };
   };
+  const monitor = (child: string, kind: OptionalKind): Prunable => {
+    const of = optional(child, kind, cluster);
+    return { ...of, mayGo: of.mayGo && cluster.scrapeTokenIsThere !== false };
+  };
   const isSettled = record !== undefined && releaseOnTrial(record) === undefined;
   const prunable: readonly Prunable[] = [
     { apiVersion: 'apps/v1', kind: 'Deployment', name: names.candidate(name), mayGo: isSettled },
@@ -168,9 +177,9 @@ export function unwantedChildren(
     door(names.ingress(name), 'Ingress'),
     door(names.httpRoute(name), 'HTTPRoute'),
     door(names.redirectRoute(name), 'HTTPRoute'),
-    optional(names.serviceMonitor(name), 'ServiceMonitor', cluster),
+    monitor(names.serviceMonitor(name), 'ServiceMonitor'),
     { apiVersion: 'apps/v1', kind: 'Deployment', name: names.worker(name), mayGo: inForceIsKnown },
-    optional(names.podMonitor(name), 'PodMonitor', cluster),
+    monitor(names.podMonitor(name), 'PodMonitor'),
     optional(names.prometheusRule(name), 'PrometheusRule', cluster),
   ];
   return prunable
