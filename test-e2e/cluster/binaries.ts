@@ -18,7 +18,7 @@ const LINKER_FLAGS = [
   `-X k8s.io/component-base/version.gitMinor=${minor}`,
 ].join(' ');
 
-type Module = 'tools' | 'addons' | 'traefik' | 'flux';
+type Module = 'tools' | 'addons' | 'traefik' | 'flux' | 'prometheus-operator' | 'prometheus';
 
 // in the order of building: what integration tests need comes first
 const PACKAGES = {
@@ -39,6 +39,14 @@ const PACKAGES = {
   traefik: ['traefik', 'github.com/traefik/traefik/v3/cmd/traefik'],
   'source-controller': ['flux', 'github.com/fluxcd/source-controller'],
   'kustomize-controller': ['flux', 'github.com/fluxcd/kustomize-controller'],
+  'prometheus-operator': ['prometheus-operator', 'github.com/prometheus-operator/prometheus-operator/cmd/operator'],
+  'prometheus-config-reloader': [
+    'prometheus-operator',
+    'github.com/prometheus-operator/prometheus-operator/cmd/prometheus-config-reloader',
+  ],
+  // Debian's knows nothing of Kubernetes
+  prometheus: ['prometheus', 'github.com/prometheus/prometheus/cmd/prometheus'],
+  promtool: ['prometheus', 'github.com/prometheus/prometheus/cmd/promtool'],
 } as const satisfies Record<string, readonly [Module, string]>;
 
 export type Binary = keyof typeof PACKAGES;

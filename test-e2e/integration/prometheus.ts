@@ -6,14 +6,20 @@ import { stringify } from 'yaml';
 import { freePort, stopProcess, temporaryFolder, until } from '../../services/common/testing/processes.ts';
 import { run } from '../cluster/run.ts';
 
+type Files = Readonly<Record<string, unknown>>;
+
 const MISSING = 'Prometheus is not here: apt-get install prometheus';
 
 /** @throws Error with promtool's words where a file is refused, or a test of rules fails */
-export async function promtool(files: Readonly<Record<string, unknown>>, ...args: readonly string[]): Promise<string> {
+export const promtool = (files: Files, ...args: readonly string[]): Promise<string> =>
+  checkedBy('promtool', files, ...args);
+
+/** By a promtool of the caller's choice. */
+export async function checkedBy(program: string, files: Files, ...args: readonly string[]): Promise<string> {
   const folder = temporaryFolder('devshelf-promtool-');
   try {
-    for (const [name, content] of Object.entries(files)) writeFileSync(join(folder.path, name), toYaml(content));
-    return await run(['promtool', ...args], { cwd: folder.path });
+    writeFiles(folder.path, files);
+    return await run([program, ...args], { cwd: folder.path });
   } catch (error) {
     throw isMissing(error) ? new Error(MISSING) : error;
   } finally {
@@ -28,18 +34,22 @@ export interface TestPrometheus {
   remove(): Promise<void>;
 }
 
-export async function startPrometheus(config: object, rules: object): Promise<TestPrometheus> {
+export function startPrometheus(config: object, rules: object): Promise<TestPrometheus> {
+  return runPrometheus({ 'prometheus.yml': config, 'rules.yml': rules });
+}
+
+/** With files of its folder; `prometheus.yml` is its configuration. Debian's, or another one. */
+export async function runPrometheus(files: Files, program = 'prometheus'): Promise<TestPrometheus> {
   const folder = temporaryFolder('devshelf-prometheus-');
   const port = await freePort();
-  writeFileSync(join(folder.path, 'prometheus.yml'), toYaml(config));
-  writeFileSync(join(folder.path, 'rules.yml'), toYaml(rules));
+  writeFiles(folder.path, files);
   const flags = [
     '--config.file=prometheus.yml',
     '--storage.tsdb.path=data',
     `--web.listen-address=127.0.0.1:${port}`,
     '--log.level=error',
   ];
-  const child = spawn('prometheus', flags, { cwd: folder.path, stdio: 'ignore' });
+  const child = spawn(program, flags, { cwd: folder.path, stdio: 'ignore' });
   let fault: Error | undefined;
   child.once('error', error => {
     fault = isMissing(error) ? new Error(MISSING) : error;
@@ -75,5 +85,11 @@ export async function startPrometheus(config: object, rules: object): Promise<Te
 }
 
 const isMissing = (error: unknown): boolean => (error as NodeJS.ErrnoException).code === 'ENOENT';
+
+/** A text as it is, anything else as YAML. */
+function writeFiles(folder: string, files: Files): void {
+  for (const [name, content] of Object.entries(files))
+    writeFileSync(join(folder, name), typeof content === 'string' ? content : toYaml(content));
+}
 
 const toYaml = (value: unknown): string => stringify(value, { lineWidth: 0, aliasDuplicateObjects: false });

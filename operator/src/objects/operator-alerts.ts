@@ -2,8 +2,8 @@
 // an age is the time since a condition changed, so it needs no `for` and survives restarts of whoever evaluates it.
 import type { Alert } from './alert.ts';
 
-/** As if the resource's own namespace had been scraped: routes and inhibitions by namespace hold. */
-const OF_RESOURCE = { namespace: '{{ $labels.resource_namespace }}' } as const;
+/** As if the resource itself had been read, and not the operator: routes and inhibitions by namespace and service hold. */
+const OF_RESOURCE = { namespace: '{{ $labels.resource_namespace }}', service: '{{ $labels.resource }}' } as const;
 const WHICH = '{{ $labels.kind }} {{ $labels.resource_namespace }}/{{ $labels.resource }}';
 const REASON_PAGE = 'reasons.md#{{ $labels.reason | toLower }}';
 const OPERATOR_PAGE = 'runbook.md#the-operator-itself';

@@ -28,13 +28,18 @@ const CONTROLLERS = [
   'namespace-controller',
 ];
 
-export async function startLittleCluster(timing: Partial<Timing> = {}, host?: PodHost): Promise<LittleCluster> {
+/** @param controllers of kube-controller-manager's, besides those that every test needs */
+export async function startLittleCluster(
+  timing: Partial<Timing> = {},
+  host?: PodHost,
+  controllers: readonly string[] = [],
+): Promise<LittleCluster> {
   await ensureBinaries('etcd', 'kube-apiserver', 'kubectl', 'kube-controller-manager');
   const api = await startApiServer();
   const connect = async (): Promise<Transport> =>
     createTransport(await loadCluster({ kubeconfig: api.adminKubeconfigPath }));
   await api.installCrds(join(import.meta.dirname, '../../../../crds'));
-  const manager = startControllerManager(api);
+  const manager = startControllerManager(api, controllers);
   const transport = await connect();
   const kubelet = new LittleKubelet(transport, timing, host);
   await kubelet.synced;
@@ -47,10 +52,10 @@ export async function startLittleCluster(timing: Partial<Timing> = {}, host?: Po
   return { api, transport, kubelet, connect, stop };
 }
 
-function startControllerManager({ adminKubeconfigPath }: ApiServer): ChildProcess {
+function startControllerManager({ adminKubeconfigPath }: ApiServer, more: readonly string[]): ChildProcess {
   const flags = [
     `--kubeconfig=${adminKubeconfigPath}`,
-    `--controllers=${CONTROLLERS.join(',')}`,
+    `--controllers=${[...CONTROLLERS, ...more].join(',')}`,
     '--leader-elect=false',
     '--secure-port=0',
     '--kube-api-qps=1000',

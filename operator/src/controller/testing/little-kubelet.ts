@@ -5,7 +5,7 @@ import { type Reflector, startReflector } from '../../kube/reflector.ts';
 import { pathOf, pathTo, pods, type Resource } from '../../kube/resource.ts';
 import { Store, type StoredObject } from '../../kube/store.ts';
 import type { Transport } from '../../kube/transport.ts';
-import { ANNOTATIONS } from '../../objects/names.ts';
+import { ANNOTATIONS, LABELS } from '../../objects/names.ts';
 
 type Pod = NonNullable<(typeof pods)['object']>;
 type Kept = StoredObject & { readonly raw: Pod };
@@ -38,7 +38,7 @@ export const verdict = (result: string, applied: readonly string[] = [], message
 /** What answers at the address of a serving pod, where that matters. */
 export interface PodHost {
   /** Asked once per pod. Returns its address. */
-  start(pod: { uid: string; namespace: string; image: string }): Promise<string>;
+  start(pod: { uid: string; namespace: string; image: string; component?: string | undefined }): Promise<string>;
   stop(uid: string): Promise<void>;
   /** The pod's annotation about its mounted keys has this value: time to look whether they changed. */
   sync?(uid: string, keys: string): Promise<void>;
@@ -51,7 +51,8 @@ export interface Timing {
   readonly goMs: number;
 }
 
-const NODE = 'little-node';
+/** No object of the kind Node says so: who wants one makes it. */
+export const NODE = 'little-node';
 
 export class LittleKubelet {
   readonly #transport: Transport;
@@ -196,8 +197,9 @@ export class LittleKubelet {
   }
 
   #addressOf(pod: Pod): Promise<string> {
-    const { uid = '', namespace = '' } = pod.metadata;
-    const known = this.#addresses.get(uid) ?? this.#newAddress({ uid, namespace, image: imageOf(pod) }, isOfJob(pod));
+    const { uid = '', namespace = '', labels } = pod.metadata;
+    const started = { uid, namespace, image: imageOf(pod), component: labels?.[LABELS.component] };
+    const known = this.#addresses.get(uid) ?? this.#newAddress(started, isOfJob(pod));
     this.#addresses.set(uid, known);
     return known;
   }

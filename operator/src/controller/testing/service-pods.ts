@@ -22,22 +22,33 @@ interface ServicePod {
 const ROOT = join(import.meta.dirname, '../../../..');
 const START_MS = 60_000;
 const SERVICES = {
-  dashboard: { port: 8080, keyrings: { API_KEYRING_DIR: 'api-keyring', SCRAPE_TOKEN_DIR: 'scrape-keyring' } },
-  devshelf: { port: 8000, keyrings: { SIGNING_KEYRING_DIR: 'signing-keyring', SCRAPE_TOKEN_DIR: 'scrape-keyring' } },
+  dashboard: {
+    program: 'dashboard/server.ts',
+    port: 8080,
+    keyrings: { API_KEYRING_DIR: 'api-keyring', SCRAPE_TOKEN_DIR: 'scrape-keyring' },
+  },
+  devshelf: {
+    program: 'devshelf/server.ts',
+    port: 8000,
+    keyrings: { SIGNING_KEYRING_DIR: 'signing-keyring', SCRAPE_TOKEN_DIR: 'scrape-keyring' },
+  },
+  worker: { program: 'devshelf/worker.ts', port: 8000, keyrings: { SCRAPE_TOKEN_DIR: 'scrape-keyring' } },
 } as const;
 
 export class ServicePods implements PodHost {
   readonly #service: keyof typeof SERVICES;
   readonly #network: number;
+  readonly #environment: Readonly<Record<string, string>>;
   readonly #pods = new Map<string, ServicePod>();
   #addresses = 0;
   #transport: Transport | undefined;
   #swaps = 0;
 
   /** @param network second byte of the addresses: another one for each host of a machine */
-  constructor(service: keyof typeof SERVICES, network: number) {
+  constructor(service: keyof typeof SERVICES, network: number, environment: Readonly<Record<string, string>> = {}) {
     this.#service = service;
     this.#network = network;
+    this.#environment = environment;
   }
 
   /** As whom Secrets are read. */
@@ -50,23 +61,20 @@ export class ServicePods implements PodHost {
     const address = `127.${this.#network}.0.${this.#addresses}`;
     const folder = await mkdtemp(join(tmpdir(), 'devshelf-pod-'));
     await this.#bring(namespace, folder);
-    const { port, keyrings } = SERVICES[this.#service];
+    const { program, port, keyrings } = SERVICES[this.#service];
     const directories = Object.entries(keyrings).map(([name, keyring]) => [name, join(folder, keyring)]);
-    const child = spawn(
-      'setpriv',
-      ['--pdeathsig', 'KILL', process.execPath, join(ROOT, 'services', this.#service, 'server.ts')],
-      {
-        env: {
-          PATH: process.env['PATH'],
-          NODE_ENV: 'production',
-          HOST: address,
-          PORT: String(port),
-          DATABASE_URL: 'postgresql://nobody@127.0.0.1:9/nothing',
-          ...Object.fromEntries(directories),
-        },
-        stdio: ['ignore', 'ignore', 'inherit'],
+    const child = spawn('setpriv', ['--pdeathsig', 'KILL', process.execPath, join(ROOT, 'services', program)], {
+      env: {
+        PATH: process.env['PATH'],
+        NODE_ENV: 'production',
+        HOST: address,
+        PORT: String(port),
+        DATABASE_URL: 'postgresql://nobody@127.0.0.1:9/nothing',
+        ...this.#environment,
+        ...Object.fromEntries(directories),
       },
-    );
+      stdio: ['ignore', 'ignore', 'inherit'],
+    });
     this.#pods.set(uid, { namespace, address, folder, process: child, synced: undefined });
     await answers(`http://${address}:${port}/live`);
     return address;
