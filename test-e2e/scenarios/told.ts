@@ -34,7 +34,8 @@ export const toldDashboard = (namespace: string, name: string, { reference }: Im
     database: { urlSecretRef: { name: 'dashboard-db' } },
     migrations: { policy: 'Disabled' },
     resources: { requests: { cpu: '10m', memory: '32Mi' }, limits: { memory: '128Mi' } },
-    podTemplate: { preStopSleepSeconds: 1, terminationGracePeriodSeconds: 5 },
+    // longer than kube-proxy waits between two syncs, which is a second: two pods that go in one are still sent to then
+    podTemplate: { preStopSleepSeconds: 3, terminationGracePeriodSeconds: 8 },
     rollout: SETTLES,
   },
 });
