@@ -1,7 +1,7 @@
 // Words of others on their way into a status, an event, a log line or a record. Containers' own words never get here
 // (`controller/views.ts` leaves them out: whoever chooses the image chooses them); what passes comes from the kubelet,
 // the scheduler, the API server and its webhooks, and these repeat what they were given.
-import { hash } from 'node:crypto';
+import { sha256 } from './sha256.ts';
 
 /** Longer sentences are cut: the refusals of an API server fit, a file does not. */
 const LONGEST = 600;
@@ -58,9 +58,7 @@ const UNSHOWN = 'a name that is not shown';
  * of its SHA-256: whoever knows the name finds it by that, and may agree to it by the name.
  */
 export const shownMigration = (name: string): string =>
-  MIGRATION.test(name) && hideSecrets(name) === name
-    ? name
-    : `(${UNSHOWN}: ${hash('sha256', name, 'hex').slice(0, 10)})`;
+  MIGRATION.test(name) && hideSecrets(name) === name ? name : `(${UNSHOWN}: ${sha256(name).slice(0, 10)})`;
 
 export const isShownMigration = (shown: string): boolean => !shown.startsWith(`(${UNSHOWN}`);
 

@@ -10,9 +10,10 @@
 //
 // No span is open anywhere: its ids are hashes of what it is about, its times stand in the cluster. Whoever is killed
 // between the write that leaves a phase and the sending loses the span; whoever asks twice gets the same one.
-import { hash } from 'node:crypto';
+
 import type { AppResource } from '../api/resource.ts';
 import type { RolloutRecord } from '../api/rollout.ts';
+import { sha256 } from '../api/sha256.ts';
 import { scrub } from '../api/words.ts';
 import { ANNOTATIONS, names } from '../objects/names.ts';
 import { decisionIn, isVerdict } from './decided.ts';
@@ -69,7 +70,7 @@ const attemptIn = ({ attempt = 1 }: Revision): number => attempt;
 const wholeId = (traceId: string): string => hexOf([traceId, 'release'], 16);
 
 const hexOf = (values: readonly (string | number)[], digits: number): string =>
-  hash('sha256', JSON.stringify(values), 'hex').slice(0, digits);
+  sha256(JSON.stringify(values)).slice(0, digits);
 
 /** What is left by an action that was carried out. */
 export function spansLeft(seen: Snapshot, action: Action): readonly Span[] {

@@ -1,7 +1,8 @@
 // What Secrets and ConfigMaps that a spec names hold, as hashes, and the release that the spec asks for by that.
 // No value of a Secret leaves this file.
-import { hash, X509Certificate } from 'node:crypto';
+import { X509Certificate } from 'node:crypto';
 import type { Release, WantedBefore } from '../api/rollout.ts';
+import { sha256 } from '../api/sha256.ts';
 import type { App } from './app.ts';
 import { databaseIdentityOf } from './database.ts';
 import { canonicalJson } from './hash.ts';
@@ -37,7 +38,7 @@ export function digestOf(data: Readonly<Record<string, string>>, encoded: boolea
     return expiry === undefined ? [] : [[key, expiry] as const];
   });
   return {
-    hashes: new Map(entries.map(([key, value]) => [key, sha256(value)])),
+    hashes: new Map(entries.map(([key, value]) => [key, shortened(value)])),
     databases: new Map(databases),
     expiries: new Map(expiries),
   };
@@ -58,10 +59,10 @@ function expiryOf(text: string): number | undefined {
  */
 export function contentHash({ keys }: Pick<Reference, 'keys'>, { hashes }: Digest): string {
   const taken = [...hashes].filter(([key]) => keys.length === 0 || keys.includes(key));
-  return sha256(JSON.stringify(taken.sort(([a], [b]) => (a < b ? -1 : 1))));
+  return shortened(JSON.stringify(taken.sort(([a], [b]) => (a < b ? -1 : 1))));
 }
 
-const sha256 = (text: string): string => hash('sha256', text, 'hex').slice(0, 16);
+const shortened = (text: string): string => sha256(text).slice(0, 16);
 
 /** What the contents are keyed with. */
 export type Seed = { readonly known: true; readonly value: string } | { readonly known: false; readonly why: string };
@@ -122,7 +123,7 @@ export interface Version extends Pick<Reference, 'kind' | 'name'> {
 /** Hash of what a wanted release is made of, seed included. Nothing of the contents is in it. */
 export function sourcesOf(app: App, versions: readonly Version[]): string {
   const objects = versions.map(({ kind, name, uid, resourceVersion }) => [kind, name, uid, resourceVersion]);
-  return hash('sha256', canonicalJson({ spec: releaseHash(app, {}), objects }), 'hex').slice(0, 20);
+  return sha256(canonicalJson({ spec: releaseHash(app, {}), objects })).slice(0, 20);
 }
 
 /**

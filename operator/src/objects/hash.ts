@@ -1,4 +1,4 @@
-import { hash } from 'node:crypto';
+import { sha256 } from '../api/sha256.ts';
 
 /** JSON with the keys of every object sorted, so that equal values are equal text. Undefined fields are left out. */
 export function canonicalJson(value: unknown): string {
@@ -7,7 +7,7 @@ export function canonicalJson(value: unknown): string {
 
 /** Ten hex digits of the value's sha256: short enough for names and labels, 40 bits against accidents. */
 export function shortHash(value: unknown): string {
-  return hash('sha256', canonicalJson(value), 'hex').slice(0, 10);
+  return sha256(canonicalJson(value)).slice(0, 10);
 }
 
 export function isRecord(value: unknown): value is Record<string, unknown> {

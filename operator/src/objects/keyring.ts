@@ -8,8 +8,9 @@
 //   <name>-api-keyring      keyring.json: {"current":"2","keys":{"1":"dsk_1_…","2":"dsk_2_…"}}
 //                           revoked.json: {"1":"dsk_1_…"}                           to prove that it is refused
 //   <name>-api-key          key: dsk_2_…, previous-until: 2026-03-02T12:00:00.000Z
-import { hash } from 'node:crypto';
+
 import { formatRotation, type KeyName, type RotationRecord } from '../api/rotation.ts';
+import { sha256 } from '../api/sha256.ts';
 import { type App, childLabels, childMeta, isDevShelf, type KubeObject } from './app.ts';
 import { isRecord } from './hash.ts';
 import { ANNOTATIONS, names } from './names.ts';
@@ -144,7 +145,7 @@ export const isTexts = (value: unknown): value is Readonly<Record<string, string
 const encode = (text: string): string => Buffer.from(text, 'utf8').toString('base64');
 
 /** SHA-256 of a key. It is of 32 random bytes: nobody finds the key from it, so it may stand where keys may not. */
-export const digestOfKey = (key: string): string => hash('sha256', key, 'base64url');
+export const digestOfKey = (key: string): string => sha256(key, 'base64url');
 
 export const digestsOf = ({ keys }: Pick<Keyring, 'keys'>): Record<string, string> =>
   Object.fromEntries(Object.entries(keys).map(([id, key]) => [id, digestOfKey(key)]));
