@@ -305,6 +305,7 @@ export class Controller {
   }
 
   #forget(key: AppKey): void {
+    this.#queue.gone(key);
     this.#evidence.forget(key);
     this.#options.metrics.resources.forget(key);
     this.#inquiries.forget(key);
