@@ -28,7 +28,7 @@ const ROLLOUT = { minReadySeconds: 0, bakeSeconds: 0, analysis: { policy: 'Disab
 type Place = { readonly name: string; readonly namespace: string };
 type Listed = { readonly items: readonly (KubeObject & { status?: AppStatus })[] };
 
-const placeOf = (series: string, index: number): Place => ({
+export const placeOf = (series: string, index: number): Place => ({
   name: `${series}-${index}`,
   namespace: `scale-${index % NAMESPACES}`,
 });
@@ -51,28 +51,28 @@ export async function createNamespaces(transport: Transport): Promise<void> {
   );
 }
 
-/** `count` resources, each with the Secret that it names. */
-export async function createResources(transport: Transport, series: string, count: number): Promise<void> {
-  await inParallel(count, async index => {
-    const { name, namespace } = placeOf(series, index);
-    const database = `database-${name}`;
-    await transport.request({
-      method: 'POST',
-      path: pathOf(secrets, { namespace }),
-      body: { metadata: { name: database }, stringData: { DATABASE_URL: `postgresql://u:p@db.example:5432/${name}` } },
-    });
-    await transport.request({
-      method: 'POST',
-      path: pathOf(DASHBOARDS, { namespace }),
-      body: {
-        apiVersion: DASHBOARDS.apiVersion,
-        kind: DASHBOARDS.kind,
-        metadata: { name },
-        spec: { image: 'example/dashboard:1', database: { urlSecretRef: { name: database } }, rollout: ROLLOUT },
-      },
-    });
+/** With the Secret that it names. */
+export async function createResource(transport: Transport, { name, namespace }: Place): Promise<void> {
+  const database = `database-${name}`;
+  await transport.request({
+    method: 'POST',
+    path: pathOf(secrets, { namespace }),
+    body: { metadata: { name: database }, stringData: { DATABASE_URL: `postgresql://u:p@db.example:5432/${name}` } },
+  });
+  await transport.request({
+    method: 'POST',
+    path: pathOf(DASHBOARDS, { namespace }),
+    body: {
+      apiVersion: DASHBOARDS.apiVersion,
+      kind: DASHBOARDS.kind,
+      metadata: { name },
+      spec: { image: 'example/dashboard:1', database: { urlSecretRef: { name: database } }, rollout: ROLLOUT },
+    },
   });
 }
+
+export const createResources = (transport: Transport, series: string, count: number): Promise<void> =>
+  inParallel(count, index => createResource(transport, placeOf(series, index)));
 
 export async function readyResources(transport: Transport): Promise<number> {
   const { items } = await transport.request<Listed>({ method: 'GET', path: pathOf(DASHBOARDS) });

@@ -3,6 +3,7 @@
 //   const api = await startApiServer();
 //   api.url                      https://127.0.0.1:PORT
 //   api.caPem                    PEM text; also api.clientCertPem and api.clientKeyPem (group system:masters)
+//   api.etcdUrl                  http://127.0.0.1:PORT, for who puts objects there by the thousand
 //   api.adminToken               a bearer token in group system:masters that never expires
 //   api.adminKubeconfigPath      for kubectl and kubeconfig readers
 //   await api.kubectl('get', 'ns')                        standard output
@@ -46,6 +47,7 @@ export type TokenRequest = { readonly namespace: string; readonly name: string; 
 
 export type ApiServer = {
   readonly url: string;
+  readonly etcdUrl: string;
   readonly caPem: string;
   readonly clientCertPem: string;
   readonly clientKeyPem: string;
@@ -98,6 +100,7 @@ export const startApiServer = async (options: ApiServerOptions = {}): Promise<Ap
 
   const server: ApiServer = {
     url,
+    etcdUrl,
     ...credentials,
     kubectl,
     request: client.request,

@@ -138,7 +138,7 @@ export class Controller {
     this.#world = new World({
       transport,
       namespaces,
-      onChange: key => this.#queue.add(key),
+      onChange: (key, isBegun) => this.#queue.add(key, isBegun),
       ...(this.#inCharge && { onCharge: (namespace, charge) => this.#inCharge?.saw(namespace, charge) }),
       onWatchState: (resource, namespace, state, failure) => this.#logWatch(resource, namespace, state, failure),
     });

@@ -69,6 +69,18 @@ test('of many at once, each is brought to its end before others are begun, and e
   expect([await turn(false), await turn(false), await turn(false)]).toEqual(['new 5', 'newer', 'new 7']);
 });
 
+test('what somebody else has begun goes before what is new, also where it waits among that already', async () => {
+  const { queue } = queueWith();
+  for (const key of ['a', 'b', 'c']) queue.add(key);
+  queue.add('c', true);
+  queue.add('d', true);
+  expect(queue.depth).toBe(4);
+  const order = [];
+  for (let turn = 0; turn < 4; turn++) order.push(await queue.next());
+  expect(order).toEqual(['c', 'd', 'a', 'b']);
+  expect(queue.depth).toBe(0);
+});
+
 test('a key added while it is worked on comes again, but only after done', async () => {
   const { queue } = queueWith();
   queue.add('a');

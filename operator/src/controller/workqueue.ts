@@ -91,7 +91,9 @@ export class WorkQueue {
     return this.#waiting.size + this.#fresh.size;
   }
 
-  add(key: string): void {
+  /** @param isBegun by somebody before us: it does not wait among what is new */
+  add(key: string, isBegun = false): void {
+    if (isBegun && !this.#begun.has(key)) this.#begunBefore(key);
     if (this.#closed || this.#waiting.has(key) || this.#fresh.has(key) || this.#again.has(key)) return;
     this.#hooks.added?.(key);
     if (this.#working.has(key)) this.#again.set(key, this.#clock.nowMs());
@@ -201,6 +203,14 @@ export class WorkQueue {
     }
     (this.#begun.has(key) ? this.#waiting : this.#fresh).set(key, sinceMs);
     this.#hooks.depth?.(this.depth);
+  }
+
+  #begunBefore(key: string): void {
+    this.#begun.add(key);
+    const sinceMs = this.#fresh.get(key);
+    if (sinceMs === undefined) return;
+    this.#fresh.delete(key);
+    this.#waiting.set(key, sinceMs);
   }
 
   #first(): [key: string, sinceMs: number] | undefined {

@@ -194,11 +194,18 @@ export function keepApp(raw: kinds.KubeObject): KeptApp {
   };
 }
 
+/** A release that is under way is looked at before all that rests, after a restart. */
+const isBegun = ({ read }: KeptApp): boolean => {
+  const phase = read.ok ? read.resource.status?.phase : undefined;
+  return phase !== undefined && phase !== 'Released';
+};
+
 export interface WorldOptions {
   readonly transport: Transport;
   /** Namespaces to watch; empty: all. */
   readonly namespaces: readonly string[];
-  readonly onChange: (key: AppKey) => void;
+  /** `isBegun`: its status says that something is under way. */
+  readonly onChange: (key: AppKey, isBegun?: boolean) => void;
   /** Which installation works in a namespace has changed, or was asked; absent: nobody asks. */
   readonly onCharge?: (namespace: string, charge: Charge | undefined) => void;
   readonly onWatchState?: (resource: string, namespace: string, state: State<unknown>, failure?: Failure) => void;
@@ -405,9 +412,10 @@ export class World {
   #mirrorApps(namespace: string, kind: AppKind, store: Store<KeptApp>): void {
     const resource = APP_RESOURCES[kind];
     const plain = { store, resource, project: keepApp, everything: true } as unknown as Plain;
-    this.#reflect(namespace, plain, ({ metadata }) =>
-      this.#options.onChange(appKey(kind, metadata.namespace, metadata.name)),
-    );
+    this.#reflect(namespace, plain, object => {
+      const { namespace, name } = object.metadata;
+      this.#options.onChange(appKey(kind, namespace, name), isBegun(object as KeptApp));
+    });
   }
 
   #reflect(

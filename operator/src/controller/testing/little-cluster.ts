@@ -17,6 +17,8 @@ export interface LittleCluster {
   readonly kubelet: LittleKubelet;
   /** The same API server for one more client. */
   connect(): Promise<Transport>;
+  /** From now on nobody but clients writes: neither controllers nor the kubelet. */
+  stopControllers(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -43,13 +45,16 @@ export async function startLittleCluster(
   const transport = await connect();
   const kubelet = new LittleKubelet(transport, timing, host);
   await kubelet.synced;
-  const stop = async (): Promise<void> => {
+  const stopControllers = async (): Promise<void> => {
     await kubelet.stop();
-    await transport.close();
     await end(manager);
+  };
+  const stop = async (): Promise<void> => {
+    await stopControllers();
+    await transport.close();
     await api.stop();
   };
-  return { api, transport, kubelet, connect, stop };
+  return { api, transport, kubelet, connect, stopControllers, stop };
 }
 
 function startControllerManager({ adminKubeconfigPath }: ApiServer, more: readonly string[]): ChildProcess {
