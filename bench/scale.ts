@@ -38,6 +38,7 @@ const load = (): number => loadavg()[0] ?? Number.NaN;
 
 const QUIET_MS = 3_000;
 const POLL_MS = 200;
+const SAY_MS = 30_000;
 /** And so much more for each resource. */
 const LIMIT_MS = 300_000;
 const LIMIT_EACH_MS = 500;
@@ -46,13 +47,20 @@ const LIMIT_EACH_MS = 500;
 async function quiet(operator: Operator, resources: number): Promise<Counters & { lastMs: number }> {
   const limitMs = LIMIT_MS + resources * LIMIT_EACH_MS;
   const begunMs = performance.now();
-  let [lastMs, known] = [begunMs, -1];
+  let [lastMs, known, saidMs] = [begunMs, -1, begunMs];
   for (;;) {
     const seen = await operator.counters();
     const now = performance.now();
     const written = writes(seen.requests);
     if (written !== known) [lastMs, known] = [now, written];
     if (now - lastMs > QUIET_MS && seen.queued === 0 && seen.passes >= resources) return { ...seen, lastMs };
+    if (now - saidMs > SAY_MS) {
+      saidMs = now;
+      const memory = `RSS ${Math.round(operator.rssMib())} MiB, at most ${Math.round(operator.peakRssMib())}`;
+      say(
+        `${Math.round((now - begunMs) / 1_000)} s: ${seen.passes} passes, ${seen.queued} wait, ${written} writes, ${memory}`,
+      );
+    }
     if (now - begunMs > limitMs) throw new Error(`not settled after ${limitMs / 1_000} s: ${written} writes so far`);
     await sleep(POLL_MS);
   }

@@ -46,7 +46,7 @@ import type { Traces } from './traces.ts';
 import { type Evidence, trialOf } from './trials.ts';
 import { hashOfStatus } from './views.ts';
 import { WorkQueue, work } from './workqueue.ts';
-import { type AppKey, keyOfApp, resourceOf, type Stores, splitKey, World } from './world.ts';
+import { type AppKey, keyOfApp, type Stores, splitKey, World } from './world.ts';
 
 export interface ControllerOptions {
   readonly transport: Transport;
@@ -236,7 +236,7 @@ export class Controller {
     if (!kept) return this.#forget(key);
     if (this.#ending.get(key) === kept.metadata.uid) return;
     if (this.#inCharge?.other(namespace) !== undefined) return this.#standBack(key, this.#inCharge);
-    const read = resourceOf(kept);
+    const { read } = kept;
     if (!read.ok) {
       this.#options.log.error({ key, why: read.why }, 'the stored resource does not fit the schema of this version');
       await reportInvalid(read.raw, kind, read.why, this.#options.now(), this.#fence);
@@ -306,6 +306,7 @@ export class Controller {
   }
 
   #forget(key: AppKey): void {
+    this.#queue.gone(key);
     this.#evidence.forget(key);
     this.#options.metrics.resources.forget(key);
     this.#inquiries.forget(key);

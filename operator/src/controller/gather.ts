@@ -52,7 +52,7 @@ import {
   type KeptPod,
   type KeptRevision,
 } from './views.ts';
-import { type KeptApp, type KeptMigration, labelled, resourceOf, type Stores } from './world.ts';
+import { type KeptApp, type KeptMigration, labelled, type Stores } from './world.ts';
 
 export interface Sources {
   readonly stores: Stores;
@@ -507,7 +507,7 @@ function incidentsOf(app: AppResource, stores: Stores): Pick<Snapshot, 'incident
 
 function revisionOf(kept: KeptRevision): Revision | undefined {
   const { metadata, annotations, revision, data, createdAt } = kept;
-  const parsed = parseRevision({ metadata: { name: metadata.name, annotations }, revision, data: data?.read() });
+  const parsed = parseRevision({ metadata: { name: metadata.name, annotations }, revision, data });
   return parsed && remembered(parsed, createdAt);
 }
 
@@ -525,7 +525,7 @@ export function sharersOf(
     .filter(({ metadata }) => metadata.uid !== uid && metadata.namespace === namespace)
     .map(kept => {
       const { metadata } = kept;
-      const read = resourceOf(kept);
+      const { read } = kept;
       if (!read.ok) return { name: metadata.name, allow: [], isAtRest: false, contracts: [] };
       const other = read.resource;
       const revisions = revisionsOf(other, stores);

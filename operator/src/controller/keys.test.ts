@@ -44,7 +44,7 @@ class TwoSecrets {
       data: { [key]: Buffer.from(text).toString('base64') },
     };
     this.#objects.set(name, object);
-    const all = [...this.#objects.values()].map(keepSecret);
+    const all = [...this.#objects.values()].map(one => this.#secrets.pack(keepSecret(one)));
     this.#secrets.replace(all, String(this.#version));
   }
 

@@ -306,9 +306,20 @@ test(
     expect(writes()).toBe(before);
     const lists = () => proxy.seen.filter(({ path, query }) => path.endsWith('/pods') && query.has('limit')).length;
     const listed = lists();
-    await standby?.controller.start(term().value);
+    const second = term();
+    await standby?.controller.start(second.value);
     await shop.settles('2');
     expect(lists()).toBe(listed);
+
+    second.end();
+    await standby?.controller.idle;
+    const told = async () => (await standby?.metrics())?.includes('devshelf_resource_info{') === true;
+    expect(await told()).toBe(true);
+    // another one led in between: what this one knew may be untrue
+    const third = standby?.controller.start({ ...term().value, succeeds: true });
+    expect(await told()).toBe(false);
+    await third;
+    await until(told, 'nothing is told of the resource');
   },
   TEST_MS,
 );

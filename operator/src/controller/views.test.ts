@@ -3,7 +3,6 @@ import fc from 'fast-check';
 import {
   jobView,
   keepAutoscaler,
-  keepChild,
   keepDeployment,
   keepJob,
   keepMonitor,
@@ -313,17 +312,6 @@ test('whatever an image writes, none of its words is kept of its pod and its Job
       );
     }),
   );
-});
-
-test('children of one resource share what they say of it, and only where they say the same', () => {
-  const owner = { apiVersion: 'v1', kind: 'Shop', name: 'shop', uid: 'u', controller: true, blockOwnerDeletion: true };
-  const childOf = (...ownerReferences: object[]) =>
-    keepChild({ apiVersion: 'v1', kind: 'Service', metadata: { ...metadata(), ownerReferences } } as never).metadata;
-  const first = childOf({ ...owner });
-  expect(childOf({ ...owner }).ownerReferences).toBe(first.ownerReferences);
-  for (const owners of [[{ ...owner, controller: false }], [{ ...owner, name: 'other' }], [owner, owner], []])
-    expect(childOf(...owners).ownerReferences).toEqual(owners);
-  expect(first.ownerReferences).toEqual([owner]);
 });
 
 test('a Deployment whose newest spec was not looked at yet is not observed', () => {

@@ -9,7 +9,6 @@ import { type IncidentRecord, type IncidentSummary, parseRefusals, type Refusal,
 import { parseRecord, type ReadRecord } from '../api/rollout.ts';
 import { parseRotation, type RotationRecord } from '../api/rotation.ts';
 import { NO_NAME, scrub, shownMigration } from '../api/words.ts';
-import { Alike, type Packed } from '../kube/alike.ts';
 import {
   type Applied,
   appliedBy,
@@ -19,7 +18,6 @@ import {
   isAloneIn,
   type Writer,
 } from '../kube/apply.ts';
-import { Interned } from '../kube/interned.ts';
 import type {
   controllerRevisions,
   deployments,
@@ -52,7 +50,6 @@ import {
   FIELD_MANAGER,
   HTTP_PORT_NAME,
   LABELS,
-  MANAGED_BY,
   MIGRATE_CONTAINER,
   REPLICAS_FIELD_MANAGER,
 } from '../objects/names.ts';
@@ -149,54 +146,26 @@ export interface KeptSecret extends Kept {
   readonly held?: Readonly<Record<string, string>>;
 }
 
-/** The whole revision, packed: it is read only in a pass over its resource. */
 export interface KeptRevision extends Kept {
   readonly createdAt: string;
   readonly annotations: Readonly<Record<string, string>>;
   readonly revision: number;
   /** Absent: it is no release. */
-  readonly data?: Packed;
+  readonly data?: unknown;
   readonly incident?: IncidentSummary;
 }
 
 export const keep = (object: KubeObject): Kept => ({ metadata: metadataOf(object) });
 
-/** What is kept spells its fields out: spread into it, each of them would take twice the room. */
 export const metadataOf = ({ metadata }: KubeObject): Kept['metadata'] => ({
   name: metadata.name,
   namespace: metadata.namespace ?? '',
   uid: metadata.uid ?? '',
   resourceVersion: metadata.resourceVersion ?? '',
-  labels: sharedValues(metadata.labels ?? {}),
-  ownerReferences: sharedOwners(metadata.ownerReferences ?? []),
+  labels: metadata.labels ?? {},
+  ownerReferences: metadata.ownerReferences ?? [],
   deleting: metadata.deletionTimestamp !== undefined,
 });
-
-/** In its place: what JSON.parse makes is smaller than any copy. */
-function sharedValues(labels: Record<string, string>): Record<string, string> {
-  if (labels[LABELS.managedBy] === MANAGED_BY) labels[LABELS.managedBy] = MANAGED_BY;
-  return labels;
-}
-
-const NO_OWNERS: readonly OwnerReference[] = [];
-const owners = new Interned<readonly OwnerReference[]>();
-
-/** All children of a resource have the same. */
-function sharedOwners(references: readonly OwnerReference[]): readonly OwnerReference[] {
-  const [first, ...others] = references;
-  if (!first) return NO_OWNERS;
-  if (others.length > 0) return references;
-  const known = owners.get(first.uid, () => references);
-  return isSame(known[0], first) ? known : references;
-}
-
-const isSame = (a: OwnerReference | undefined, b: OwnerReference): boolean =>
-  a?.uid === b.uid &&
-  a.kind === b.kind &&
-  a.name === b.name &&
-  a.apiVersion === b.apiVersion &&
-  a.controller === b.controller &&
-  a.blockOwnerDeletion === b.blockOwnerDeletion;
 
 /** Whether two statuses say the same. In which order conditions stand says nothing: others' may be among them. */
 export function hashOfStatus(status: { conditions?: readonly { type: string }[] | undefined } | undefined): string {
@@ -204,13 +173,10 @@ export function hashOfStatus(status: { conditions?: readonly { type: string }[] 
   return hashOf({ ...status, conditions });
 }
 
-export function keepChild(object: KubeObject): KeptChild {
-  const metadata = metadataOf(object);
-  return { metadata, applied: sharedBy(object, metadata) };
-}
-
-const sharedBy = (object: KubeObject, { ownerReferences }: Kept['metadata'], writer = WRITER): Applied | undefined =>
-  appliedBy({ ...object.metadata, ownerReferences }, writer);
+export const keepChild = (object: KubeObject): KeptChild => ({
+  ...keep(object),
+  applied: appliedBy(object.metadata, WRITER),
+});
 
 /** Prometheus Operator writes bindings where its gate for them is on; without them nothing is known. */
 interface Binding {
@@ -237,8 +203,7 @@ export function keepMonitor(object: KubeObject & { status?: { bindings?: readonl
         why: scrub(message || reason || 'no reason'),
       })),
   );
-  const { metadata, applied } = keepChild(object);
-  return { metadata, applied, refused: refusals[0] };
+  return { ...keepChild(object), refused: refusals[0] };
 }
 
 export function keepSecret(object: KubeObject): KeptSecret {
@@ -249,7 +214,7 @@ export function keepSecret(object: KubeObject): KeptSecret {
     isAloneIn(metadata, WRITER, ['f:metadata', 'f:annotations'], [annotation]) &&
     isAloneIn(metadata, WRITER, ['f:data'], texts);
   return {
-    metadata: metadataOf(object),
+    ...keep(object),
     createdAt: Date.parse(metadata.creationTimestamp ?? '') || 0,
     rotation,
     writer: foreignFields(metadata, WRITER, ['f:data'])[0]?.manager,
@@ -288,14 +253,12 @@ const RESTART = 'metadata.annotations.kubectl.kubernetes.io/restartedAt';
 
 export function keepDeployment(object: ObjectOf<typeof deployments>): KeptDeployment {
   const { metadata, spec, status } = object;
-  const kept = metadataOf(object);
   const foreign = foreignFields(metadata, WRITER, ['f:spec', 'f:template']);
   const refused = status?.conditions?.find(({ type, status: is }) => type === 'ReplicaFailure' && is === 'True');
   const progress = status?.conditions?.find(({ type }) => type === 'Progressing')?.lastUpdateTime;
   return {
-    metadata: kept,
-    applied: sharedBy(object, kept),
-    appliedReplicas: sharedBy(object, kept, REPLICAS_WRITER),
+    ...keepChild(object),
+    appliedReplicas: appliedBy(metadata, REPLICAS_WRITER),
     ownsReplicas: ownsReplicas(metadata),
     record: parseRecord(metadata.annotations?.[ANNOTATIONS.rollout]),
     refusals: parseRefusals(metadata.annotations?.[ANNOTATIONS.refused]),
@@ -335,10 +298,8 @@ export function keepScaledObject(object: ObjectOf<typeof scaledObjects>): KeptSc
   const [ready, fallback, paused] = [of('Ready'), of('Fallback'), of('Paused')];
   const isPaused = paused?.status === 'True';
   const said = isPaused ? paused : ready;
-  const { metadata, applied } = keepChild(object);
   return {
-    metadata,
-    applied,
+    ...keepChild(object),
     ready: isPaused || ready?.status === 'False' ? 'False' : ready?.status === 'True' ? 'True' : 'Unknown',
     fallsBack: fallback?.status === 'True',
     message: scrub(said?.message || said?.reason || 'KEDA has not said a word about it'),
@@ -348,10 +309,8 @@ export function keepScaledObject(object: ObjectOf<typeof scaledObjects>): KeptSc
 export function keepAutoscaler(object: ObjectOf<typeof horizontalPodAutoscalers>): KeptAutoscaler {
   const conditions = object.status?.conditions ?? [];
   const troubled = conditions.find(({ type, status }) => type !== 'ScalingLimited' && status === 'False');
-  const { metadata, applied } = keepChild(object);
   return {
-    metadata,
-    applied,
+    ...keepChild(object),
     active: troubled === undefined,
     message: scrub(troubled?.message ?? 'scales on CPU use'),
   };
@@ -501,7 +460,7 @@ function endOf({ status }: ObjectOf<typeof jobs>): KeptJob['end'] {
 
 export function keepRevision(object: ObjectOf<typeof controllerRevisions>): KeptRevision {
   return {
-    metadata: metadataOf(object),
+    ...keep(object),
     createdAt: object.metadata.creationTimestamp ?? '',
     annotations: object.metadata.annotations ?? {},
     revision: object.revision ?? 0,
@@ -512,15 +471,10 @@ export function keepRevision(object: ObjectOf<typeof controllerRevisions>): Kept
 /** Of an incident only what the status tells: there may be twenty of each resource. */
 function keptData(object: ObjectOf<typeof controllerRevisions>): Pick<KeptRevision, 'data' | 'incident'> {
   const { metadata, data = null, revision = 0 } = object;
-  const { [LABELS.record]: kind, [LABELS.name]: name = '' } = metadata.labels ?? {};
-  if (kind === undefined) return { data: (releases[name] ?? otherReleases).pack(data) };
+  if (metadata.labels?.[LABELS.record] === undefined) return { data };
   const record = parseIncident(data);
   return record ? { incident: summaryOf(metadata.name, revision, record) } : {};
 }
-
-/** By what they are releases of: a DevShelf has more to say than a Dashboard. */
-const releases: Readonly<Record<string, Alike>> = { devshelf: new Alike(), dashboard: new Alike() };
-const otherReleases = new Alike();
 
 const summaryOf = (name: string, number: number, { failed, restored, ...record }: IncidentRecord): IncidentSummary => ({
   name,
@@ -652,8 +606,7 @@ export interface KeptDoor extends KeptChild {
 export function keepIngress(object: ObjectOf<typeof ingresses>): KeptDoor {
   const places = object.status?.loadBalancer?.ingress ?? [];
   const addresses = places.flatMap(({ ip, hostname }) => ip ?? hostname ?? []).slice(0, 4);
-  const { metadata, applied } = keepChild(object);
-  return { metadata, applied, view: { kind: 'Ingress', addresses, parents: [] } };
+  return { ...keepChild(object), view: { kind: 'Ingress', addresses, parents: [] } };
 }
 
 export function keepRoute(object: ObjectOf<typeof httpRoutes>): KeptDoor {
@@ -672,6 +625,5 @@ export function keepRoute(object: ObjectOf<typeof httpRoutes>): KeptDoor {
       ...(isWhole && { answer: { accepted: true, words: '' } }),
     };
   });
-  const { metadata, applied } = keepChild(object);
-  return { metadata, applied, view: { kind: 'HTTPRoute', addresses: [], parents } };
+  return { ...keepChild(object), view: { kind: 'HTTPRoute', addresses: [], parents } };
 }

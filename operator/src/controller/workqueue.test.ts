@@ -47,6 +47,28 @@ test('keys come in the order they were added, each once', async () => {
   expect(queue.depth).toBe(0);
 });
 
+test('of many at once, each is brought to its end before others are begun, and every eighth turn begins one', async () => {
+  const { queue } = queueWith();
+  const turn = async (again: boolean): Promise<string | undefined> => {
+    const key = await queue.next();
+    if (key === undefined) return undefined;
+    if (again) queue.add(key);
+    queue.done(key);
+    return key;
+  };
+  for (let index = 0; index < 100; index++) queue.add(`new ${index}`);
+  // a pass leads to another one: seven of the first, then one of the next
+  const order = [];
+  for (let passes = 0; passes < 17; passes++) order.push(await turn(true));
+  expect(order.slice(0, 9)).toEqual([...Array(8).fill('new 0'), 'new 1']);
+  expect(new Set(order).size).toBe(3);
+  while (queue.depth > 0) await turn(false);
+  // what is known goes before what is new, and one that went is new again
+  queue.gone('new 7');
+  for (const key of ['newer', 'new 7', 'new 5']) queue.add(key);
+  expect([await turn(false), await turn(false), await turn(false)]).toEqual(['new 5', 'newer', 'new 7']);
+});
+
 test('a key added while it is worked on comes again, but only after done', async () => {
   const { queue } = queueWith();
   queue.add('a');

@@ -3,6 +3,9 @@
 //  - a key that is waiting is not added twice;
 //  - a key is worked on by one worker at a time; added meanwhile, it comes again after `done`;
 //  - so after every `add` there is a whole pass that began later, and never two passes of one key at once;
+//  - a key that has been begun goes before one that has not: of many new ones at once each is brought to its end, and what
+//    is under way at one time is what the workers can bear. So that nobody waits for ever, every eighth key that is
+//    handed out is one that has not been begun (controller-runtime's priority queue does as much for what it lists first);
 //  - `addAfter` keeps the earliest of a key's times; `addRateLimited` waits longer with every failure until `forget`;
 //  - after `shutDown` nothing is added and nothing handed out: what was due is for the next process.
 
@@ -39,6 +42,9 @@ const BASE_MS = 5;
  */
 const MAX_MS = 5_000;
 
+/** Of the keys that are handed out while both kinds wait, one in so many has not been begun. */
+const BEGIN_ONE_IN = 8;
+
 const systemClock: Clock = {
   nowMs: () => performance.now(),
   after: (ms, callback) => {
@@ -54,8 +60,14 @@ export class WorkQueue {
   readonly #hooks: QueueHooks;
   readonly #baseMs: number;
   readonly #maxMs: number;
-  /** Handed out in this order; the value is since when they wait. */
+  /** Have been begun. Handed out in this order; the value is since when they wait. */
   readonly #waiting = new Map<string, number>();
+  /** Have not been begun; the same. */
+  readonly #fresh = new Map<string, number>();
+  /** Handed out before, and not gone since. */
+  readonly #begun = new Set<string>();
+  /** Handed out since the last fresh one. */
+  #sinceFresh = 0;
   /** Being worked on; the value is since when. */
   readonly #working = new Map<string, number>();
   /** Added while being worked on; the value is since when. */
@@ -76,11 +88,11 @@ export class WorkQueue {
 
   /** Keys that are due and not being worked on. */
   get depth(): number {
-    return this.#waiting.size;
+    return this.#waiting.size + this.#fresh.size;
   }
 
   add(key: string): void {
-    if (this.#closed || this.#waiting.has(key) || this.#again.has(key)) return;
+    if (this.#closed || this.#waiting.has(key) || this.#fresh.has(key) || this.#again.has(key)) return;
     this.#hooks.added?.(key);
     if (this.#working.has(key)) this.#again.set(key, this.#clock.nowMs());
     else this.#wait(key, this.#clock.nowMs());
@@ -118,6 +130,11 @@ export class WorkQueue {
     this.#failures.delete(key);
   }
 
+  /** Nothing is left to do for the key: when it comes again, it is a new one. */
+  gone(key: string): void {
+    this.#begun.delete(key);
+  }
+
   /** In a row, since `forget`. */
   failures(key: string): number {
     return this.#failures.get(key) ?? 0;
@@ -129,7 +146,7 @@ export class WorkQueue {
    */
   next(signal?: AbortSignal): Promise<string | undefined> {
     if (this.#closed || signal?.aborted) return Promise.resolve(undefined);
-    const [first] = this.#waiting;
+    const first = this.#first();
     if (first) return Promise.resolve(this.#handOut(...first));
     return new Promise(resolve => {
       const worker = (key: string | undefined) => {
@@ -168,7 +185,7 @@ export class WorkQueue {
   shutDown(): Promise<void> {
     this.#closed = true;
     for (const { cancel } of this.#delayed.values()) cancel();
-    for (const left of [this.#delayed, this.#waiting, this.#again]) left.clear();
+    for (const left of [this.#delayed, this.#waiting, this.#fresh, this.#again]) left.clear();
     this.#hooks.depth?.(0);
     for (const worker of this.#idle.splice(0)) worker(undefined);
     const drained = new Promise<void>(resolve => this.#drained.push(resolve));
@@ -182,13 +199,21 @@ export class WorkQueue {
       worker(this.#handOut(key, sinceMs));
       return;
     }
-    this.#waiting.set(key, sinceMs);
-    this.#hooks.depth?.(this.#waiting.size);
+    (this.#begun.has(key) ? this.#waiting : this.#fresh).set(key, sinceMs);
+    this.#hooks.depth?.(this.depth);
+  }
+
+  #first(): [key: string, sinceMs: number] | undefined {
+    const isFreshDue = this.#waiting.size === 0 || this.#sinceFresh >= BEGIN_ONE_IN - 1;
+    const [first] = isFreshDue && this.#fresh.size > 0 ? this.#fresh : this.#waiting;
+    return first;
   }
 
   #handOut(key: string, sinceMs: number): string {
     const nowMs = this.#clock.nowMs();
-    if (this.#waiting.delete(key)) this.#hooks.depth?.(this.#waiting.size);
+    this.#sinceFresh = this.#begun.has(key) ? this.#sinceFresh + 1 : 0;
+    this.#begun.add(key);
+    if (this.#waiting.delete(key) || this.#fresh.delete(key)) this.#hooks.depth?.(this.depth);
     this.#working.set(key, nowMs);
     this.#hooks.waited?.(nowMs - sinceMs);
     return key;

@@ -36,7 +36,7 @@ test('of managedFields only the names of those who wrote the spec, and a request
     spec: { by: 'helm', at: time },
     requests: { 'devshelf.dev/rotate': 'kubectl-annotate' },
   });
-  expect(kept.whole.read()).not.toHaveProperty('metadata.managedFields');
+  expect(kept.read).not.toHaveProperty('metadata.managedFields');
   expect(
     shopIn('n', { managedFields: [{ ...managedFields[0], manager: 'm'.repeat(128) }] }).writers.spec?.by,
   ).toHaveLength(64);

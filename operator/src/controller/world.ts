@@ -4,13 +4,13 @@ import { asResource, DASHBOARD, DEVSHELF } from '../api/group.ts';
 import { type Apis, apisBy, OPTIONAL_APIS } from '../api/optional-apis.ts';
 import { type AppKind, type AppResource, type ParsedResource, parseResource } from '../api/resource.ts';
 import { scrub } from '../api/words.ts';
-import { Alike, type Packed } from '../kube/alike.ts';
+import { Alike } from '../kube/alike.ts';
 import { lastWrite, sharedItems, statusShare } from '../kube/apply.ts';
 import { Discovery } from '../kube/discovery.ts';
 import type { Failure, State } from '../kube/reflection.ts';
 import { type Reflector, startReflector } from '../kube/reflector.ts';
 import * as kinds from '../kube/resource.ts';
-import { byLabel, keyOf, Store } from '../kube/store.ts';
+import { byLabel, type Indexer, keyOf, Store } from '../kube/store.ts';
 import type { Transport } from '../kube/transport.ts';
 import { REQUESTS } from '../lifecycle/requested.ts';
 import type { Writers } from '../lifecycle/snapshot.ts';
@@ -35,8 +35,7 @@ export function splitKey(key: AppKey): { kind: AppKind; namespace: string; name:
 }
 
 export interface KeptApp extends views.Kept {
-  /** `resourceOf` reads it. */
-  readonly whole: Packed;
+  readonly read: ReadResource;
   /** Index keys of what it names, and of what has the name of one of its keys. */
   readonly references: readonly string[];
   /** Hash of what is left of the status that we wrote last. */
@@ -59,7 +58,19 @@ const APP_KINDS: Readonly<Record<string, AppKind>> = {
 
 const byReference = ({ references }: KeptApp): string[] => [...references];
 const INSTANCE = byLabel(LABELS.instance);
-const BY_DATABASE = ({ metadata }: views.Kept): string[] => [metadata.labels[LABELS.database] ?? ''];
+const BY_DATABASE = ({ metadata }: views.Kept): string[] => {
+  const database = metadata.labels[LABELS.database];
+  return database === undefined ? [] : [database];
+};
+
+/** What objects of a kind have in common, whichever namespace they are in. */
+const alikes = new Map<string, Alike>();
+
+function storeOf<T extends views.Kept>(kind: string, indexers: Readonly<Record<string, Indexer<T>>> = {}): Store<T> {
+  const alike = alikes.get(kind) ?? new Alike();
+  alikes.set(kind, alike);
+  return new Store(indexers, alike);
+}
 
 /** Of these what their status says matters, too. */
 const WITH_STATUS: Readonly<Record<string, unknown>> = {
@@ -76,27 +87,27 @@ export type ChildStore = Pick<Store<views.KeptChild>, 'get' | 'hasSeen'>;
 /** Everything known about one watched namespace, or about all of them. */
 export class Stores {
   readonly apps: Readonly<Record<AppKind, Store<KeptApp>>> = {
-    DevShelfDeployment: new Store({ references: byReference }),
-    DashboardDeployment: new Store({ references: byReference }),
+    DevShelfDeployment: storeOf('DevShelfDeployment', { references: byReference }),
+    DashboardDeployment: storeOf('DashboardDeployment', { references: byReference }),
   };
-  readonly deployments = new Store<views.KeptDeployment>({ database: BY_DATABASE });
-  readonly pods = new Store<views.KeptPod>({ instance: INSTANCE });
-  readonly jobs = new Store<views.KeptJob>({ instance: INSTANCE, database: ({ database }) => [database] });
-  readonly revisions = new Store<views.KeptRevision>({ instance: INSTANCE });
-  readonly autoscalers = new Store<views.KeptAutoscaler>();
-  readonly services = new Store<views.KeptChild>();
-  readonly serviceAccounts = new Store<views.KeptChild>();
-  readonly disruptionBudgets = new Store<views.KeptChild>();
-  readonly networkPolicies = new Store<views.KeptChild>();
-  readonly ingresses = new Store<views.KeptDoor>();
-  readonly httpRoutes = new Store<views.KeptDoor>();
-  readonly serviceMonitors = new Store<views.KeptMonitor>();
-  readonly podMonitors = new Store<views.KeptMonitor>();
-  readonly scaledObjects = new Store<views.KeptScaledObject>();
-  readonly prometheusRules = new Store<views.KeptChild>();
-  readonly secrets = new Store<views.KeptSecret>();
-  readonly configMaps = new Store<views.Kept>({ instance: INSTANCE });
-  readonly charges = new Store<Charge>();
+  readonly deployments = storeOf<views.KeptDeployment>('deployments', { database: BY_DATABASE });
+  readonly pods = storeOf<views.KeptPod>('pods', { instance: INSTANCE });
+  readonly jobs = storeOf<views.KeptJob>('jobs', { instance: INSTANCE, database: ({ database }) => [database] });
+  readonly revisions = storeOf<views.KeptRevision>('revisions', { instance: INSTANCE });
+  readonly autoscalers = storeOf<views.KeptAutoscaler>('autoscalers');
+  readonly services = storeOf<views.KeptChild>('services');
+  readonly serviceAccounts = storeOf<views.KeptChild>('serviceAccounts');
+  readonly disruptionBudgets = storeOf<views.KeptChild>('disruptionBudgets');
+  readonly networkPolicies = storeOf<views.KeptChild>('networkPolicies');
+  readonly ingresses = storeOf<views.KeptDoor>('ingresses');
+  readonly httpRoutes = storeOf<views.KeptDoor>('httpRoutes');
+  readonly serviceMonitors = storeOf<views.KeptMonitor>('serviceMonitors');
+  readonly podMonitors = storeOf<views.KeptMonitor>('podMonitors');
+  readonly scaledObjects = storeOf<views.KeptScaledObject>('scaledObjects');
+  readonly prometheusRules = storeOf<views.KeptChild>('prometheusRules');
+  readonly secrets = storeOf<views.KeptSecret>('secrets');
+  readonly configMaps = storeOf<views.Kept>('configMaps', { instance: INSTANCE });
+  readonly charges = storeOf<Charge>('charges');
 
   /** Where a child of this kind is kept. */
   readonly children: Readonly<Record<string, { store: ChildStore; resource: kinds.Resource }>> = {
@@ -165,11 +176,6 @@ export type ReadResource =
   | Extract<ParsedResource, { ok: true }>
   | (Extract<ParsedResource, { ok: false }> & { readonly raw: kinds.KubeObject });
 
-/** It was parsed once, when it came: ten passes may be made over what has not changed. Another copy each time. */
-export const resourceOf = ({ whole }: Pick<KeptApp, 'whole'>): ReadResource => whole.read() as ReadResource;
-
-const wholes: Readonly<Record<AppKind, Alike>> = { DevShelfDeployment: new Alike(), DashboardDeployment: new Alike() };
-
 export function keepApp(raw: kinds.KubeObject): KeptApp {
   const { managedFields: _left, annotations, ...metadata } = raw.metadata;
   // what `kubectl apply` writes there is the whole object once more
@@ -180,7 +186,7 @@ export function keepApp(raw: kinds.KubeObject): KeptApp {
   const shared = sharedItems(raw, 'conditions', views.WRITER) as { type?: string }[];
   return {
     metadata: views.metadataOf(raw),
-    whole: wholes[raw.kind as AppKind].pack(read),
+    read,
     references: parsed.ok ? referenceKeys(parsed.resource) : [],
     ownStatus: views.hashOfStatus(statusShare(raw, views.WRITER) as AppResource['status'] | undefined),
     sharedConditions: shared.flatMap(({ type }) => type ?? []),
@@ -270,9 +276,7 @@ export class World {
   /** Of every resource that there is. */
   appKeys(): AppKey[] {
     return [...this.#stores.values()].flatMap(({ apps }) =>
-      Object.entries(apps).flatMap(([kind, store]) =>
-        store.list().map(({ metadata: { namespace, name } }) => appKey(kind as AppKind, namespace, name)),
-      ),
+      Object.entries(apps).flatMap(([kind, store]) => [...store.keys()].map(key => `${kind}/${key}` as AppKey)),
     );
   }
 

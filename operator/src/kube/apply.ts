@@ -14,16 +14,7 @@
 
 import { hash } from 'node:crypto';
 import { isNotFound } from './errors.ts';
-import { Interned } from './interned.ts';
-import {
-  type KubeObject,
-  type ManagedFields,
-  type Metadata,
-  type OwnerReference,
-  pathOf,
-  pathTo,
-  type Resource,
-} from './resource.ts';
+import { type KubeObject, type ManagedFields, type Metadata, pathOf, pathTo, type Resource } from './resource.ts';
 import { APPLY_PATCH, type Transport } from './transport.ts';
 
 /** As whom objects are written, and where the hash of what was written is kept. */
@@ -37,9 +28,7 @@ export type Writer = {
 export type Applied = {
   readonly hash: string | undefined;
   readonly apiVersion: string;
-  /** Shared by all objects of this shape: each owner's uid in it is `#` with its place in `owners`. */
   readonly fields: object;
-  readonly owners: readonly Pick<OwnerReference, 'uid'>[];
 };
 
 export type WriteOptions = { signal?: AbortSignal; timeoutMs?: number };
@@ -194,21 +183,13 @@ const isShareOf =
 
 /** What a store keeps of a live object so that `differs` can be asked; undefined when the writer has no share in it. */
 export function appliedBy(
-  metadata: Pick<Metadata, 'annotations' | 'managedFields'> & { ownerReferences?: Applied['owners'] },
+  metadata: Pick<Metadata, 'annotations' | 'managedFields'>,
   writer: Writer,
 ): Applied | undefined {
   const share = metadata.managedFields?.find(isShareOf(writer));
   if (!share?.fieldsV1 || share.apiVersion === undefined) return undefined;
   const hash = writer.hashAnnotation === undefined ? undefined : metadata.annotations?.[writer.hashAnnotation];
-  const owners = metadata.ownerReferences ?? [];
-  return { hash, apiVersion: share.apiVersion, fields: sharedTree(share.fieldsV1, owners), owners };
-}
-
-const trees = new Interned<object>();
-
-function sharedTree(fields: object, owners: Applied['owners']): object {
-  const text = owners.reduce((found, { uid }, index) => found.replaceAll(uid, `#${index}`), JSON.stringify(fields));
-  return trees.get(text, () => JSON.parse(text) as object);
+  return { hash, apiVersion: share.apiVersion, fields: share.fieldsV1 };
 }
 
 /**
@@ -220,16 +201,7 @@ export function differs(desired: KubeObject, applied: Applied | undefined, write
   if (!applied || applied.apiVersion !== desired.apiVersion) return true;
   const hash = writer.hashAnnotation === undefined ? '' : hashOf(desired);
   if (writer.hashAnnotation !== undefined && applied.hash !== hash) return true;
-  return !owns(applied.fields, withoutIdentity(placed(stamped(desired, writer, hash), applied.owners)));
-}
-
-/** With owners named as in the shared tree. */
-function placed({ metadata: { ownerReferences, ...metadata }, ...object }: KubeObject, owners: Applied['owners']) {
-  const named = ownerReferences?.map(owner => {
-    const place = owners.findIndex(({ uid }) => uid === owner.uid);
-    return place < 0 ? owner : { ...owner, uid: `#${place}` };
-  });
-  return { ...object, metadata: { ...metadata, ...(named && { ownerReferences: named }) } };
+  return !owns(applied.fields, withoutIdentity(stamped(desired, writer, hash)));
 }
 
 /** Who an object is belongs to nobody, so it is in nobody's share. */

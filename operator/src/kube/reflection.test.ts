@@ -407,7 +407,10 @@ class Mirror {
     const before = this.version;
     switch (change?.change) {
       case 'replace':
-        this.store.replace(change.objects, change.resourceVersion);
+        this.store.replace(
+          change.objects.map(object => this.store.pack(object)),
+          change.resourceVersion,
+        );
         if (change.resourceVersion === '') this.#told.clear(); // a kind that is not served any more has no history
         break;
       case 'upsert':

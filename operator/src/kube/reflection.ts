@@ -18,12 +18,13 @@ import { compareResourceVersions, type StoredObject } from './store.ts';
 
 export type AbsentReason = 'NotServed' | 'Forbidden';
 
-export type State<T> =
+/** `P`: objects of a list as they wait for its last page. */
+export type State<P> =
   | { phase: 'empty' }
   /** The first list; `objects` are the pages so far. */
-  | { phase: 'listing'; objects: readonly T[]; continueToken: string | undefined; failures: number }
+  | { phase: 'listing'; objects: readonly P[]; continueToken: string | undefined; failures: number }
   /** The store still holds what it held before. */
-  | { phase: 'relisting'; objects: readonly T[]; continueToken: string | undefined; failures: number }
+  | { phase: 'relisting'; objects: readonly P[]; continueToken: string | undefined; failures: number }
   | { phase: 'watching'; resourceVersion: string; failures: number }
   /** `holding`: the store still has objects from before. `asked`: how often in a row the answer was this one. */
   | { phase: 'absent'; reason: AbsentReason; message: string; asked: number; holding: boolean };
@@ -34,9 +35,9 @@ export type Failure = {
   retryAfterMs?: number | undefined;
 };
 
-export type Input<T> =
+export type Input<T, P = T> =
   | { input: 'start' }
-  | { input: 'page'; objects: readonly T[]; resourceVersion: string; continueToken: string | undefined }
+  | { input: 'page'; objects: readonly P[]; resourceVersion: string; continueToken: string | undefined }
   | { input: 'listFailed'; failure: Failure }
   | { input: 'changed'; object: T }
   | { input: 'deleted'; object: T }
@@ -49,8 +50,8 @@ export type Input<T> =
   /** What the store holds is to be as new as now: a watch that hangs would not tell. */
   | { input: 'refresh' };
 
-export type Change<T> =
-  | { change: 'replace'; objects: readonly T[]; resourceVersion: string }
+export type Change<T, P = T> =
+  | { change: 'replace'; objects: readonly P[]; resourceVersion: string }
   | { change: 'upsert'; object: T }
   | { change: 'remove'; object: T }
   | { change: 'advance'; resourceVersion: string };
@@ -65,7 +66,7 @@ export type Next =
   /** The input does not belong to this state (it came too late): nothing changes. */
   | { next: 'nothing' };
 
-export type Step<T> = { state: State<T>; change?: Change<T>; next: Next };
+export type Step<T, P = T> = { state: State<P>; change?: Change<T, P>; next: Next };
 
 /** Long waits help nobody here: a dozen watches that ask every five seconds are no load, and being blind costs users. */
 export const FAILURE_BACKOFF = { baseMs: 100, maxMs: 5_000 };
@@ -75,11 +76,11 @@ export const ABSENT_BACKOFF = { baseMs: 2_000, maxMs: 30_000 };
 /** A watch that lived this long was a working one, even if nothing happened in it. */
 export const PROGRESS_MS = 10_000;
 
-type Listing<T> = Extract<State<T>, { phase: 'listing' | 'relisting' }>;
-type Watching<T> = Extract<State<T>, { phase: 'watching' }>;
-type Absent<T> = Extract<State<T>, { phase: 'absent' }>;
+type Listing<P> = Extract<State<P>, { phase: 'listing' | 'relisting' }>;
+type Watching<P> = Extract<State<P>, { phase: 'watching' }>;
+type Absent<P> = Extract<State<P>, { phase: 'absent' }>;
 
-export function step<T extends StoredObject>(state: State<T>, input: Input<T>): Step<T> {
+export function step<T extends StoredObject, P>(state: State<P>, input: Input<T, P>): Step<T, P> {
   switch (state.phase) {
     case 'empty':
       return input.input === 'start' ? list({ phase: 'listing', ...NO_PAGES, failures: 0 }) : nothing(state);
@@ -94,7 +95,7 @@ export function step<T extends StoredObject>(state: State<T>, input: Input<T>): 
 }
 
 /** Whether the store tells the whole truth of some moment, be it that there is nothing to know. */
-export function hasSynced<T>(state: State<T>): boolean {
+export function hasSynced<P>(state: State<P>): boolean {
   switch (state.phase) {
     case 'empty':
     case 'listing':
@@ -109,11 +110,11 @@ export function hasSynced<T>(state: State<T>): boolean {
 
 const NO_PAGES = { objects: [], continueToken: undefined } as const;
 
-function nothing<T>(state: State<T>): Step<T> {
+function nothing<T, P>(state: State<P>): Step<T, P> {
   return { state, next: { next: 'nothing' } };
 }
 
-function list<T>(state: Listing<T>): Step<T> {
+function list<T, P>(state: Listing<P>): Step<T, P> {
   return { state, next: { next: 'list', continueToken: state.continueToken } };
 }
 
@@ -121,7 +122,7 @@ function waitMs(failures: number, retryAfterMs = 0): number {
   return Math.max(delayMs(FAILURE_BACKOFF, failures), Math.min(retryAfterMs, MAX_RETRY_AFTER_MS));
 }
 
-function stepListing<T extends StoredObject>(state: Listing<T>, input: Input<T>): Step<T> {
+function stepListing<T extends StoredObject, P>(state: Listing<P>, input: Input<T, P>): Step<T, P> {
   switch (input.input) {
     case 'page': {
       const objects = state.objects.concat(input.objects);
@@ -143,7 +144,7 @@ function stepListing<T extends StoredObject>(state: Listing<T>, input: Input<T>)
   }
 }
 
-function listFailed<T>(state: Listing<T>, failure: Failure): Step<T> {
+function listFailed<T, P>(state: Listing<P>, failure: Failure): Step<T, P> {
   const reason = absentReason(failure);
   if (reason) return absent(reason, failure, 1, state.phase === 'relisting');
   const failures = state.failures + 1;
@@ -155,7 +156,7 @@ function listFailed<T>(state: Listing<T>, failure: Failure): Step<T> {
   };
 }
 
-function stepWatching<T extends StoredObject>(state: Watching<T>, input: Input<T>): Step<T> {
+function stepWatching<T extends StoredObject, P>(state: Watching<P>, input: Input<T, P>): Step<T, P> {
   switch (input.input) {
     case 'changed':
       return progress(state, input.object.metadata.resourceVersion, { change: 'upsert', object: input.object });
@@ -180,26 +181,26 @@ function stepWatching<T extends StoredObject>(state: Watching<T>, input: Input<T
   }
 }
 
-function progress<T>(before: Watching<T>, resourceVersion: string, change: Change<T>): Step<T> {
+function progress<T, P>(before: Watching<P>, resourceVersion: string, change: Change<T, P>): Step<T, P> {
   // told again: the store knows it, or knows better
   if (compareResourceVersions(resourceVersion, before.resourceVersion) <= 0)
     return { state: before, next: { next: 'read' } };
   return { state: { phase: 'watching', resourceVersion, failures: 0 }, change, next: { next: 'read' } };
 }
 
-function watchAgain<T>(state: Watching<T>, failures: number, retryAfterMs?: number): Step<T> {
+function watchAgain<T, P>(state: Watching<P>, failures: number, retryAfterMs?: number): Step<T, P> {
   const ms = waitMs(failures, retryAfterMs);
   if (ms > 0) return { state, next: { next: 'wait', ms } };
   return { state, next: { next: 'watch', resourceVersion: state.resourceVersion } };
 }
 
-function watchFailed<T>(state: Watching<T>, failure: Failure, lastedMs: number): Step<T> {
+function watchFailed<T, P>(state: Watching<P>, failure: Failure, lastedMs: number): Step<T, P> {
   const reason = absentReason(failure);
   if (reason) return absent(reason, failure, 1, true);
   const before = lastedMs >= PROGRESS_MS ? 0 : state.failures;
   const failures = before + 1;
   if (failure.status !== 410) return watchAgain({ ...state, failures }, failures, failure.retryAfterMs);
-  const relisting: Listing<T> = { phase: 'relisting', ...NO_PAGES, failures };
+  const relisting: Listing<P> = { phase: 'relisting', ...NO_PAGES, failures };
   // history runs out in the best of clusters: the first time it is not worth a wait
   if (before === 0) return list(relisting);
   return { state: relisting, next: { next: 'wait', ms: waitMs(failures, failure.retryAfterMs) } };
@@ -210,18 +211,18 @@ function absentReason({ status }: Failure): AbsentReason | undefined {
   return status === 403 ? 'Forbidden' : undefined;
 }
 
-function absent<T>(reason: AbsentReason, failure: Failure, asked: number, holding: boolean): Step<T> {
+function absent<T, P>(reason: AbsentReason, failure: Failure, asked: number, holding: boolean): Step<T, P> {
   return {
     state: { phase: 'absent', reason, message: failure.message, asked, holding },
     next: { next: 'wait', ms: Math.max(delayMs(ABSENT_BACKOFF, asked), waitMs(0, failure.retryAfterMs)) },
   };
 }
 
-function askAgain<T>(state: Absent<T>): Step<T> {
+function askAgain<T, P>(state: Absent<P>): Step<T, P> {
   return { state, next: { next: 'list', continueToken: undefined } };
 }
 
-function stepAbsent<T extends StoredObject>(state: Absent<T>, input: Input<T>): Step<T> {
+function stepAbsent<T extends StoredObject, P>(state: Absent<P>, input: Input<T, P>): Step<T, P> {
   switch (input.input) {
     case 'page':
       return stepListing({ phase: state.holding ? 'relisting' : 'listing', ...NO_PAGES, failures: 0 }, input);
@@ -232,12 +233,12 @@ function stepAbsent<T extends StoredObject>(state: Absent<T>, input: Input<T>): 
   }
 }
 
-function stillAbsent<T>(state: Absent<T>, failure: Failure): Step<T> {
+function stillAbsent<T, P>(state: Absent<P>, failure: Failure): Step<T, P> {
   const reason = absentReason(failure);
   // an API server that starts up is no news about the resource
   if (!reason) return { state, next: { next: 'wait', ms: waitMs(state.asked, failure.retryAfterMs) } };
   const asked = reason === state.reason ? state.asked + 1 : 1;
-  const { next, state: after } = absent<T>(reason, failure, asked, state.holding);
+  const { next, state: after } = absent<T, P>(reason, failure, asked, state.holding);
   // Not served, and still not: the CRD was deleted, and its objects with it. Once is not enough, as an API server
   // that starts says so too. What one may not see any more is not gone.
   if (!(state.holding && reason === 'NotServed' && asked > 1)) return { state: after, next };

@@ -48,7 +48,7 @@ function reflect(namespace: string, more: Partial<ReflectorOptions<Raw, Item>> =
   store.onChange((before, after) =>
     told.push(`${before ? '-' : ''}${after ? '+' : ''}${(after ?? before)?.metadata.name}`),
   );
-  const onState = (state: State<Item>, failure?: Failure) =>
+  const onState = (state: State<unknown>, failure?: Failure) =>
     states.push(failure ? `${state.phase} ${failure.status}` : state.phase);
   const resource = configMaps as Resource<Raw>;
   const reflector = new Reflector<Raw, Item>({ transport, resource, store, project, namespace, onState, ...more });

@@ -14,7 +14,7 @@ import {
   step,
 } from './reflection.ts';
 import { type KubeObject, pathOf, type Resource } from './resource.ts';
-import type { Store, StoredObject } from './store.ts';
+import type { PackedObject, Store, StoredObject } from './store.ts';
 import type { Query, Transport, WatchEvent } from './transport.ts';
 
 export type ReflectorOptions<Raw extends KubeObject, T extends StoredObject> = {
@@ -32,7 +32,7 @@ export type ReflectorOptions<Raw extends KubeObject, T extends StoredObject> = {
   /** Of a kind that may be missing: who says whether it has come, for all such kinds and namespaces at once. */
   discovery?: Discovery;
   /** Told of every new phase, and of every failure while it lasts. */
-  onState?: (state: State<T>, failure?: Failure) => void;
+  onState?: (state: State<PackedObject>, failure?: Failure) => void;
   timing?: Partial<Timing>;
 };
 
@@ -75,7 +75,7 @@ export class Reflector<Raw extends KubeObject, T extends StoredObject> {
   /** Asked for anew, and no list has begun since. */
   #stale = false;
   #refreshed = Promise.withResolvers<void>();
-  #state: State<T> = { phase: 'empty' };
+  #state: State<PackedObject> = { phase: 'empty' };
   #heardAtMs = performance.now();
   #running: Promise<void> | undefined;
 
@@ -89,7 +89,7 @@ export class Reflector<Raw extends KubeObject, T extends StoredObject> {
     this.#answer.promise.catch(() => {});
   }
 
-  get state(): State<T> {
+  get state(): State<PackedObject> {
     return this.#state;
   }
 
@@ -179,7 +179,7 @@ export class Reflector<Raw extends KubeObject, T extends StoredObject> {
     return this.#step({ input: 'waited' }).next;
   }
 
-  #step(input: Input<T>): Step<T> {
+  #step(input: Input<T, PackedObject>): Step<T, PackedObject> {
     const taken = step(this.#state, input);
     const before = this.#state.phase;
     this.#state = taken.state;
@@ -199,7 +199,7 @@ export class Reflector<Raw extends KubeObject, T extends StoredObject> {
     this.#refreshed = Promise.withResolvers();
   }
 
-  #change({ change }: Step<T>): void {
+  #change({ change }: Step<T, PackedObject>): void {
     const { store } = this.#options;
     switch (change?.change) {
       case 'replace':
@@ -227,7 +227,7 @@ export class Reflector<Raw extends KubeObject, T extends StoredObject> {
    * That the kind is still not served, as discovery says it; undefined: list it. An answer to somebody else may be half as
    * old as our wait was long. As long as objects are kept, only the list itself tells that they are gone.
    */
-  async #unserved(isAskedAnew: boolean): Promise<Input<T> | undefined> {
+  async #unserved(isAskedAnew: boolean): Promise<Input<T, PackedObject> | undefined> {
     const { discovery, resource } = this.#options;
     const { state } = this;
     if (!discovery || state.phase !== 'absent' || state.reason !== 'NotServed' || state.holding) return undefined;
@@ -243,8 +243,8 @@ export class Reflector<Raw extends KubeObject, T extends StoredObject> {
     return { input: 'listFailed', failure: { status: 404, message: state.message } };
   }
 
-  async #page(continueToken: string | undefined): Promise<Input<T>> {
-    const { transport, metadataOnly } = this.#options;
+  async #page(continueToken: string | undefined): Promise<Input<T, PackedObject>> {
+    const { transport, metadataOnly, store } = this.#options;
     try {
       const page = await transport.request<Page<Raw>>({
         method: 'GET',
@@ -257,7 +257,7 @@ export class Reflector<Raw extends KubeObject, T extends StoredObject> {
       this.#heardAtMs = performance.now();
       return {
         input: 'page',
-        objects: (page.items ?? []).map(item => this.#project(item)),
+        objects: (page.items ?? []).map(item => store.pack(this.#project(item))),
         resourceVersion: page.metadata.resourceVersion,
         continueToken: page.metadata.continue,
       };
@@ -313,7 +313,7 @@ export class Reflector<Raw extends KubeObject, T extends StoredObject> {
     return transport.watch<Raw>(this.#path, query, signal, metadataOnly ? { accept: METADATA } : {});
   }
 
-  #read(event: Exclude<WatchEvent<Raw>, { type: 'ERROR' }>): Input<T> {
+  #read(event: Exclude<WatchEvent<Raw>, { type: 'ERROR' }>): Input<T, PackedObject> {
     switch (event.type) {
       case 'BOOKMARK':
         return { input: 'bookmark', resourceVersion: event.object.metadata.resourceVersion };

@@ -1,5 +1,6 @@
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
+import { Alike } from './alike.ts';
 import { byLabel, compareResourceVersions, keyOf, Store } from './store.ts';
 
 type Item = {
@@ -69,7 +70,11 @@ test('a new list tells what was missed, and nothing else', () => {
   const store = new Store<Item>();
   for (const name of ['same', 'changed', 'gone', 'replaced']) store.upsert(item(name, 1));
   const told = watched(store);
-  store.replace([item('same', 1), item('changed', 7), item('new', 8), item('replaced', 9, { uid: 'other' })], '10');
+  const listed = [item('same', 1), item('changed', 7), item('new', 8), item('replaced', 9, { uid: 'other' })];
+  store.replace(
+    listed.map(object => store.pack(object)),
+    '10',
+  );
   expect(told.sort()).toEqual(['->8', '->9', '1>-', '1>-', '1>7']);
   expect(store.resourceVersion).toBe('10');
 });
@@ -83,6 +88,24 @@ test('our own write is seen when its resourceVersion, or a later one, has come',
   expect(store.hasSeen('10')).toBe(true);
   store.advance('9');
   expect(store.resourceVersion).toBe('10');
+});
+
+test('what is given is what was put in, read lately or long ago, and whatever others of its kind say', () => {
+  const alike = new Alike();
+  const [one, two] = [new Store<Item>({ app: byLabel('app') }, alike), new Store<Item>({}, alike)];
+  const objects = Array.from({ length: 300 }, (_, index) => item(`a-${index}`, index + 1, { labels: { app: 'shop' } }));
+  for (const object of objects) {
+    one.upsert(object);
+    two.upsert({ ...object, metadata: { ...object.metadata, uid: 'other' } });
+  }
+  expect(one.list()).toEqual(objects);
+  expect(one.byIndex('app', 'n/shop')).toEqual(objects);
+  expect([...one.keys()]).toEqual(objects.map(({ metadata }) => `n/${metadata.name}`));
+  for (const object of objects) expect(one.get('n', object.metadata.name)).toEqual(object);
+  one.upsert({ ...item('a-7', 1_000), metadata: { ...item('a-7', 1_000).metadata, labels: {} } });
+  expect(one.get('n', 'a-7')?.metadata.resourceVersion).toBe('1000');
+  expect(one.byIndex('app', 'n/shop')).toHaveLength(299);
+  expect(two.get('n', 'a-7')?.metadata.uid).toBe('other');
 });
 
 test('resource versions are numbers, without a limit to their size', () => {

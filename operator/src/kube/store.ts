@@ -1,5 +1,8 @@
 // The newest known state of one kind, kept by a reflector and read by everybody else.
-// Objects are projected before they enter: what nobody reads is not kept.
+// Objects are projected before they enter: what nobody reads is not kept. And they are kept as text, packed, since most of
+// ten thousand resources rest at any time: to read one anew takes some ten microseconds, and those that were read last
+// are kept as they are. So they are JSON, and nobody changes what a store gives.
+import { Alike } from './alike.ts';
 
 /** The least an object keeps to be found again, and to be told from its successor of the same name. */
 export type StoredObject = {
@@ -40,37 +43,51 @@ export function keyOf(namespace: string | undefined, name: string): string {
   return namespace === undefined ? name : [namespace, name].join('/');
 }
 
+/** An object on its way into a store: the pages of a list wait as that. */
+export type PackedObject = { readonly key: string; readonly text: string };
+
+/** As many as some passes read. */
+const READ_LATELY = 64;
+
 export class Store<T extends StoredObject> {
-  readonly #objects = new Map<string, T>();
+  readonly #alike: Alike;
+  readonly #texts = new Map<string, string>();
+  readonly #lately = new Map<string, T>();
   readonly #indexers: Readonly<Record<string, Indexer<T>>>;
-  /** Most keys have one object: a set around it would take more than it. */
-  readonly #indexes = new Map<string, Map<string, T | Set<T>>>();
+  /** Keys of objects. Most indexed keys have one: a list around it would take more than it. */
+  readonly #indexes = new Map<string, Map<string, string | string[]>>();
   readonly #listeners = new Set<ChangeListener<T>>();
   #resourceVersion = '';
 
-  constructor(indexers: Readonly<Record<string, Indexer<T>>> = {}) {
+  /** @param alike shared by stores of the same kind of object */
+  constructor(indexers: Readonly<Record<string, Indexer<T>>> = {}, alike = new Alike()) {
+    this.#alike = alike;
     this.#indexers = indexers;
     for (const name of Object.keys(indexers)) this.#indexes.set(name, new Map());
   }
 
   get(namespace: string | undefined, name: string): T | undefined {
-    return this.#objects.get(keyOf(namespace, name));
+    return this.#read(keyOf(namespace, name));
   }
 
   list(): T[] {
-    return [...this.#objects.values()];
+    return [...this.#texts.values()].map(text => this.#unpacked(text));
+  }
+
+  /** `namespace/name` of each. */
+  keys(): IterableIterator<string> {
+    return this.#texts.keys();
   }
 
   get size(): number {
-    return this.#objects.size;
+    return this.#texts.size;
   }
 
   /** @throws TypeError for an index that was not declared */
   byIndex(index: string, key: string): T[] {
     const keys = this.#indexes.get(index);
     if (!keys) throw new TypeError(`no index ${index}`);
-    const found = keys.get(key);
-    return found instanceof Set ? [...found] : found ? [found] : [];
+    return listed(keys.get(key)).flatMap(found => this.#read(found) ?? []);
   }
 
   /** Up to where the API server's history is known; empty before the first list. */
@@ -89,38 +106,34 @@ export class Store<T extends StoredObject> {
     return () => this.#listeners.delete(listener);
   }
 
+  pack(object: T): PackedObject {
+    const { namespace, name } = object.metadata;
+    return { key: keyOf(namespace, name), text: this.#alike.pack(JSON.stringify(object)) };
+  }
+
   /** For the reflector: one object appeared or changed. */
   upsert(object: T): void {
-    const key = keyOf(object.metadata.namespace, object.metadata.name);
-    const before = this.#objects.get(key);
-    this.advance(object.metadata.resourceVersion);
-    // the same name with another uid is another object: the first one is gone, even if nobody saw it go
-    if (before && before.metadata.uid !== object.metadata.uid) this.#drop(key, before);
-    const changed = this.#objects.get(key);
-    if (changed) this.#unindex(changed);
-    this.#objects.set(key, object);
-    this.#index(object);
-    this.#tell(changed, object);
+    this.#put(this.pack(object), object);
   }
 
   /** For the reflector: one object is gone; its successor of the same name stays. */
   remove(object: T): void {
     const key = keyOf(object.metadata.namespace, object.metadata.name);
-    const before = this.#objects.get(key);
+    const before = this.#read(key);
     this.advance(object.metadata.resourceVersion);
     if (before && before.metadata.uid === object.metadata.uid) this.#drop(key, before);
   }
 
   /** For the reflector: a whole list. What did not change is not told. */
-  replace(objects: readonly T[], resourceVersion: string): void {
+  replace(objects: readonly PackedObject[], resourceVersion: string): void {
     this.#resourceVersion = resourceVersion;
-    const kept = new Set(objects.map(object => keyOf(object.metadata.namespace, object.metadata.name)));
-    for (const [key, before] of this.#objects) if (!kept.has(key)) this.#drop(key, before);
-    for (const object of objects) {
-      const before = this.get(object.metadata.namespace, object.metadata.name);
-      const { uid, resourceVersion: version } = object.metadata;
-      if (before?.metadata.uid === uid && before.metadata.resourceVersion === version) continue;
-      this.upsert(object);
+    const kept = new Set(objects.map(({ key }) => key));
+    for (const [key, text] of this.#texts) if (!kept.has(key)) this.#drop(key, this.#unpacked(text));
+    for (const packed of objects) {
+      const before = this.#texts.get(packed.key);
+      if (before === packed.text) continue;
+      const object = this.#unpacked(packed.text);
+      if (before === undefined || !isSame(this.#unpacked(before), object)) this.#put(packed, object);
     }
   }
 
@@ -130,36 +143,72 @@ export class Store<T extends StoredObject> {
     this.#resourceVersion = resourceVersion;
   }
 
+  #put({ key, text }: PackedObject, object: T): void {
+    const before = this.#read(key);
+    this.advance(object.metadata.resourceVersion);
+    // the same name with another uid is another object: the first one is gone, even if nobody saw it go
+    const isAnother = before && before.metadata.uid !== object.metadata.uid;
+    if (isAnother) this.#drop(key, before);
+    const changed = isAnother ? undefined : before;
+    this.#texts.set(key, text);
+    this.#lately.delete(key);
+    this.#index(key, changed, object);
+    this.#tell(changed, object);
+  }
+
   #drop(key: string, before: T): void {
-    this.#objects.delete(key);
-    this.#unindex(before);
+    this.#texts.delete(key);
+    this.#lately.delete(key);
+    this.#index(key, before, undefined);
     this.#tell(before, undefined);
+  }
+
+  #read(key: string): T | undefined {
+    const known = this.#lately.get(key);
+    if (known) return known;
+    const text = this.#texts.get(key);
+    if (text === undefined) return undefined;
+    const object = this.#unpacked(text);
+    this.#lately.set(key, object);
+    const [oldest] = this.#lately.keys();
+    if (this.#lately.size > READ_LATELY && oldest !== undefined) this.#lately.delete(oldest);
+    return object;
+  }
+
+  #unpacked(text: string): T {
+    return JSON.parse(this.#alike.read(text)) as T;
   }
 
   #tell(before: T | undefined, after: T | undefined): void {
     for (const listener of this.#listeners) listener(before, after);
   }
 
-  #index(object: T): void {
-    this.#eachKey(object, (index, key) => {
-      const found = index.get(key);
-      if (found instanceof Set) found.add(object);
-      else index.set(key, found && found !== object ? new Set([found, object]) : object);
-    });
-  }
-
-  #unindex(object: T): void {
-    this.#eachKey(object, (index, key) => {
-      const found = index.get(key);
-      if (found instanceof Set) found.delete(object);
-      if (found === object || (found instanceof Set && found.size === 0)) index.delete(key);
-    });
-  }
-
-  #eachKey(object: T, work: (index: Map<string, T | Set<T>>, key: string) => void): void {
+  #index(key: string, before: T | undefined, after: T | undefined): void {
     for (const [name, indexer] of Object.entries(this.#indexers)) {
       const index = this.#indexes.get(name);
-      if (index) for (const key of indexer(object)) work(index, key);
+      if (!index) continue;
+      const [was, is] = [before, after].map(object => new Set(object && indexer(object)));
+      for (const at of was ?? []) if (!is?.has(at)) leave(index, at, key);
+      for (const at of is ?? []) if (!was?.has(at)) join(index, at, key);
     }
   }
+}
+
+const isSame = ({ metadata: a }: StoredObject, { metadata: b }: StoredObject): boolean =>
+  a.uid === b.uid && a.resourceVersion === b.resourceVersion;
+
+const listed = (found: string | string[] | undefined): readonly string[] =>
+  found === undefined ? [] : typeof found === 'string' ? [found] : found;
+
+function join(index: Map<string, string | string[]>, at: string, key: string): void {
+  const found = index.get(at);
+  if (found === undefined) index.set(at, key);
+  else if (typeof found === 'string') index.set(at, [found, key]);
+  else found.push(key);
+}
+
+function leave(index: Map<string, string | string[]>, at: string, key: string): void {
+  const [first, ...others] = listed(index.get(at)).filter(other => other !== key);
+  if (first === undefined) index.delete(at);
+  else index.set(at, others.length === 0 ? first : [first, ...others]);
 }

@@ -80,7 +80,7 @@ export class ScriptedEvidence implements Evidence {
       const known = parseRevision({
         metadata: { name: metadata.name, annotations },
         revision,
-        data: data?.read(),
+        data,
       });
       if (known?.release.hash === release) return this.#script.get(known.release.image) ?? {};
     }
