@@ -154,10 +154,12 @@ export class ResourceMetrics {
     this.#kept.set(
       key,
       RESOURCE_SERIES.map(({ of, isFew }) =>
-        of(seen, status).flatMap(({ labels, value }) => {
-          const text = Object.entries(labels).map(pair).join(',');
-          return [isFew ? this.#shared(text) : text, value];
-        }),
+        of(seen, status)
+          .flatMap(({ labels, value }) => {
+            const text = Object.entries(labels).map(pair).join(',');
+            return [isFew ? this.#shared(text) : text, value];
+          })
+          .slice(), // what grew has room for sixteen more
       ),
     );
   }

@@ -46,6 +46,8 @@ export function keyOf(namespace: string | undefined, name: string): string {
 /** An object on its way into a store: the pages of a list wait as that. */
 export type PackedObject = { readonly key: string; readonly text: string };
 
+/** Lists of so many are copied as they grow: one that is pushed to has room for sixteen more. */
+const FEW = 8;
 /** As many as some passes read. */
 const READ_LATELY = 64;
 
@@ -204,6 +206,7 @@ function join(index: Map<string, string | string[]>, at: string, key: string): v
   const found = index.get(at);
   if (found === undefined) index.set(at, key);
   else if (typeof found === 'string') index.set(at, [found, key]);
+  else if (found.length < FEW) index.set(at, [...found, key]);
   else found.push(key);
 }
 
