@@ -153,13 +153,14 @@ export class ResourceMetrics {
   set(key: AppKey, seen: Snapshot, status: AppStatus): void {
     this.#kept.set(
       key,
-      RESOURCE_SERIES.map(({ of, isFew }) =>
-        of(seen, status)
-          .flatMap(({ labels, value }) => {
-            const text = Object.entries(labels).map(pair).join(',');
-            return [isFew ? this.#shared(text) : text, value];
-          })
-          .slice(), // what grew has room for sixteen more
+      RESOURCE_SERIES.map(
+        ({ of, isFew }) =>
+          of(seen, status)
+            .flatMap(({ labels, value }) => {
+              const text = Object.entries(labels).map(pair).join(',');
+              return [isFew ? this.#shared(text) : text, value];
+            })
+            .slice(), // what grew has room for sixteen more
       ),
     );
   }
