@@ -1,5 +1,5 @@
 import type { DashboardSpec, Lines, Row } from './panels.ts';
-import { decisionMarks, notTrue, RATE } from './service.ts';
+import { conditionsTold, decisionMarks, decisionsTold, keysMade, notTrue, RATE, told } from './service.ts';
 
 /** Of every resource in the chosen namespaces. */
 const R = 'resource_namespace=~"$namespace"';
@@ -58,7 +58,7 @@ const now: Row = {
       description: 'That it looks after, in the chosen namespaces.',
       unit: 'short',
       width: 3,
-      query: { expr: `count(devshelf_resource_info{${R}})` },
+      query: { expr: `count(${told('devshelf_resource_info', R)})` },
     },
     {
       type: 'stat',
@@ -71,7 +71,7 @@ const now: Row = {
         { value: 1, color: 'yellow' },
       ],
       query: {
-        expr: `count(devshelf_resource_condition_timestamp_seconds{${R},type="Ready",status!="True"}) or vector(0)`,
+        expr: `count(${conditionsTold(`${R},type="Ready",status!="True"`)}) or vector(0)`,
       },
     },
     {
@@ -84,7 +84,7 @@ const now: Row = {
         { value: null, color: 'green' },
         { value: 1, color: 'red' },
       ],
-      query: { expr: `count(devshelf_resource_condition_timestamp_seconds{${R},type="Stalled"}) or vector(0)` },
+      query: { expr: `count(${conditionsTold(`${R},type="Stalled"`)}) or vector(0)` },
     },
     {
       type: 'stat',
@@ -131,7 +131,7 @@ const resources: Row = {
       'The stage that is under way; Released: none.',
       'short',
       12,
-      `count by (phase) (devshelf_resource_info{${R}})`,
+      `count by (phase) (${told('devshelf_resource_info', R, 'phase')})`,
       '{{phase}}',
       { stacked: true },
     ),
@@ -140,7 +140,7 @@ const resources: Row = {
       'How many resources have each. docs/reasons.md has a section for each.',
       'short',
       12,
-      `count by (reason) (devshelf_resource_condition_timestamp_seconds{${R},type!="Stalled",status!="True"})`,
+      `count by (reason) (${conditionsTold(`${R},type!="Stalled",status!="True"`)})`,
       '{{reason}}',
     ),
     {
@@ -219,7 +219,7 @@ const releases: Row = {
         reason: 'Reason',
       },
       value: 'Ago',
-      query: { expr: `sort(time() - devshelf_operator_decision_timestamp_seconds{${R}})` },
+      query: { expr: `sort(time() - ${decisionsTold(R)})` },
     },
     lines(
       'Readings of pods',
@@ -269,7 +269,7 @@ const keys: Row = {
       columns: { resource_namespace: 'Namespace', resource: 'Resource', key: 'Key' },
       value: 'Age',
       query: {
-        expr: `sort_desc(topk(20, time() - devshelf_resource_key_timestamp_seconds{${R},event="made"}))`,
+        expr: `sort_desc(topk(20, time() - ${keysMade(R)}))`,
       },
     },
   ],

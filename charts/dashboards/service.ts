@@ -13,6 +13,10 @@ export const USERS = `route!~"${OPERATIONAL_ROUTES.join('|')}"`;
 
 export const resourceOf = (kind: string): string => `kind="${kind}",resource_namespace="$namespace",resource="$name"`;
 
+/** Two pods of the operator may tell of a resource at once, while one follows the other: each thing is drawn once. */
+export const told = (series: string, selector: string, ...labels: readonly string[]): string =>
+  `max by (${['kind', 'resource_namespace', 'resource', ...labels].join(', ')}) (${series}{${selector}})`;
+
 export const CLASS_COLORS = { '2xx': 'green', '3xx': 'blue', '4xx': 'yellow', '5xx': 'red' } as const;
 
 export const serviceVariables = (kind: string): readonly Variable[] => [
@@ -34,19 +38,23 @@ export const serviceVariables = (kind: string): readonly Variable[] => [
   },
 ];
 
-const DECISION = 'devshelf_operator_decision_timestamp_seconds';
+/** The last of each decision. */
+export const decisionsTold = (selector: string): string =>
+  told('devshelf_operator_decision_timestamp_seconds', selector, 'decision', 'version', 'release', 'reason');
+export const keysMade = (selector: string): string =>
+  told('devshelf_resource_key_timestamp_seconds', `${selector},event="made"`, 'key');
 
 export const decisionMarks = (selector: string, title: string): readonly Mark[] => [
   {
     name: 'Releases',
-    expr: `${DECISION}{${selector},decision=~"candidate|promoted|released"} * 1000`,
+    expr: `${decisionsTold(`${selector},decision=~"candidate|promoted|released"`)} * 1000`,
     color: 'blue',
     title,
     text: '{{reason}}',
   },
   {
     name: 'Taken back',
-    expr: `${DECISION}{${selector},decision=~"rejected|rolled-back|superseded"} * 1000`,
+    expr: `${decisionsTold(`${selector},decision=~"rejected|rolled-back|superseded"`)} * 1000`,
     color: 'red',
     title,
     text: '{{reason}}',
@@ -67,7 +75,7 @@ export const now = (kind: string): Row => ({
       unit: 'none',
       width: 3,
       shows: 'name',
-      query: { expr: `devshelf_resource_info{${resourceOf(kind)}}`, legend: '{{version}}' },
+      query: { expr: told('devshelf_resource_info', resourceOf(kind), 'version'), legend: '{{version}}' },
     },
     {
       type: 'stat',
@@ -76,7 +84,7 @@ export const now = (kind: string): Row => ({
       unit: 'none',
       width: 3,
       shows: 'name',
-      query: { expr: `devshelf_resource_info{${resourceOf(kind)}}`, legend: '{{phase}}' },
+      query: { expr: told('devshelf_resource_info', resourceOf(kind), 'phase'), legend: '{{phase}}' },
     },
     {
       type: 'stat',
@@ -90,7 +98,7 @@ export const now = (kind: string): Row => ({
         { value: 1, color: 'green' },
       ],
       query: {
-        expr: `sum(devshelf_resource_replicas{${resourceOf(kind)},state="ready"}) / sum(devshelf_resource_replicas{${resourceOf(kind)},state="wanted"})`,
+        expr: `max(devshelf_resource_replicas{${resourceOf(kind)},state="ready"}) / max(devshelf_resource_replicas{${resourceOf(kind)},state="wanted"})`,
       },
     },
     {
@@ -298,7 +306,7 @@ export const releases = (kind: string): Row => ({
       colors: { wanted: 'text', ready: 'green', candidate: 'orange' },
       queries: [
         {
-          expr: `sum by (state) (devshelf_resource_replicas{${resourceOf(kind)}})`,
+          expr: `max by (state) (devshelf_resource_replicas{${resourceOf(kind)}})`,
           legend: '{{state}}',
         },
       ],
@@ -322,15 +330,18 @@ export const releases = (kind: string): Row => ({
       width: 12,
       columns: { decision: 'Decision', version: 'Version', release: 'Release', reason: 'Reason' },
       value: 'Ago',
-      query: { expr: `sort(time() - ${DECISION}{${resourceOf(kind)}})` },
+      query: { expr: `sort(time() - ${decisionsTold(resourceOf(kind))})` },
     },
   ],
 });
 
+export const conditionsTold = (selector: string): string =>
+  told('devshelf_resource_condition_timestamp_seconds', selector, 'type', 'status', 'reason');
+
 /** Ready and Available are always told, so those that are fine are left out. */
 export function notTrue(selector: string): string {
-  const condition = 'devshelf_resource_condition_timestamp_seconds';
-  return `sort_desc(time() - (${condition}{${selector},status!="True"} or ${condition}{${selector},type="Stalled"} or ${condition}{${selector},reason="ContractWithheld"}))`;
+  const is = (matcher: string) => conditionsTold(`${selector},${matcher}`);
+  return `sort_desc(time() - (${is('status!="True"')} or ${is('type="Stalled"')} or ${is('reason="ContractWithheld"')}))`;
 }
 
 const perPod = (title: string, description: string, unit: string, expr: string, selector = S): Lines => ({
@@ -393,5 +404,5 @@ export const keyAges = (kind: string): PanelSpec => ({
   width: 8,
   columns: { key: 'Key' },
   value: 'Age',
-  query: { expr: `time() - devshelf_resource_key_timestamp_seconds{${resourceOf(kind)},event="made"}` },
+  query: { expr: `time() - ${keysMade(resourceOf(kind))}` },
 });

@@ -19,6 +19,7 @@ import { SCRAPE_TOKEN as DASHBOARD_TOKEN, testApp as dashboardApp } from '../../
 import { SCRAPE_TOKEN as DEVSHELF_TOKEN, testApp as devshelfApp } from '../../services/devshelf/testing.ts';
 import { type AlertCase, OPERATOR_CASES, RESOURCE_CASES } from './alert-cases.ts';
 import { promtool, startPrometheus } from './prometheus.ts';
+import { ends as endsOf, goesOn, isOfResource, REPLACEMENTS } from './replaced-operator.ts';
 
 interface Rule {
   alert?: string;
@@ -83,6 +84,41 @@ describe.each([
       'SUCCESS',
     );
   }, 120_000);
+});
+
+describe('the operator’s pod is replaced', () => {
+  const cases = OPERATOR_CASES.filter(isOfResource);
+  /** A file for each, with its own rule and what all of them read: thousands of evaluations are enough. */
+  const holds = async (tests: readonly (readonly [string, object])[]) => {
+    const files: Record<string, object> = {};
+    tests.forEach(([alert, one], index) => {
+      const groups = OF_OPERATOR.groups.map(group => ({
+        ...group,
+        rules: group.rules.filter(rule => rule.record !== undefined || rule.alert === alert),
+      }));
+      files[`rules-${index}.yml`] = { groups };
+      files[`test-${index}.yml`] = { rule_files: [`rules-${index}.yml`], evaluation_interval: '30s', tests: [one] };
+    });
+    const names = Object.keys(files).filter(name => name.startsWith('test-'));
+    expect(await promtool(files, 'test', 'rules', ...names)).toContain('SUCCESS');
+  };
+
+  test('what is tried are all alerts about resources', () => {
+    const about = rulesOf(OF_OPERATOR).filter(({ labels }) => labels?.['namespace'] !== undefined);
+    expect([...new Set(cases.map(({ alert }) => alert))]).toEqual(about.map(({ alert }) => alert));
+  });
+
+  test.each(Object.keys(REPLACEMENTS))(
+    'no alert begins anew, ends or comes twice: %s',
+    async what => holds(cases.map(each => [each.alert, goesOn(each, what)] as const)),
+    240_000,
+  );
+
+  test(
+    'what came to an end is not carried on, and what nobody tells of only for five minutes',
+    async () => holds(cases.map(each => [each.alert, endsOf(each)] as const)),
+    120_000,
+  );
 });
 
 describe('a real Prometheus', () => {

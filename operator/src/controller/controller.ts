@@ -167,6 +167,7 @@ export class Controller {
    * stores and evidence are kept for the next term.
    */
   async start(term: Term = ENDLESS_TERM): Promise<void> {
+    if (term.succeeds) this.#untell();
     const over = abortOf(term.signal);
     const isWarm = this.#world.isAnswered;
     await Promise.race([this.#world.answered(), over]);
@@ -487,6 +488,14 @@ export class Controller {
     if (since === undefined || !out) return;
     this.#rollbacks.delete(key);
     metrics.actuationSeconds.observe((seen.now - since) / 1000);
+  }
+
+  /** Nothing is said of what another process has looked after since, until it is looked at again. */
+  #untell(): void {
+    const { metrics } = this.#options;
+    metrics.resources.forgetAll();
+    this.#heldRotations.clear();
+    metrics.rotationsHeld.set(0);
   }
 
   #observeKeys(key: AppKey, seen: Snapshot | undefined, plan?: EffectivePlan): void {

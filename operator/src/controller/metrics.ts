@@ -61,6 +61,16 @@ export function createMetrics(sources: MetricSources) {
     labelNames: ['version', 'node'],
     registers,
   }).set({ version: sources.version, node: process.version }, 1);
+  /** Others have resources in their queues, and what they knew of them when they led. */
+  const ofLeader = (name: string, help: string) =>
+    new Gauge({
+      name,
+      help,
+      registers,
+      collect() {
+        if (!sources.isLeader()) this.set(0);
+      },
+    });
   const resources = new ResourceMetrics();
   const rare = rareEvents(registry);
   return {
@@ -69,7 +79,7 @@ export function createMetrics(sources: MetricSources) {
     resources,
     /** Everything, as Prometheus reads it; about resources only in the process that looks after them. */
     text: async () => (await registry.metrics()) + (sources.isLeader() ? resources.text() : ''),
-    queueDepth: new Gauge({ name: 'devshelf_operator_queue_depth', help: 'Resources waiting for a pass.', registers }),
+    queueDepth: ofLeader('devshelf_operator_queue_depth', 'Resources waiting for a pass.'),
     queueSeconds: new Histogram({
       name: 'devshelf_operator_queue_seconds',
       help: 'From being due to the beginning of the pass.',
@@ -96,11 +106,10 @@ export function createMetrics(sources: MetricSources) {
       buckets: CALL_SECONDS,
       registers,
     }),
-    rotationsHeld: new Gauge({
-      name: 'devshelf_operator_key_rotations_held',
-      help: 'Resources of which a key cannot be replaced: condition KeysCurrent says why.',
-      registers,
-    }),
+    rotationsHeld: ofLeader(
+      'devshelf_operator_key_rotations_held',
+      'Resources of which a key cannot be replaced: condition KeysCurrent says why.',
+    ),
     standsBack: new Gauge({
       name: 'devshelf_operator_stands_back',
       help: '1 for each namespace that this operator watches and does not work in: another one does.',

@@ -3,7 +3,9 @@ import { decide } from '../lifecycle/plan.ts';
 import type { Snapshot } from '../lifecycle/snapshot.ts';
 import { statusOf } from '../lifecycle/status.ts';
 import { app, at, carrying, held, judgement, revision, snapshot, T0 } from '../lifecycle/testing.ts';
-import { RESOURCE_SERIES, ResourceMetrics } from './resource-metrics.ts';
+import { OPERATOR_RECORDINGS } from '../objects/operator-alerts.ts';
+import { createMetrics } from './metrics.ts';
+import { COMMON_LABELS, RESOURCE_SERIES, ResourceMetrics } from './resource-metrics.ts';
 import { keyOfApp } from './world.ts';
 
 const KEY = keyOfApp(app());
@@ -64,6 +66,43 @@ test('a pass replaces what the one before said, and a resource that is gone is n
       .filter(line => line !== '' && !line.startsWith('#')),
   ).toEqual([]);
 });
+
+test('nothing is told of resources that another process has looked after since', () => {
+  const metrics = new ResourceMetrics();
+  expect(linesOf(settled(), metrics)).not.toEqual([]);
+  metrics.forgetAll();
+  expect(metrics.text()).not.toContain('{');
+});
+
+test('only the process that leads tells of resources, its queue and the keys that it holds', async () => {
+  let isLeader = true;
+  const metrics = createMetrics({ version: '1', watchAges: () => new Map(), isLeader: () => isLeader });
+  const seen = settled();
+  metrics.resources.set(KEY, seen, statusOf(seen, decide(seen)));
+  metrics.queueDepth.set(3);
+  metrics.rotationsHeld.set(2);
+  const told = async () =>
+    (await metrics.text())
+      .split('\n')
+      .filter(line => /^devshelf_(resource_info|operator_queue_depth|operator_key_rotations_held)/.test(line))
+      .map(line => line.replace(/\{.*\}/, ''));
+  expect(await told()).toEqual([
+    'devshelf_operator_queue_depth 3',
+    'devshelf_operator_key_rotations_held 2',
+    'devshelf_resource_info 1',
+  ]);
+  isLeader = false;
+  expect(await told()).toEqual(['devshelf_operator_queue_depth 0', 'devshelf_operator_key_rotations_held 0']);
+});
+
+test.each(OPERATOR_RECORDINGS.map(({ record, expr }) => [record, expr] as const))(
+  '%s keeps the labels that the operator writes, and no others',
+  (record, expr) => {
+    const name = record.replace(/^devshelf:(.*):told$/, 'devshelf_$1');
+    const series = RESOURCE_SERIES.find(each => each.name === name);
+    expect(expr).toMatch(`max by (${[...COMMON_LABELS, ...(series?.labels ?? ['?'])].join(', ')}) (${name}`);
+  },
+);
 
 test('what others wrote into a label breaks no line', () => {
   const strange = { ...app(), status: { ...app().status } };

@@ -169,6 +169,11 @@ export class ResourceMetrics {
     this.#kept.delete(key);
   }
 
+  /** Another process looked after the resources: what they were is not what they are. */
+  forgetAll(): void {
+    this.#kept.clear();
+  }
+
   /** In Prometheus' text format: the lines of a series stand together. */
   text(): string {
     return RESOURCE_SERIES.map(({ name, help }, index) => {

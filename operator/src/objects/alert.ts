@@ -15,6 +15,12 @@ export interface Alert {
   readonly labels?: Readonly<Record<string, string>>;
 }
 
+/** A series that Prometheus keeps for rules that read it. */
+export interface Recording {
+  readonly record: string;
+  readonly expr: string;
+}
+
 export interface AlertingRule {
   readonly alert: string;
   readonly expr: string;

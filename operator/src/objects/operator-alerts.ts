@@ -1,6 +1,12 @@
 // What is alerted about every resource and about the operator itself, from the operator's own series. One rule for all:
 // an age is the time since a condition changed, so it needs no `for` and survives restarts of whoever evaluates it.
-import type { Alert } from './alert.ts';
+//
+// What is said of a resource is the operator's word, whichever of its pods said it: a new pod begins no alert anew. So
+// alerts about resources read recordings, without what belongs to a pod. Where nobody says anything of a resource, as
+// the one that led has gone and the next one has not come to it yet, its last word stands: what a recording was half a
+// minute ago it stays, for as long as OperatorDown waits. What ended before that, or ends while somebody tells, is not
+// carried on, as it would be with `last_over_time`; nor is what ended kept for a while, as with `keep_firing_for`.
+import type { Alert, Recording } from './alert.ts';
 
 /** As if the resource itself had been read, and not the operator: routes and inhibitions by namespace and service hold. */
 const OF_RESOURCE = { namespace: '{{ $labels.resource_namespace }}', service: '{{ $labels.resource }}' } as const;
@@ -9,7 +15,39 @@ const REASON_PAGE = 'reasons.md#{{ $labels.reason | toLower }}';
 const OPERATOR_PAGE = 'runbook.md#the-operator-itself';
 const DAY = 86_400;
 
-const conditionAge = (labels: string): string => `time() - devshelf_resource_condition_timestamp_seconds{${labels}}`;
+/** As OperatorDown does. */
+const SILENCE = '5m';
+const RESOURCE = ['kind', 'resource_namespace', 'resource'] as const;
+
+const CONDITION = 'devshelf_resource_condition_timestamp_seconds';
+const DECISION = 'devshelf_operator_decision_timestamp_seconds';
+const KEY = 'devshelf_resource_key_timestamp_seconds';
+const CERTIFICATE = 'devshelf_resource_certificate_expiry_timestamp_seconds';
+
+const told = (series: string): string => `${series.replace('_', ':')}:told`;
+
+/** @param labels besides those of the resource; what else a series has is of the operator's pod, or of who reads it */
+function toldOf(series: string, labels: readonly string[], selected = series): Recording {
+  const resource = RESOURCE.join(', ');
+  const said = `max by (${[...RESOURCE, ...labels].join(', ')}) (${selected})`;
+  const isUntold = `unless on (${resource}) devshelf_resource_info`;
+  const wasTold = `and on (${resource}) last_over_time(devshelf_resource_info[${SILENCE}])`;
+  return { record: told(series), expr: `${said} or (${told(series)} ${isUntold} ${wasTold})` };
+}
+
+/** Two pods that say the same but for the time: the later one knows more. Of conditions, those that alerts look at. */
+export const OPERATOR_RECORDINGS: readonly Recording[] = [
+  toldOf(
+    CONDITION,
+    ['type', 'status', 'reason'],
+    `${CONDITION}{type!~"Ready|Available"} or ${CONDITION}{type="Available",status!="True"}`,
+  ),
+  toldOf(DECISION, ['decision', 'version', 'release', 'reason']),
+  toldOf(KEY, ['key', 'event']),
+  toldOf(CERTIFICATE, ['host']),
+];
+
+const conditionAge = (labels: string): string => `time() - ${told(CONDITION)}{${labels}}`;
 
 export const OPERATOR_ALERTS: readonly Alert[] = [
   {
@@ -49,7 +87,7 @@ export const OPERATOR_ALERTS: readonly Alert[] = [
   },
   {
     alert: 'ReleaseTakenBack',
-    expr: `time() - devshelf_operator_decision_timestamp_seconds{decision="rejected"} < 3600`,
+    expr: `time() - ${told(DECISION)}{decision="rejected"} < 3600`,
     severity: 'warning',
     summary: `${WHICH}: release {{ $labels.version }} was refused or taken back: {{ $labels.reason }}`,
     page: 'reasons.md#releaserejected',
@@ -89,7 +127,7 @@ export const OPERATOR_ALERTS: readonly Alert[] = [
   },
   {
     alert: 'KeyOverdue',
-    expr: `time() - devshelf_resource_key_timestamp_seconds{event="due"} > ${DAY}`,
+    expr: `time() - ${told(KEY)}{event="due"} > ${DAY}`,
     severity: 'warning',
     summary: `${WHICH}: key {{ $labels.key }} should have been replaced {{ $value | humanizeDuration }} ago`,
     page: 'runbook.md#keys',
@@ -97,7 +135,7 @@ export const OPERATOR_ALERTS: readonly Alert[] = [
   },
   {
     alert: 'KeyOld',
-    expr: `time() - devshelf_resource_key_timestamp_seconds{event="made"} > ${60 * DAY} unless ignoring (event) devshelf_resource_key_timestamp_seconds{event="due"}`,
+    expr: `time() - ${told(KEY)}{event="made"} > ${60 * DAY} unless ignoring (event) ${told(KEY)}{event="due"}`,
     severity: 'info',
     summary: `${WHICH}: key {{ $labels.key }} is {{ $value | humanizeDuration }} old and has no schedule`,
     page: 'runbook.md#keys',
@@ -113,7 +151,7 @@ export const OPERATOR_ALERTS: readonly Alert[] = [
   },
   {
     alert: 'CertificateExpires',
-    expr: `devshelf_resource_certificate_expiry_timestamp_seconds - time() < ${14 * DAY}`,
+    expr: `${told(CERTIFICATE)} - time() < ${14 * DAY}`,
     severity: 'warning',
     summary: `${WHICH}: the certificate of {{ $labels.host }} expires in {{ $value | humanizeDuration }}`,
     page: 'reasons.md#certificateexpires',
@@ -121,7 +159,7 @@ export const OPERATOR_ALERTS: readonly Alert[] = [
   },
   {
     alert: 'CertificateEnds',
-    expr: `devshelf_resource_certificate_expiry_timestamp_seconds - time() < ${2 * DAY}`,
+    expr: `${told(CERTIFICATE)} - time() < ${2 * DAY}`,
     severity: 'critical',
     summary: `${WHICH}: nobody will believe {{ $labels.host }} in {{ $value | humanizeDuration }}: its certificate ends`,
     page: 'reasons.md#certificateexpires',
@@ -138,15 +176,16 @@ export const OPERATOR_ALERTS: readonly Alert[] = [
   {
     alert: 'OperatorDown',
     expr: 'absent(devshelf_operator_leader == 1)',
-    for: '5m',
+    for: SILENCE,
     severity: 'critical',
     summary: 'No operator leads: nothing is released, and nothing is taken back',
     page: OPERATOR_PAGE,
   },
   {
     alert: 'OperatorTwoLeaders',
-    expr: 'sum(devshelf_operator_leader) > 1',
-    for: '1m',
+    // of one installation; a pod that is gone is remembered for two intervals of its scrapes
+    expr: 'sum by (namespace) (devshelf_operator_leader) > 1',
+    for: '3m',
     severity: 'critical',
     summary: '{{ $value }} operators say that they lead',
     page: OPERATOR_PAGE,

@@ -3,14 +3,9 @@
 // Budget: the share of answers that may be 5xx by `objective.availability`. A page needs two windows that burn it, so
 // that it ends soon after the errors do, and ten errors in the longer one: at twenty requests a day a single error would
 // be the budget of ten days. Below ten a ticket tells.
-import type { Alert } from './alert.ts';
+import type { Alert, Recording } from './alert.ts';
 import { type App, isDevShelf } from './app.ts';
 import { names } from './names.ts';
-
-export interface Recording {
-  readonly record: string;
-  readonly expr: string;
-}
 
 /** Every group is evaluated so often: the sums over recorded rates below count on it. */
 export const INTERVAL_SECONDS = 30;
