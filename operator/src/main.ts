@@ -93,7 +93,7 @@ async function run(config: Config): Promise<void> {
     version: OPERATOR_VERSION,
   });
   const server = await serveHealth(config.METRICS_PORT, {
-    metrics: metrics.text,
+    metrics: metrics.pieces,
     dead: () => controller?.stuck,
     unready: () => (controller?.world.hasSynced ? undefined : 'the stores are not filled yet'),
   });

@@ -141,7 +141,7 @@ describe('a real Prometheus', () => {
     const plan = decide(seen);
     metrics.resources.set('DashboardDeployment/shop/shop', seen, statusOf(seen, plan));
     metrics.passSeconds.observe({ kind: 'DashboardDeployment', outcome: 'done' }, 0.01);
-    const server = await serveHealth(0, { metrics: metrics.text, dead: () => undefined, unready: () => undefined });
+    const server = await serveHealth(0, { metrics: metrics.pieces, dead: () => undefined, unready: () => undefined });
     ends.push(() => server.close());
     return (server.address() as AddressInfo).port;
   }

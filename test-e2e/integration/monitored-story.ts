@@ -224,7 +224,7 @@ async function startOperator(cluster: LittleCluster, ends: (() => unknown)[]) {
   await shops[0].create('1');
   await shops[1].create('1', { redis: { urlSecretRef: { name: 'cache', key: 'DATABASE_URL' } } });
   await Promise.all(shops.map(shop => shop.settles('1')));
-  const server = await serveHealth(0, { metrics: metrics.text, dead: () => undefined, unready: () => undefined });
+  const server = await serveHealth(0, { metrics: metrics.pieces, dead: () => undefined, unready: () => undefined });
   ends.push(() => server.close());
   return {
     port: (server.address() as AddressInfo).port,

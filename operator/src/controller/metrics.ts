@@ -78,7 +78,10 @@ export function createMetrics(sources: MetricSources) {
     ...rare,
     resources,
     /** Everything, as Prometheus reads it; about resources only in the process that looks after them. */
-    text: async () => (await registry.metrics()) + (sources.isLeader() ? resources.text() : ''),
+    pieces: async function* () {
+      yield await registry.metrics();
+      if (sources.isLeader()) yield* resources.pieces();
+    },
     queueDepth: ofLeader('devshelf_operator_queue_depth', 'Resources waiting for a pass.'),
     queueSeconds: new Histogram({
       name: 'devshelf_operator_queue_seconds',

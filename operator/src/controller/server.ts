@@ -1,10 +1,12 @@
 // Probes and metrics of the operator itself.
 import { createServer, type Server, type ServerResponse } from 'node:http';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { Registry } from 'prom-client';
 
 export interface HealthSources {
-  /** In Prometheus' text format. */
-  readonly metrics: () => Promise<string>;
+  /** In Prometheus' text format, piece by piece, as fast as they are read. */
+  readonly metrics: () => AsyncIterable<string>;
   /** Undefined: alive. Else why not: the kubelet then restarts the process. */
   readonly dead: () => string | undefined;
   /** Undefined: ready. Else what it waits for. */
@@ -28,8 +30,9 @@ async function answer(url: string, response: ServerResponse, { metrics, dead, un
   if (path === '/healthz') return say(response, dead());
   if (path === '/readyz') return say(response, dead() ?? unready());
   if (path !== '/metrics') return void response.writeHead(404).end('not found: /healthz /readyz /metrics\n');
-  const text = await metrics();
-  response.writeHead(200, { 'content-type': Registry.PROMETHEUS_CONTENT_TYPE }).end(text);
+  response.writeHead(200, { 'content-type': Registry.PROMETHEUS_CONTENT_TYPE });
+  // who reads it may go in the middle
+  await pipeline(Readable.from(metrics()), response).catch(() => response.destroy());
 }
 
 function say(response: ServerResponse, trouble: string | undefined): void {

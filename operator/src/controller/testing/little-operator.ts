@@ -1,5 +1,7 @@
 // The whole operator in this process, on a connection of its own, with scripted evidence.
 import { randomBytes } from 'node:crypto';
+import { Readable } from 'node:stream';
+import { text } from 'node:stream/consumers';
 import { type Logger, pino } from 'pino';
 import type { Observation } from '../../kube/events.ts';
 import type { Transport } from '../../kube/transport.ts';
@@ -80,5 +82,5 @@ export function prepareOperator({
     await controller.stop();
     await transport.close();
   };
-  return { controller, said, metrics: metrics.text, stop };
+  return { controller, said, metrics: () => text(Readable.from(metrics.pieces())), stop };
 }
