@@ -9,9 +9,10 @@ import { parseArgs } from 'node:util';
 import { type LittleCluster, startLittleCluster } from '../operator/src/controller/testing/little-cluster.ts';
 import { temporaryFolder } from '../services/common/testing/processes.ts';
 import { writeBare } from './scale/bare.ts';
+import { createOriginal, objectsOf, putCopies } from './scale/copies.ts';
 import { type Counters, secretReads, since, total, writes } from './scale/counters.ts';
 import { bundled, type Operator, startOperator } from './scale/operator.ts';
-import { createNamespaces, createResources, madeFor, readyResources, writesLike } from './scale/resources.ts';
+import { createNamespaces, createResources, madeFor, placeOf, readyResources, writesLike } from './scale/resources.ts';
 import { heapOfStores } from './scale/stores.ts';
 import {
   type ConvergeResult,
@@ -29,7 +30,8 @@ import { machine, say, type Table, writeResult } from './speed/report.ts';
 const HELP = `usage: bin/node bench/scale.ts SCENE [NUMBER...] [--rest 60]
 
   converge N      N new resources (default 200), then a bare writer of the same objects on as many others
-  settled N...    a restart over N settled resources and a time of rest, for each N (default 2 200)
+  settled N...    a restart over N settled resources and a time of rest, for each N (default 2 200): the operator settles
+                  one, the others are copies of it in etcd; controllers and kubelet are ended then
   stores N        what the stores keep of each of N settled resources (default 200)
 
   --rest SECONDS  how long the rest is
@@ -62,7 +64,8 @@ async function quiet(operator: Operator, resources: number): Promise<Counters & 
       );
     }
     if (now - begunMs > limitMs) throw new Error(`not settled after ${limitMs / 1_000} s: ${written} writes so far`);
-    await sleep(POLL_MS);
+    // the metrics of ten thousand resources are 30 MB
+    await sleep(Math.max(POLL_MS, resources / 2));
   }
 }
 
@@ -116,12 +119,20 @@ async function settled(
 ): Promise<Settled> {
   const { api, transport } = cluster;
   await createNamespaces(transport);
-  await createResources(transport, 'app', resources);
+  await createOriginal(transport);
   const first = await startOperator(api, program);
-  await quiet(first, resources);
+  await quiet(first, 1);
   await first.stop();
+  await allReady(cluster, 1);
+  await cluster.stopControllers();
+  say('one resource has settled; its copies are put beside it');
+  await putCopies(api.etcdUrl, await objectsOf(transport), resources - 1, index => placeOf('app', index));
   await allReady(cluster, resources);
-  say(`${resources} resources have settled; the operator starts again`);
+  // takes the namespaces of the copies in charge
+  const second = await startOperator(api, program);
+  await quiet(second, resources);
+  await second.stop();
+  say(`there are ${resources} settled resources; the operator starts again`);
   const operator = await startOperator(api, program);
   const start = await quiet(operator, resources);
   say(`ready after ${Math.round(operator.readyMs)} ms; ${restSeconds} s of rest`);
@@ -227,6 +238,8 @@ if (!sizes.every(isCount)) refuse(`numbers of resources are whole, from 1 to 100
 const restSeconds = Number(values.rest);
 if (!isCount(restSeconds)) refuse(`--rest is a whole number of seconds from 1 on, and not ${values.rest}`);
 
+// of ten thousand resources there is more than etcd takes by itself
+process.env['ETCD_QUOTA_BACKEND_BYTES'] ??= `${8 * 2 ** 30}`;
 const folder = temporaryFolder('devshelf-scale-');
 try {
   await measure(await bundled(folder.path), sizes, restSeconds);

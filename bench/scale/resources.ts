@@ -20,13 +20,17 @@ import type { Write } from './bare.ts';
 
 export const NAMESPACES = 20;
 const AT_A_TIME = 8;
+const PAGE = 500;
 const DASHBOARDS = APP_RESOURCES.DashboardDeployment;
 
 // what is measured is the work of the operator, so no pod is watched for longer than it takes to see it ready
 const ROLLOUT = { minReadySeconds: 0, bakeSeconds: 0, analysis: { policy: 'Disabled' } };
 
 type Place = { readonly name: string; readonly namespace: string };
-type Listed = { readonly items: readonly (KubeObject & { status?: AppStatus })[] };
+type Listed = {
+  readonly items: readonly (KubeObject & { status?: AppStatus })[];
+  readonly metadata?: { readonly continue?: string };
+};
 
 export const placeOf = (series: string, index: number): Place => ({
   name: `${series}-${index}`,
@@ -75,10 +79,16 @@ export const createResources = (transport: Transport, series: string, count: num
   inParallel(count, index => createResource(transport, placeOf(series, index)));
 
 export async function readyResources(transport: Transport): Promise<number> {
-  const { items } = await transport.request<Listed>({ method: 'GET', path: pathOf(DASHBOARDS) });
   const isReady = ({ status }: Listed['items'][number]): boolean =>
     status?.conditions?.some(({ type, reason }) => type === 'Ready' && reason === 'AsExpected') ?? false;
-  return items.filter(isReady).length;
+  let [ready, more] = [0, ''];
+  do {
+    const query = { limit: PAGE, ...(more !== '' && { continue: more }) };
+    const { items, metadata } = await transport.request<Listed>({ method: 'GET', path: pathOf(DASHBOARDS), query });
+    ready += items.filter(isReady).length;
+    more = metadata?.continue ?? '';
+  } while (more !== '');
+  return ready;
 }
 
 const MADE: readonly Resource[] = [
