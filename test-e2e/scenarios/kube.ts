@@ -94,6 +94,8 @@ async function json<T>(path: string, options: RequestOptions = {}, body?: unknow
 const PLURALS: Readonly<Record<string, string>> = {
   NetworkPolicy: 'networkpolicies',
   EndpointSlice: 'endpointslices',
+  IngressClass: 'ingressclasses',
+  GatewayClass: 'gatewayclasses',
 };
 
 /** The API path of an object, by its apiVersion and kind. */

@@ -37,7 +37,16 @@ export type Releases = {
   readonly redis: string;
 };
 
-async function serverOf(overlay: Overlay): Promise<string> {
+const servers = new Map<Overlay, Promise<string>>();
+
+/** Several releases have the same one. */
+function serverOf(overlay: Overlay): Promise<string> {
+  const server = servers.get(overlay) ?? bundleServer(overlay);
+  servers.set(overlay, server);
+  return server;
+}
+
+async function bundleServer(overlay: Overlay): Promise<string> {
   const outfile = join(CHECKOUT, 'build', 'overlays', overlay, 'server');
   mkdirSync(join(outfile, '..'), { recursive: true });
   await bundle(join(OVERLAYS, `${overlay}.ts`), outfile);

@@ -24,23 +24,25 @@ export type TrafficOptions = {
   readonly headers?: Readonly<Record<string, string>>;
   /** So many clients that keep their connections; a new connection for each request without. */
   readonly clients?: number;
+  /** By this name at this address; by the Service's own address without. */
+  readonly by?: { readonly host: string; readonly address: string };
 };
 
 /** Starts a load generator as a process of its own. */
 export async function startTraffic(options: TrafficOptions): Promise<Traffic> {
-  const { namespace, service, paths, rate, headers = {}, clients = 0 } = options;
-  const records = join(CHECKOUT, 'build', 'traffic', `${namespace}-${service}${clients > 0 ? '-kept' : ''}.jsonl`);
+  const { namespace, service, paths, rate, headers = {}, clients = 0, by } = options;
+  const name = [namespace, service, by?.host, clients > 0 && 'kept'].filter(Boolean).join('-');
+  const records = join(CHECKOUT, 'build', 'traffic', `${name}.jsonl`);
   mkdirSync(join(records, '..'), { recursive: true });
   rmSync(records, { force: true });
-  const { spec } = await get(`/api/v1/namespaces/${namespace}/services/${service}`);
   const args = [
-    ...['--url', `http://${spec.clusterIP}:${spec.ports[0].port}`, '--records', records],
+    ...['--url', `http://${by?.address ?? (await serviceAddress(namespace, service))}`, '--records', records],
     ...paths.flatMap(path => ['--path', path]),
     ...['--rate', `${rate}`, '--seconds', `${HOUR}`, '--clients', `${clients}`],
   ];
   const generator = insideNode([process.execPath, join(import.meta.dirname, 'load.ts'), ...args], {
     stdio: ['ignore', 'inherit', 'inherit'],
-    env: { ...process.env, LOAD_HEADERS: JSON.stringify(headers) },
+    env: { ...process.env, LOAD_HEADERS: JSON.stringify({ ...headers, ...(by && { host: by.host }) }) },
   });
   // nsenter executes the program in its own place, so this is the generator's own pid
   const stopWithUs = () => generator.kill();
@@ -54,6 +56,11 @@ export async function startTraffic(options: TrafficOptions): Promise<Traffic> {
       await once(generator, 'close');
     },
   };
+}
+
+export async function serviceAddress(namespace: string, service: string): Promise<string> {
+  const { spec } = await get(`/api/v1/namespaces/${namespace}/services/${service}`);
+  return `${spec.clusterIP}:${spec.ports[0].port}`;
 }
 
 function readAnswers(file: string): readonly Answer[] {

@@ -1,6 +1,6 @@
 // By which public names users are let in, and which of them the pods know.
 import type { AppResource } from './resource.ts';
-import { type Release, type RolloutRecord, releaseInForce, releaseOnTrial } from './rollout.ts';
+import { type Release, type RolloutRecord, servingReleases } from './rollout.ts';
 
 /** Public names that pods of this spec know. */
 export const knownHosts = ({ spec: { exposure } }: AppResource): readonly string[] =>
@@ -16,7 +16,6 @@ export function routedHosts(
   releases: (hash: string) => Release | undefined,
 ): readonly string[] {
   if (!record) return [];
-  const serving = [releaseInForce(record), releaseOnTrial(record)].filter(hash => hash !== undefined);
-  const known = serving.map(hash => releases(hash)?.hosts ?? []);
+  const known = servingReleases(record).map(hash => releases(hash)?.hosts ?? []);
   return knownHosts(app).filter(host => known.every(hosts => hosts.includes(host)));
 }

@@ -259,3 +259,10 @@ export function releaseInForce(record: RolloutRecord): string {
 export function releaseOnTrial({ phase, release, stable }: RolloutRecord): string | undefined {
   return (phase === 'Candidate' || phase === 'Promoting') && stable !== undefined ? release : undefined;
 }
+
+/** Releases whose pods users may meet: in a promotion also those that are being replaced. */
+export function servingReleases(record: RolloutRecord): readonly string[] {
+  const leaving = record.phase === 'Promoting' ? record.stable : undefined;
+  const all = [releaseInForce(record), releaseOnTrial(record), leaving];
+  return [...new Set(all.filter(hash => hash !== undefined))];
+}

@@ -1,7 +1,7 @@
 // Everything that should be there for one resource, in the order in which it is applied.
 import { routedHosts } from '../api/hosts.ts';
 import { type Apis, isOptional, OPTIONAL_APIS, type OptionalKind } from '../api/optional-apis.ts';
-import { type Release, type RolloutRecord, releaseInForce, releaseOnTrial } from '../api/rollout.ts';
+import { type Release, type RolloutRecord, releaseInForce, releaseOnTrial, servingReleases } from '../api/rollout.ts';
 import type { App, KubeObject } from './app.ts';
 import { autoscaler } from './autoscaler.ts';
 import { candidateDeployment, deployment, workerDeployment } from './deployment.ts';
@@ -127,8 +127,7 @@ type Prunable = ChildRef & { readonly mayGo: boolean };
 
 /** Of a release that nobody remembers nobody can tell which hosts it knows: its users keep their door. */
 const isServingKnown = (record: RolloutRecord | undefined, releases: FindRelease): boolean =>
-  record === undefined ||
-  [releaseInForce(record), releaseOnTrial(record)].every(hash => hash === undefined || releases(hash) !== undefined);
+  record === undefined || servingReleases(record).every(hash => releases(hash) !== undefined);
 
 const optional = (name: string, kind: OptionalKind, cluster: Cluster): Prunable => ({
   apiVersion: OPTIONAL_APIS[kind].apiVersion,

@@ -91,6 +91,7 @@ test('no host, no door: it would take everybody’s requests', () => {
 
 const record: RolloutRecord = { phase: 'Settled', release: 'old', stable: 'old', since: '2026-01-01T00:00:00Z' };
 const candidate: RolloutRecord = { ...record, phase: 'Candidate', release: 'new' };
+const promoting: RolloutRecord = { ...candidate, phase: 'Promoting' };
 
 test.each<[string, RolloutRecord | undefined, string[] | undefined, string[] | undefined, string[]]>([
   ['nothing is installed', undefined, HOSTS, HOSTS, []],
@@ -98,7 +99,8 @@ test.each<[string, RolloutRecord | undefined, string[] | undefined, string[] | u
   ['the release knows both', record, HOSTS, undefined, HOSTS],
   ['one is added, and waits', record, ['shop.example'], HOSTS, ['shop.example']],
   ['one is added, and its release is on trial', candidate, ['shop.example'], HOSTS, ['shop.example']],
-  ['the release that knows it is promoted', { ...candidate, phase: 'Baking' }, ['shop.example'], HOSTS, HOSTS],
+  ['pods that do not know it are being replaced', promoting, ['shop.example'], HOSTS, ['shop.example']],
+  ['the release that knows it serves alone', { ...promoting, phase: 'Baking' }, ['shop.example'], HOSTS, HOSTS],
   ['the candidate knows one only', candidate, HOSTS, ['shop.example'], ['shop.example']],
   ['one is gone from the spec', record, ['old.example', ...HOSTS], undefined, HOSTS],
 ])('routed hosts: %s', (_case, at, old, fresh, expected) => {
