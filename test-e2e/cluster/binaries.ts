@@ -47,6 +47,7 @@ const PACKAGES = {
   // Debian's knows nothing of Kubernetes
   prometheus: ['prometheus', 'github.com/prometheus/prometheus/cmd/prometheus'],
   promtool: ['prometheus', 'github.com/prometheus/prometheus/cmd/promtool'],
+  'keda-operator': ['keda', 'github.com/kedacore/keda/v2/cmd/operator'],
   'keda-admission-webhooks': ['keda', 'github.com/kedacore/keda/v2/cmd/webhooks'],
 } as const satisfies Record<string, readonly [Module, string]>;
 

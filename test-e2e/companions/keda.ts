@@ -23,7 +23,7 @@ export interface Certificates {
 /** As KEDA's operator makes them: one for all of its programs. */
 export async function makeCertificates(folder: string): Promise<Certificates> {
   const ca = await authority(folder, 'ca');
-  const alternativeNames = ['IP:127.0.0.1', `DNS:keda-metrics-apiserver.${KEDA_NAMESPACE}.svc`];
+  const alternativeNames = ['IP:127.0.0.1'];
   await certificate(folder, ca, 'tls', { commonName: 'keda', alternativeNames });
   return { folder, caBundle: readFileSync(ca.cert, 'base64') };
 }
@@ -33,6 +33,7 @@ const environment = ({ adminKubeconfigPath }: ApiServer): Readonly<Record<string
   KUBECONFIG: adminKubeconfigPath,
   WATCH_NAMESPACE: '',
   POD_NAMESPACE: KEDA_NAMESPACE,
+  KEDA_CLUSTER_OBJECT_NAMESPACE: KEDA_NAMESPACE,
 });
 
 async function isReady(port: number | undefined): Promise<void> {
@@ -68,4 +69,35 @@ export async function startWebhooks(api: ApiServer, { folder, caBundle }: Certif
     ],
   });
   return program;
+}
+
+export interface KedaOperator {
+  /** Ends it in the middle of whatever it does. */
+  stop(): Promise<void>;
+  start(): Promise<void>;
+  /** What it printed since its last start. */
+  log(): string;
+}
+
+/** Not yet started. */
+export async function prepareOperator(api: ApiServer, { folder }: Certificates): Promise<KedaOperator> {
+  const [metrics, health] = await freePorts(2);
+  let running: Program | undefined;
+  const start = async (): Promise<void> => {
+    running = await startProgram('keda-operator', {
+      flags: () => [
+        '--metrics-bind-address=0',
+        `--health-probe-bind-address=127.0.0.1:${health}`,
+        `--metrics-service-bind-address=127.0.0.1:${metrics}`,
+        `--cert-dir=${folder}`,
+      ],
+      env: environment(api),
+      answers: () => isReady(health),
+    });
+  };
+  const stop = async (): Promise<void> => {
+    await running?.stop();
+    running = undefined;
+  };
+  return { start, stop, log: () => running?.log() ?? '' };
 }
