@@ -30,7 +30,7 @@ test: $(PACKAGES) ## every test: unit, integration, end to end; PHASES="unit int
 campaign: $(PACKAGES) ## faults for as long as you like: MINUTES=60 of schedules by seed, after each write of every story was killed
 	@node test-e2e/campaign.ts --minutes $(MINUTES)
 
-companions: $(PACKAGES) ## Traefik before the services (on the cluster, too), Flux and prometheus-operator beside the operator (the first time built from source: long)
+companions: $(PACKAGES) ## Traefik before the services (on the cluster, too), Flux, prometheus-operator and KEDA beside the operator (the first time built from source: long)
 	@NODE_OPTIONS='--experimental-vm-modules --disable-warning=ExperimentalWarning' \
 		jest --config test-e2e/jest/config.mjs --selectProjects companion --runInBand --forceExit --testTimeout=60000
 

@@ -18,7 +18,7 @@ const LINKER_FLAGS = [
   `-X k8s.io/component-base/version.gitMinor=${minor}`,
 ].join(' ');
 
-type Module = 'tools' | 'addons' | 'traefik' | 'flux' | 'prometheus-operator' | 'prometheus';
+type Module = 'tools' | 'addons' | 'traefik' | 'flux' | 'prometheus-operator' | 'prometheus' | 'keda';
 
 // in the order of building: what integration tests need comes first
 const PACKAGES = {
@@ -47,6 +47,8 @@ const PACKAGES = {
   // Debian's knows nothing of Kubernetes
   prometheus: ['prometheus', 'github.com/prometheus/prometheus/cmd/prometheus'],
   promtool: ['prometheus', 'github.com/prometheus/prometheus/cmd/promtool'],
+  'keda-operator': ['keda', 'github.com/kedacore/keda/v2/cmd/operator'],
+  'keda-admission-webhooks': ['keda', 'github.com/kedacore/keda/v2/cmd/webhooks'],
 } as const satisfies Record<string, readonly [Module, string]>;
 
 export type Binary = keyof typeof PACKAGES;
@@ -104,6 +106,14 @@ const build = async (name: Binary, onPackage: (path: string) => void): Promise<v
   } finally {
     rmSync(partial, { force: true });
   }
+};
+
+/** Where the sources of a module are that others come from, with all its files. */
+export const sourceFolder = async (module: Module, path: string): Promise<string> => {
+  await requireGo();
+  const command = ['go', 'mod', 'download', '-json', path];
+  const found = await run(command, { cwd: moduleFolder(module), env: GO_ENVIRONMENT });
+  return (JSON.parse(found) as { Dir: string }).Dir;
 };
 
 /** Builds one after the other and shows what is left, counted in packages: most are shared by several programs. */

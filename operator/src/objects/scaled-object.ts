@@ -8,7 +8,7 @@ import { behaviour } from './autoscaler.ts';
 import { names } from './names.ts';
 
 const POLLING_SECONDS = 15;
-/** Of asking Prometheus in a row. */
+/** Of asking Prometheus in a row; KEDA falls back at the next one. */
 const FAILURES = 3;
 /** The worker's queue empties in bursts: so long it must have been shorter. */
 const WORKER_STABILIZATION_SECONDS = 300;

@@ -30,18 +30,25 @@ const CONTROLLERS = [
   'namespace-controller',
 ];
 
+/** Beside those that every test needs. */
+export interface Flags {
+  readonly apiServer?: readonly string[];
+  readonly controllerManager?: readonly string[];
+}
+
 /** @param controllers of kube-controller-manager's, besides those that every test needs */
 export async function startLittleCluster(
   timing: Partial<Timing> = {},
   host?: PodHost,
   controllers: readonly string[] = [],
+  flags: Flags = {},
 ): Promise<LittleCluster> {
   await ensureBinaries('etcd', 'kube-apiserver', 'kubectl', 'kube-controller-manager');
-  const api = await startApiServer();
+  const api = await startApiServer({ flags: flags.apiServer ?? [] });
   const connect = async (): Promise<Transport> =>
     createTransport(await loadCluster({ kubeconfig: api.adminKubeconfigPath }));
   await api.installCrds(join(import.meta.dirname, '../../../../crds'));
-  const manager = startControllerManager(api, controllers);
+  const manager = startControllerManager(api, controllers, flags.controllerManager);
   const transport = await connect();
   const kubelet = new LittleKubelet(transport, timing, host);
   await kubelet.synced;
@@ -57,7 +64,11 @@ export async function startLittleCluster(
   return { api, transport, kubelet, connect, stopControllers, stop };
 }
 
-function startControllerManager({ adminKubeconfigPath }: ApiServer, more: readonly string[]): ChildProcess {
+function startControllerManager(
+  { adminKubeconfigPath }: ApiServer,
+  more: readonly string[],
+  others: readonly string[] = [],
+): ChildProcess {
   const flags = [
     `--kubeconfig=${adminKubeconfigPath}`,
     `--controllers=${[...CONTROLLERS, ...more].join(',')}`,
@@ -68,6 +79,7 @@ function startControllerManager({ adminKubeconfigPath }: ApiServer, more: readon
     '--concurrent-deployment-syncs=20',
     '--concurrent-replicaset-syncs=20',
     '--concurrent-job-syncs=20',
+    ...others,
   ];
   const log = openSync(join(dirname(adminKubeconfigPath), 'kube-controller-manager.log'), 'a');
   // the kernel ends it when we are killed ourselves, in whatever way

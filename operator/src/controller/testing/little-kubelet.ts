@@ -223,7 +223,9 @@ export class LittleKubelet {
       { type: 'Ready', status: is, lastTransitionTime: new Date().toISOString() },
     ];
     const status = { name: 'app', image: imageOf(pod), imageID: '', restartCount: 0, ready, started: ready, ...state };
-    return { phase, podIP: ip, podIPs: [{ ip }], conditions, containerStatuses: [status] };
+    // without it an autoscaler counts none of its figures
+    const startTime = pod.status?.startTime ?? new Date().toISOString();
+    return { phase, startTime, podIP: ip, podIPs: [{ ip }], conditions, containerStatuses: [status] };
   }
 }
 
