@@ -413,7 +413,8 @@ class Hands {
   }
 
   #wanted({ action }: EffectivePlan) {
-    const { apis, revisions, deployment, candidate, autoscaler, scaledObject, prometheusUrl, keys } = this.#seen;
+    const { apis, revisions, deployment, candidate, autoscaler, scaledObject, kedaScales, prometheusUrl, keys } =
+      this.#seen;
     const { docsUrl, podsAskedFrom } = this.#tools;
     const record = action?.do === 'setRecord' ? action.record : deployment?.record;
     const release = (hash: string): Release | undefined =>
@@ -424,7 +425,7 @@ class Hands {
       ...(podsAskedFrom !== undefined && { podsAskedFrom }),
       ...(prometheusUrl !== undefined && { prometheusUrl }),
       autoscalerIsThere: autoscaler !== undefined,
-      scaledObjectIsThere: scaledObject !== undefined,
+      scaledObjectIsThere: scaledObject !== undefined || kedaScales === true,
       candidateIsThere: candidate !== undefined,
       scrapeTokenIsThere: keys.some(({ name, clientPresent }) => name === 'scrape' && clientPresent),
       ...(deployment && { servingReplicas: deployment.wantedReplicas }),

@@ -6,8 +6,8 @@ import { deployment } from '../objects/deployment.ts';
 import { httpRoute, redirectRoute } from '../objects/http-route.ts';
 import { releaseOf } from '../objects/release.ts';
 import { revision } from '../objects/revision.ts';
-import { doorOf, sharersOf } from './gather.ts';
-import { keepDeployment, keepRevision, keepRoute } from './views.ts';
+import { doorOf, scaling, sharersOf } from './gather.ts';
+import { keepAutoscaler, keepDeployment, keepRevision, keepRoute } from './views.ts';
 import { type KeptApp, keepApp, Stores } from './world.ts';
 
 const DATABASE = { identity: 'abcdefabcd' };
@@ -136,4 +136,21 @@ test.each([
   stores.httpRoutes.upsert(answered(redirectRoute(ofRedirect, ['shop.example'])));
   const answers = doorOf(app, stores)?.parents.map(({ section, answer }) => [section, answer?.accepted]);
   expect(answers).toEqual(sections.map(section => [section, true]));
+});
+
+test.each([
+  [
+    'made for a ScaledObject: KEDA’s',
+    [{ apiVersion: 'keda.sh/v1alpha1', kind: 'ScaledObject', name: 's', uid: 's' }],
+    true,
+  ],
+  ['somebody’s', [], undefined],
+])('an autoscaler by the name that KEDA gives its own, %s', (_case, ownerReferences, isTheirs) => {
+  const app = read(resource('dashboard'));
+  const { namespace, name } = app.metadata;
+  const stores = new Stores();
+  expect(scaling(app, { stores }).kedaScales).toBeUndefined();
+  const metadata = { namespace, name: `${name}-keda`, uid: 'k', resourceVersion: '1', ownerReferences };
+  stores.autoscalers.upsert(keepAutoscaler({ apiVersion: 'autoscaling/v2', kind: 'HPA', metadata } as never));
+  expect(scaling(app, { stores }).kedaScales).toBe(isTheirs);
 });

@@ -142,7 +142,10 @@ function onDatabase(app: AppResource, sources: Sources, database: Database): Par
   };
 }
 
-function scaling(app: AppResource, { stores, prometheusUrl }: Sources): Partial<Snapshot> {
+export function scaling(
+  app: AppResource,
+  { stores, prometheusUrl }: Pick<Sources, 'stores' | 'prometheusUrl'>,
+): Partial<Snapshot> {
   const { name, namespace } = app.metadata;
   const autoscaler = stores.autoscalers.get(namespace, names.autoscaler(name));
   const scaled = scaledObjectOf(app, stores, names.scaledObject(name), names.kedaAutoscaler(name));
@@ -150,6 +153,7 @@ function scaling(app: AppResource, { stores, prometheusUrl }: Sources): Partial<
   return {
     ...(autoscaler && { autoscaler: { active: autoscaler.active, message: autoscaler.message } }),
     ...(scaled && { scaledObject: scaled }),
+    ...(isOfKeda(stores.autoscalers.get(namespace, names.kedaAutoscaler(name))) && { kedaScales: true }),
     ...(workerScaled && { workerScaledObject: workerScaled }),
     ...(prometheusUrl !== undefined && { prometheusUrl }),
   };
@@ -186,6 +190,9 @@ function refusedMonitor(app: AppResource, stores: Stores): Snapshot['monitorRefu
   );
   return first;
 }
+
+const isOfKeda = (kept: Kept | undefined): boolean =>
+  kept?.metadata.ownerReferences.some(({ kind }) => kind === 'ScaledObject') ?? false;
 
 /** KEDA gives its HorizontalPodAutoscaler the labels of the ScaledObject: it is watched with ours. */
 function scaledObjectOf(

@@ -525,6 +525,8 @@ export interface Snapshot {
   readonly autoscaler?: { readonly active: boolean; readonly message: string };
   /** KEDA's, of the serving Deployment and of the worker. */
   readonly scaledObject?: ScaledObjectView;
+  /** The HorizontalPodAutoscaler that KEDA keeps for it is there: it is collected after the ScaledObject. */
+  readonly kedaScales?: true;
   readonly workerScaledObject?: ScaledObjectView;
   /** Where Prometheus is asked, if the operator was told. */
   readonly prometheusUrl?: string;

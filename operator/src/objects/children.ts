@@ -31,6 +31,7 @@ export interface Cluster {
   readonly podsAskedFrom?: string;
   /** Of the autoscalers of the serving Deployment: two of them would pull it to and fro, and KEDA refuses to be the second. */
   readonly autoscalerIsThere?: boolean;
+  /** It, or the autoscaler that KEDA keeps for it. */
   readonly scaledObjectIsThere?: boolean;
   /** How many pods the serving Deployment wants; undefined where there is none yet. */
   readonly servingReplicas?: number;

@@ -41,6 +41,13 @@ test.each<[string, Snapshot, string, string, string]>([
     'AutoscalerChanging',
     'ScaledObject is on its way',
   ],
+  [
+    'KEDA’s ScaledObject is gone, its own autoscaler is not',
+    byCpu({ kedaScales: true }),
+    'Unknown',
+    'AutoscalerChanging',
+    'ScaledObject is on its way',
+  ],
   ['by requests', byRequests({ scaledObject: ready }), 'True', 'AutoscalerActive', 'ready for scaling'],
   [
     'ours is still there',

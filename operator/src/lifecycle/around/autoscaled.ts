@@ -16,9 +16,9 @@ export function autoscaled(seen: Snapshot): Condition | undefined {
 function ofServer(seen: Snapshot): Found | undefined {
   const { autoscaling } = seen.app.spec;
   if (!autoscaling) return undefined;
-  const { autoscaler, scaledObject } = seen;
+  const { autoscaler, scaledObject, kedaScales } = seen;
   if (autoscaling.provider === 'HPA') {
-    if (scaledObject && !autoscaler) return changing('ScaledObject', 'the HorizontalPodAutoscaler');
+    if ((scaledObject || kedaScales) && !autoscaler) return changing('ScaledObject', 'the HorizontalPodAutoscaler');
     return autoscaler && plain(autoscaler);
   }
   const missing = lacksApi(seen);
