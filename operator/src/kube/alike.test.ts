@@ -30,6 +30,15 @@ test('what is packed is read as it was, whatever is said in it, and whatever was
   );
 });
 
+test('what a long text says twice beyond the places that have a number is read as it was', () => {
+  const alike = new Alike();
+  const words = (from: number, count: number) =>
+    Array.from({ length: count }, (_, index) => `${Math.sin(from + index)}`);
+  const text = JSON.stringify([...words(0, 3_000), ...words(2_500, 500), ...words(0, 500), ...words(9_000, 2_000)]);
+  expect(text.length).toBeGreaterThan(100_000);
+  expect(alike.read(alike.pack(text))).toBe(text);
+});
+
 test('of what says nearly the same only the difference takes room', () => {
   const alike = new Alike();
   alike.pack(shop('a'));

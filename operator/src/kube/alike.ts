@@ -44,7 +44,7 @@ export class Alike {
   /** @param text JSON */
   pack(text: string): string {
     const pieces: string[] = [];
-    let learnt = 0;
+    let inDictionary = 0;
     let [from, at] = [0, 0];
     let hash = hashAt(text, 0);
     // what follows a difference follows it in the other text, too
@@ -53,7 +53,7 @@ export class Alike {
     while (at + LEAST <= text.length) {
       const { place, length } = this.#longest(text, at, hash, next);
       if (length < LEAST) {
-        own[slotOf(hash)] = at + 1;
+        if (at < OWN) own[slotOf(hash)] = at + 1;
         hash = rolled(hash, text.charCodeAt(at + LEAST));
         at += 1;
         if (next >= 0) next += 1;
@@ -63,16 +63,16 @@ export class Alike {
       at += length;
       from = at;
       next = place < OWN ? place + length : -1;
-      if (place < OWN) learnt += length;
+      if (place < OWN) inDictionary += length;
       hash = hashAt(text, at);
     }
     pieces.push(text.slice(from));
-    if (learnt < text.length / 2) this.#learn(text);
+    if (inDictionary < text.length / 2) this.#learn(text);
+    // joined, it is one string; added up, it would keep the text that its pieces are of
     return pieces.join('');
   }
 
   read(packed: string): string {
-    const pieces: string[] = [];
     let text = '';
     let from = 0;
     for (let at = packed.indexOf(COPY); at >= 0; at = packed.indexOf(COPY, from)) {
@@ -83,8 +83,7 @@ export class Alike {
       text += source.slice(start, start + length);
       from = at + 4;
     }
-    pieces.push(text, packed.slice(from));
-    return pieces.join('');
+    return text + packed.slice(from);
   }
 
   #longest(text: string, at: number, hash: number, next: number): { place: number; length: number } {
