@@ -48,7 +48,11 @@ const REQUESTS_A_MINUTE = 30;
 
 /** What is promised of the number of resources that was measured; for two, of a small installation. */
 const rssLimit = (resources: number): number => (resources <= 2 ? SMALL_RSS_MIB : RSS_MIB);
-const readyLimitMs = (resources: number): number => (resources <= 2 ? 400 : 2_000);
+/** Undefined: of so many nothing is promised. */
+const readyLimitMs = (resources: number): number | undefined =>
+  resources <= 2 ? 400 : resources <= 1_000 ? 2_000 : undefined;
+const isLate = ({ resources, readyMs }: Pick<SettledResult['sizes'][number], 'resources' | 'readyMs'>): boolean =>
+  readyMs > (readyLimitMs(resources) ?? Number.POSITIVE_INFINITY);
 
 const share = (part: number, whole: number): string => `${Math.round((100 * part) / whole)} %`;
 const each = (count: number, resources: number): string => (count / resources).toFixed(1);
@@ -82,7 +86,7 @@ export function settledTables(result: SettledResult): readonly Table[] {
     String(size.resources),
     `${(size.secretReads / size.resources).toFixed(1)} (0)`,
     String(size.restartWrites),
-    `${Math.round(size.readyMs)} (${readyLimitMs(size.resources)})`,
+    `${Math.round(size.readyMs)} (${readyLimitMs(size.resources) ?? '–'})`,
     `${Math.round(size.requestsAMinute)} (${REQUESTS_A_MINUTE})`,
     String(size.restWrites),
     `${Math.round(size.rssMib)} (${rssLimit(size.resources)})`,
@@ -133,7 +137,7 @@ export const settledMisses = ({ sizes }: SettledResult): readonly string[] =>
   sizes.flatMap(({ resources, secretReads, readyMs, requestsAMinute, restWrites, restartWrites, rssMib }) =>
     [
       ...(secretReads > 0 ? [`${secretReads} reads of Secrets at the restart, none wanted`] : []),
-      ...(readyMs > readyLimitMs(resources)
+      ...(isLate({ resources, readyMs })
         ? [`ready after ${Math.round(readyMs)} ms, ${readyLimitMs(resources)} wanted`]
         : []),
       ...(requestsAMinute > REQUESTS_A_MINUTE
