@@ -18,6 +18,7 @@ import { ApiError, isAlreadyExists, isConflict, isInvalid, isNotFound, isOfEndin
 import * as kinds from '../kube/resource.ts';
 import type { Store } from '../kube/store.ts';
 import type { Transport } from '../kube/transport.ts';
+import { isServedAnew } from '../lifecycle/around/exposed.ts';
 import type { Action } from '../lifecycle/decision.ts';
 import { firstRecord } from '../lifecycle/keys/key-requests.ts';
 import { iso, type Orphan, type SchemaTask, type Snapshot, taskText } from '../lifecycle/snapshot.ts';
@@ -427,6 +428,7 @@ class Hands {
       autoscalerIsThere: autoscaler !== undefined,
       scaledObjectIsThere: scaledObject !== undefined || kedaScales === true,
       candidateIsThere: candidate !== undefined,
+      doorServes: isServedAnew(this.#seen),
       scrapeTokenIsThere: keys.some(({ name, clientPresent }) => name === 'scrape' && clientPresent),
       ...(deployment && { servingReplicas: deployment.wantedReplicas }),
       ...this.#databaseOfServing(),

@@ -190,6 +190,7 @@ const ROUTES = ['HTTPRoute/devshelf', 'HTTPRoute/devshelf-redirect'];
 
 test.each<[string, Record<string, unknown>, FindRelease, Cluster, string[]]>([
   ['an Ingress is wanted: routes go', opened, knowing, everywhere, ROUTES],
+  ['it does not serve yet: users come by the routes', opened, knowing, { ...everywhere, doorServes: false }, []],
   ['nothing is exposed any more', {}, knowing, everywhere, ['Ingress/devshelf', ...ROUTES]],
   ['what serves knows no host', opened, releases, everywhere, ['Ingress/devshelf', ...ROUTES]],
   ['nobody remembers what serves: its users keep their door', opened, () => undefined, everywhere, []],

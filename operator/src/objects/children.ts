@@ -37,6 +37,8 @@ export interface Cluster {
   readonly servingReplicas?: number;
   /** The Deployment of a release on trial is there. */
   readonly candidateIsThere?: boolean;
+  /** The door that the spec asks for serves; absent: it does. */
+  readonly doorServes?: boolean;
   /** The Secret that Prometheus reads the pods with; absent: it is. */
   readonly scrapeTokenIsThere?: boolean;
   /** Identity of the database that the spec names, if it could be read. */
@@ -130,6 +132,9 @@ type Prunable = ChildRef & { readonly mayGo: boolean };
 const isServingKnown = (record: RolloutRecord | undefined, releases: FindRelease): boolean =>
   record === undefined || servingReleases(record).every(hash => releases(hash) !== undefined);
 
+const isOtherDoor = ({ spec: { exposure } }: App, kind: OptionalKind): boolean =>
+  (exposure.type === 'Gateway' && kind === 'Ingress') || (exposure.type === 'Ingress' && kind === 'HTTPRoute');
+
 const optional = (name: string, kind: OptionalKind, cluster: Cluster): Prunable => ({
   apiVersion: OPTIONAL_APIS[kind].apiVersion,
   kind,
@@ -154,7 +159,9 @@ export function unwantedChildren(
   const inForceIsKnown = record !== undefined && releases(releaseInForce(record)) !== undefined;
   const door = (child: string, kind: OptionalKind): Prunable => {
     const of = optional(child, kind, cluster);
-    return { ...of, mayGo: of.mayGo && isServingKnown(record, releases) };
+    // of the other kind: users come by it until the new one serves
+    const isReplaced = cluster.doorServes !== false || !isOtherDoor(app, kind);
+    return { ...of, mayGo: of.mayGo && isReplaced && isServingKnown(record, releases) };
   };
   const monitor = (child: string, kind: OptionalKind): Prunable => {
     const of = optional(child, kind, cluster);

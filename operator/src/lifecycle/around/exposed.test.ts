@@ -4,7 +4,7 @@ import { decide } from '../plan.ts';
 import type { DoorView, ParentView, Snapshot } from '../snapshot.ts';
 import { statusOf } from '../status.ts';
 import { app, at, deployment, release, revision, snapshot, T0, wanted } from '../testing.ts';
-import { exposed } from './exposed.ts';
+import { exposed, isServedAnew } from './exposed.ts';
 
 const INGRESS = { type: 'Ingress', hosts: ['shop.example'], ingress: { className: 'traefik' } };
 const GATEWAY = {
@@ -155,8 +155,8 @@ test('nothing is said where nothing is exposed', () => {
   expect(exposed(scene({}))).toBeUndefined();
 });
 
-const said = (status: string, reason: string, second: number) => ({
-  ...app({ exposure: INGRESS }),
+const said = (status: string, reason: string, second: number, exposure: object = INGRESS) => ({
+  ...app({ exposure }),
   status: {
     observedGeneration: 3,
     conditions: [{ type: 'Exposed', status, reason, message: '', lastTransitionTime: at(second) }],
@@ -181,10 +181,26 @@ test('a pass comes by when patience ends, and Ready is not asked', () => {
 });
 
 test('a pass comes by when the certificate is about to expire', () => {
+  const served = said('True', 'Exposed', -900, TLS) as Snapshot['app'];
   const of = (days: number) =>
-    decide(scene(TLS, { door: opened, wanted: wanted('v1'), certificate: certified(days) })).recheckMs;
+    decide(scene(TLS, { app: served, door: opened, wanted: wanted('v1'), certificate: certified(days) })).recheckMs;
   expect(of(14.5)).toBe(43_200_001);
   expect(of(90)).toBe(86_400_000);
+});
+
+test.each([
+  ['the router has said so just now', said('Unknown', 'LoadBalancerPending', -3), opened, false, 10_000],
+  ['nine seconds ago', said('True', 'Exposed', -9), opened, false, 1_000],
+  ['ten seconds ago', said('True', 'Exposed', -10), opened, true, undefined],
+  ['it does not say so any more', said('True', 'Exposed', -900), undefined, false, 300_000],
+])('what served before goes when the new door has served for a while: %s', (_case, of, door, may, recheckMs) => {
+  const seen = scene(INGRESS, { app: of as Snapshot['app'], now: T0, wanted: wanted('v1'), ...(door && { door }) });
+  expect(isServedAnew(seen)).toBe(may);
+  expect(decide(seen).recheckMs).toBe(recheckMs);
+});
+
+test('who wants no door has none at once', () => {
+  expect(isServedAnew(scene({}))).toBe(true);
 });
 
 test('public URLs are there while it is reached', () => {

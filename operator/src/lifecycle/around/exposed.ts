@@ -7,6 +7,9 @@ import { type DoorView, iso, type ParentView, revisionOf, type Snapshot } from '
 /** A router that has not said a word for so long is not on its way any more. */
 export const PATIENCE_MS = 300_000;
 
+/** A router says that it has a route before it serves by it: Traefik, say, looks at what it has learnt every two seconds. */
+export const SERVES_AFTER_MS = 10_000;
+
 /** An issuer that renews does so a month before the end: two weeks before it something is wrong. */
 const EXPIRES_MS = 14 * 86_400_000;
 /** Timers of months are not kept. */
@@ -25,9 +28,20 @@ export function exposed(seen: Snapshot): Condition | undefined {
   return { type: 'Exposed', ...found, status };
 }
 
+/** Whether it serves as `spec.exposure` says: what served before, of another kind, may go then. */
+export const isServedAnew = (seen: Snapshot): boolean =>
+  seen.app.spec.exposure.type === 'None' || (exposed(seen)?.status === 'True' && untilServed(seen) === 0);
+
+/** From the router's word on; milliseconds. */
+function untilServed({ app, now }: Snapshot): number {
+  const before = findCondition(app.status.conditions, 'Exposed');
+  const since = before?.status === 'True' ? Date.parse(before.lastTransitionTime) : now;
+  return Math.max(0, since + SERVES_AFTER_MS - now);
+}
+
 /** When it has to be looked at again, though nothing changes. */
 export function recheckOf(seen: Snapshot, condition: Condition | undefined): number | undefined {
-  if (condition?.status === 'True') return untilExpiry(seen);
+  if (condition?.status === 'True') return untilServed(seen) || untilExpiry(seen);
   if (condition?.status !== 'Unknown') return undefined;
   const before = findCondition(seen.app.status.conditions, 'Exposed');
   const since = before?.status === 'Unknown' ? Date.parse(before.lastTransitionTime) : seen.now;
