@@ -22,6 +22,7 @@ const IS_WHOLE = process.env['SWEEP'] !== undefined;
 const SWEEP_MS = (IS_WHOLE ? 60 : 15) * 60_000;
 /** The sweep ends when so many runs in a row had no such write: not every run says the same number of things. */
 const MISSES = 6;
+const PATIENCE_MS = 60_000; // eight operators share two cores with their API server
 const QUIET_MS = 500;
 
 let cluster: LittleCluster;
@@ -57,18 +58,17 @@ const releases: Tale = {
     script.set(image('3'), { canary: 'Bad' });
     cluster.kubelet.behave(shop.namespace, image('2'), { migration: verdict('up to date', ['20260301_cart']) });
     await shop.create('1');
-    await shop.settles('1');
+    await shop.settles('1', 'AsExpected', PATIENCE_MS);
     await shop.release('2');
-    await shop.settles('2');
+    await shop.settles('2', 'AsExpected', PATIENCE_MS);
     await shop.release('3');
-    await shop.settles('2', 'ReleaseRejected');
+    await shop.settles('2', 'ReleaseRejected', PATIENCE_MS);
   },
 };
 
 const ADD = { id: '20260301_cart' };
 const DROP = { id: '20260401_drop', takes: 'takes away column t.c' };
 const NOTE = { id: '20260501_note' };
-const PATIENCE_MS = 60_000; // eight operators share two cores with their API server
 
 const pod = { restartPolicy: 'Never', containers: [{ name: 'dump', image: 'example/dump:1' }] };
 const DUMP = {
