@@ -173,7 +173,7 @@ const DEATHS: readonly Death[] = Array.from({ length: 24 }, (_none, index) =>
 );
 
 test(
-  'killed at a write, before it or after: a span less or a span twice, never a wrong one',
+  'killed at a write, before it or after: what one write ended is missing or told twice, and never wrong',
   async () => {
     const tell = async (death: Death): Promise<readonly SentSpan[]> => {
       const namespace = `killed-${death.when}-${death.atWrite}`;
@@ -210,18 +210,19 @@ test(
     for (const spans of all) {
       const once = new Map(spans.map(span => [span.spanId, span]));
       for (const span of spans) expect(once.get(span.spanId)).toEqual(span);
-      expect(once.size).toBeGreaterThanOrEqual(whole - 1);
       expect(once.size).toBeLessThanOrEqual(whole);
-      const traceIds = new Set(spans.map(({ traceId }) => traceId));
-      expect(traceIds.size).toBe(3);
-      for (const traceId of traceIds) {
-        const parts = [...once.values()].filter(span => span.traceId === traceId);
-        const roots = new Set(parts.map(({ parentSpanId, spanId }) => parentSpanId || spanId));
-        expect(roots.size).toBe(1);
-      }
+      const traceIds = [...new Set(spans.map(({ traceId }) => traceId))];
+      expect(traceIds).toHaveLength(3);
+      const parts = traceIds.map(traceId => [...once.values()].filter(span => span.traceId === traceId));
+      for (const part of parts)
+        expect(new Set(part.map(({ parentSpanId, spanId }) => parentSpanId || spanId)).size).toBe(1);
+      // the write that ends the last phase ends the release
+      const endless = parts.filter(part => part.every(({ parentSpanId }) => parentSpanId)).length;
+      expect(once.size).toBeGreaterThanOrEqual(whole - 1 - endless);
+      expect(endless).toBeLessThanOrEqual(1);
     }
-    // and some did lose one
-    expect(Math.min(...all.map(spans => new Set(spans.map(({ spanId }) => spanId)).size))).toBe(whole - 1);
+    // and some did lose what a write had ended
+    expect(Math.min(...all.map(spans => new Set(spans.map(({ spanId }) => spanId)).size))).toBeLessThan(whole);
   },
   5 * TEST_MS,
 );
