@@ -49,6 +49,7 @@ const PACKAGES = {
   promtool: ['prometheus', 'github.com/prometheus/prometheus/cmd/promtool'],
   'keda-operator': ['keda', 'github.com/kedacore/keda/v2/cmd/operator'],
   'keda-admission-webhooks': ['keda', 'github.com/kedacore/keda/v2/cmd/webhooks'],
+  'keda-metrics-apiserver': ['keda', 'github.com/kedacore/keda/v2/cmd/adapter'],
 } as const satisfies Record<string, readonly [Module, string]>;
 
 export type Binary = keyof typeof PACKAGES;

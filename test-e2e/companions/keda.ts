@@ -1,6 +1,7 @@
 // KEDA's programs on loopback, for the objects of a real API server.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { aggregate, isAggregated } from '../cluster/aggregation.ts';
 import type { ApiServer } from '../cluster/apiserver.ts';
 import { sourceFolder } from '../cluster/binaries.ts';
 import { authority, certificate } from '../cluster/pki.ts';
@@ -8,6 +9,8 @@ import { freePorts } from '../cluster/ports.ts';
 import { type Program, startProgram } from './program.ts';
 
 export const KEDA_NAMESPACE = 'keda';
+const METRICS = { group: 'external.metrics.k8s.io', version: 'v1beta1' };
+const METRICS_SERVICE = 'keda-metrics-apiserver';
 
 /** All of KEDA's, from where its programs are built. */
 export async function installDefinitions(api: ApiServer): Promise<void> {
@@ -23,7 +26,7 @@ export interface Certificates {
 /** As KEDA's operator makes them: one for all of its programs. */
 export async function makeCertificates(folder: string): Promise<Certificates> {
   const ca = await authority(folder, 'ca');
-  const alternativeNames = ['IP:127.0.0.1'];
+  const alternativeNames = ['IP:127.0.0.1', `DNS:${METRICS_SERVICE}.${KEDA_NAMESPACE}.svc`];
   await certificate(folder, ca, 'tls', { commonName: 'keda', alternativeNames });
   return { folder, caBundle: readFileSync(ca.cert, 'base64') };
 }
@@ -77,18 +80,21 @@ export interface KedaOperator {
   start(): Promise<void>;
   /** What it printed since its last start. */
   log(): string;
+  /** Where the API server of metrics asks it. */
+  readonly address: string;
 }
 
 /** Not yet started. */
 export async function prepareOperator(api: ApiServer, { folder }: Certificates): Promise<KedaOperator> {
   const [metrics, health] = await freePorts(2);
+  const address = `127.0.0.1:${metrics}`;
   let running: Program | undefined;
   const start = async (): Promise<void> => {
     running = await startProgram('keda-operator', {
       flags: () => [
         '--metrics-bind-address=0',
         `--health-probe-bind-address=127.0.0.1:${health}`,
-        `--metrics-service-bind-address=127.0.0.1:${metrics}`,
+        `--metrics-service-bind-address=${address}`,
         `--cert-dir=${folder}`,
       ],
       env: environment(api),
@@ -99,5 +105,43 @@ export async function prepareOperator(api: ApiServer, { folder }: Certificates):
     await running?.stop();
     running = undefined;
   };
-  return { start, stop, log: () => running?.log() ?? '' };
+  return { start, stop, log: () => running?.log() ?? '', address };
+}
+
+/** Its API server of metrics, behind the one that everybody asks, which has the flags of `aggregationFlags`. */
+export async function startMetrics(
+  api: ApiServer,
+  { folder, caBundle }: Certificates,
+  { address }: KedaOperator,
+): Promise<Program> {
+  const [port = 0, own] = await freePorts(2);
+  await api.request('POST', '/api/v1/namespaces', { metadata: { name: KEDA_NAMESPACE } });
+  await aggregate(api, { ...METRICS, namespace: KEDA_NAMESPACE, service: METRICS_SERVICE, port, caBundle });
+  return startProgram('keda-metrics-apiserver', {
+    flags: () => [
+      '--bind-address=127.0.0.1',
+      `--secure-port=${port}`,
+      `--port=${own}`,
+      `--cert-dir=${folder}`,
+      `--client-ca-file=${join(folder, 'ca.crt')}`,
+      `--tls-cert-file=${join(folder, 'tls.crt')}`,
+      `--tls-private-key-file=${join(folder, 'tls.key')}`,
+      `--metrics-service-address=${address}`,
+      ...['lister', 'authentication', 'authorization'].map(of => `--${of}-kubeconfig=${api.adminKubeconfigPath}`),
+    ],
+    env: environment(api),
+    answers: async () => {
+      if (!(await isAggregated(api, METRICS))) throw new Error('nothing is passed on');
+    },
+  });
+}
+
+/** What a HorizontalPodAutoscaler is told of the first trigger of a ScaledObject. */
+export async function metricOf(api: ApiServer, namespace: string, scaledObject: string): Promise<string[]> {
+  const selector = encodeURIComponent(`scaledobject.keda.sh/name=${scaledObject}`);
+  const path = `/apis/${METRICS.group}/${METRICS.version}/namespaces/${namespace}/s0-prometheus`;
+  const { items } = (await api.request('GET', `${path}?labelSelector=${selector}`)) as {
+    readonly items: readonly { readonly value: string }[];
+  };
+  return items.map(({ value }) => value);
 }

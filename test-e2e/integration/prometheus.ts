@@ -31,6 +31,9 @@ export interface TestPrometheus {
   readonly url: string;
   /** The value of `data` that its API answers. @throws Error with its words */
   ask<T>(path: string, query?: Readonly<Record<string, string>>): Promise<T>;
+  /** It stands still: connections stay, and nothing is answered. */
+  freeze(): void;
+  thaw(): void;
   remove(): Promise<void>;
 }
 
@@ -77,6 +80,8 @@ export async function runPrometheus(files: Files, program = 'prometheus'): Promi
   return {
     url: `http://127.0.0.1:${port}`,
     ask,
+    freeze: () => void child.kill('SIGSTOP'),
+    thaw: () => void child.kill('SIGCONT'),
     remove: async () => {
       await stopProcess(child, 'SIGKILL');
       folder.remove();
