@@ -3,14 +3,13 @@
 // what Prometheus reads of them.
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import type { AppKind } from '../../operator/src/api/resource.ts';
-import { type LittleCluster, startLittleCluster } from '../../operator/src/controller/testing/little-cluster.ts';
-import { startPlayedUse } from '../../operator/src/controller/testing/played-use.ts';
+import type { LittleCluster } from '../../operator/src/controller/testing/little-cluster.ts';
+import { startScaledCluster } from '../../operator/src/controller/testing/played-use.ts';
 import { Scene } from '../../operator/src/controller/testing/scene.ts';
 import { QUICK, type Shop, until } from '../../operator/src/controller/testing/shop.ts';
 import type { KubeObject } from '../../operator/src/kube/resource.ts';
 import { names } from '../../operator/src/objects/names.ts';
 import { temporaryFolder } from '../../services/common/testing/processes.ts';
-import { aggregationFlags } from '../cluster/aggregation.ts';
 import { ensureBinaries } from '../cluster/binaries.ts';
 import { startPrometheus, type TestPrometheus } from '../integration/prometheus.ts';
 import {
@@ -54,16 +53,10 @@ let count = 0;
 beforeAll(
   async () => {
     await ensureBinaries('keda-operator', 'keda-metrics-apiserver');
-    const [own, front] = [temporaryFolder('devshelf-keda-'), temporaryFolder('devshelf-front-proxy-')];
-    ends.push(own.remove, front.remove);
-    cluster = await startLittleCluster({}, undefined, ['horizontal-pod-autoscaler-controller'], {
-      apiServer: await aggregationFlags(front.path),
-      controllerManager: [
-        '--horizontal-pod-autoscaler-sync-period=1s',
-        '--horizontal-pod-autoscaler-cpu-initialization-period=0s',
-      ],
-    });
-    ends.push(() => cluster.stop());
+    const own = temporaryFolder('devshelf-keda-');
+    const scaled = await startScaledCluster();
+    ends.push(own.remove, scaled.stop);
+    ({ cluster } = scaled);
     figures = new PlayedFigures();
     const targets = [await figures.listen()];
     ends.push(() => figures.end());
@@ -75,9 +68,6 @@ beforeAll(
       {},
     );
     ends.push(() => prometheus.remove());
-    // pods use nothing
-    const use = await startPlayedUse(cluster.api, front.path);
-    ends.push(() => use.stop());
     await installDefinitions(cluster.api);
     const certificates = await makeCertificates(own.path);
     keda = await prepareOperator(cluster.api, certificates);
@@ -176,15 +166,6 @@ class Story {
     );
   }
 
-  async reaches(phase: string): Promise<void> {
-    const status = async () => (await this.shop.app())?.status;
-    await until(
-      async () => (await status())?.phase === phase,
-      async () => `not ${phase}: ${JSON.stringify(await status(), null, 1)}`,
-      MINUTE,
-    );
-  }
-
   async end(): Promise<void> {
     clearInterval(this.#watch);
     figures.forget(this.shop.namespace);
@@ -204,15 +185,14 @@ test(
     const story = await Story.open('DashboardDeployment', { rollout: PACED });
     story.scene.find('2', { canary: 'Pending' });
     await story.shop.release('2');
-    await story.reaches('Candidate');
+    await story.shop.reaches('Candidate', MINUTE);
     const candidate = names.candidate('shop');
     await story.has(1, candidate);
     story.asks(enoughFor(4));
     await story.has(4);
     expect(await story.replicas(candidate)).toBe(1);
     story.fewestPods = Number.POSITIVE_INFINITY;
-    story.scene.find('2', { canary: 'Good' });
-    await story.scene.nudge();
+    await story.scene.finds('2', { canary: 'Good' });
     await story.shop.settles('2', 'AsExpected', MINUTE);
     await story.has(4);
     expect(story.fewestPods).toBeGreaterThanOrEqual(4);

@@ -4,14 +4,13 @@
 // played. KEDA's API server of metrics does not run: what Prometheus knows comes to no HorizontalPodAutoscaler.
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import type { AppKind } from '../../operator/src/api/resource.ts';
-import { type LittleCluster, startLittleCluster } from '../../operator/src/controller/testing/little-cluster.ts';
-import { type PlayedUse, startPlayedUse } from '../../operator/src/controller/testing/played-use.ts';
+import type { LittleCluster } from '../../operator/src/controller/testing/little-cluster.ts';
+import { type PlayedUse, startScaledCluster, useFor } from '../../operator/src/controller/testing/played-use.ts';
 import { Scene } from '../../operator/src/controller/testing/scene.ts';
 import { until } from '../../operator/src/controller/testing/shop.ts';
 import type { KubeObject } from '../../operator/src/kube/resource.ts';
 import { names } from '../../operator/src/objects/names.ts';
 import { temporaryFolder } from '../../services/common/testing/processes.ts';
-import { aggregationFlags } from '../cluster/aggregation.ts';
 import { ensureBinaries } from '../cluster/binaries.ts';
 import { installDefinitions, type KedaOperator, makeCertificates, prepareOperator, startWebhooks } from './keda.ts';
 
@@ -44,18 +43,10 @@ let count = 0;
 beforeAll(
   async () => {
     await ensureBinaries('keda-operator', 'keda-admission-webhooks');
-    const [own, front] = [temporaryFolder('devshelf-keda-'), temporaryFolder('devshelf-front-proxy-')];
-    ends.push(own.remove, front.remove);
-    cluster = await startLittleCluster({}, undefined, ['horizontal-pod-autoscaler-controller'], {
-      apiServer: await aggregationFlags(front.path),
-      controllerManager: [
-        '--horizontal-pod-autoscaler-sync-period=1s',
-        '--horizontal-pod-autoscaler-cpu-initialization-period=0s',
-      ],
-    });
-    ends.push(() => cluster.stop());
-    use = await startPlayedUse(cluster.api, front.path);
-    ends.push(() => use.stop());
+    const own = temporaryFolder('devshelf-keda-');
+    const scaled = await startScaledCluster();
+    ends.push(own.remove, scaled.stop);
+    ({ cluster, use } = scaled);
     await installDefinitions(cluster.api);
     const certificates = await makeCertificates(own.path);
     keda = await prepareOperator(cluster.api, certificates);
@@ -75,9 +66,6 @@ afterEach(async () => {
 afterAll(async () => {
   for (const end of ends.reverse()) await end();
 }, MINUTE);
-
-/** As much as this number of pods is needed for, at 70 of the 100 millicores that each requests. */
-const enoughFor = (pods: number): number => (pods - 0.4) * 70;
 
 interface Condition {
   readonly type: string;
@@ -156,36 +144,11 @@ class Story {
   }
 
   needs(pods: number): void {
-    use.total(this.shop.namespace, enoughFor(pods));
+    use.total(this.shop.namespace, useFor(pods));
   }
 
   says(reason: string, type = 'AutoscalingActive') {
     return this.shop.says(reason, type, 2 * MINUTE);
-  }
-
-  async reaches(phase: string): Promise<void> {
-    const status = async () => (await this.shop.app())?.status;
-    await until(
-      async () => (await status())?.phase === phase,
-      async () => `not ${phase}: ${JSON.stringify(await status(), null, 1)}`,
-      MINUTE,
-    );
-  }
-
-  async finds(version: string, findings: Parameters<Scene['find']>[1]): Promise<void> {
-    this.scene.find(version, findings);
-    await this.scene.nudge();
-  }
-
-  async has(pods: number): Promise<void> {
-    await until(
-      async () => {
-        const { spec, status } = (await this.shop.deployment()) ?? {};
-        return spec?.replicas === pods && status?.readyReplicas === pods;
-      },
-      async () => `not ${pods} pods: ${JSON.stringify((await this.shop.list(HPAS))[0], null, 1)}`,
-      MINUTE,
-    );
   }
 
   async end(): Promise<void> {
@@ -226,7 +189,7 @@ test.each<[AppKind, Record<string, unknown>, string[]]>([
     await story.scene.quiet();
     expect(story.scene.writes.slice(length)).toEqual([]);
     expect(await generation()).toBe(before);
-    await story.has(2);
+    await story.shop.has(2, MINUTE);
   },
   TEST_MS,
 );
@@ -240,25 +203,25 @@ test(
     await story.says('AutoscalerActive');
     story.scene.find('2', { canary: 'Pending' });
     await story.shop.release('2');
-    await story.reaches('Candidate');
+    await story.shop.reaches('Candidate', MINUTE);
     story.fewestPods = Number.POSITIVE_INFINITY;
     story.needs(4);
-    await story.has(4);
+    await story.shop.has(4, MINUTE);
     expect((await story.find('apps/v1/deployments', names.candidate('shop')))?.spec.replicas).toBe(1);
-    await story.finds('2', { canary: 'Good' });
+    await story.scene.finds('2', { canary: 'Good' });
     const policy = async () => (await story.find(HPAS, 'shop-keda'))?.spec.behavior?.scaleDown?.selectPolicy;
     await until(async () => (await policy()) === 'Disabled', 'KEDA’s may take pods away', MINUTE);
     await story.shop.settles('2', 'AsExpected', MINUTE);
     await until(async () => (await policy()) === 'Max', 'KEDA’s may take no pod away any more', MINUTE);
-    await story.has(4);
+    await story.shop.has(4, MINUTE);
     story.fewestPods = Number.POSITIVE_INFINITY;
     story.scene.find('3', { canary: 'Pending' });
     await story.shop.release('3');
-    await story.reaches('Candidate');
+    await story.shop.reaches('Candidate', MINUTE);
     story.needs(6);
-    await story.finds('3', { canary: 'Bad' });
+    await story.scene.finds('3', { canary: 'Bad' });
     await story.shop.settles('2', 'ReleaseRejected', MINUTE);
-    await story.has(6);
+    await story.shop.has(6, MINUTE);
     expect(story.fewestPods).toBeGreaterThanOrEqual(4);
   },
   TEST_MS,
@@ -270,7 +233,7 @@ test(
     const story = await Story.open();
     story.needs(5);
     await story.install({ autoscaling: BY_USE });
-    await story.has(5);
+    await story.shop.has(5, MINUTE);
     story.fewestPods = Number.POSITIVE_INFINITY;
     await story.shop.patch({ autoscaling: BY_USE_OF_KEDA });
     await story.scales(['shop-keda'], ['shop']);
@@ -278,7 +241,7 @@ test(
     await story.shop.patch({ autoscaling: BY_USE });
     await story.scales(['shop'], []);
     await story.says('AutoscalerActive');
-    await story.has(5);
+    await story.shop.has(5, MINUTE);
     expect([...story.refusals]).toEqual([]);
     expect(story.most).toBe(1);
     expect(story.fewestPods).toBeGreaterThanOrEqual(5);
@@ -292,7 +255,7 @@ test(
     const story = await Story.open();
     story.needs(4);
     await story.install({ autoscaling: BY_USE_OF_KEDA });
-    await story.has(4);
+    await story.shop.has(4, MINUTE);
     await story.says('AutoscalerActive');
     story.fewestPods = Number.POSITIVE_INFINITY;
     await keda.stop();
@@ -306,7 +269,7 @@ test(
     }
     await story.scales(['shop'], []);
     await story.says('AutoscalerActive');
-    await story.has(4);
+    await story.shop.has(4, MINUTE);
     expect(story.fewestPods).toBeGreaterThanOrEqual(4);
   },
   TEST_MS,
@@ -326,7 +289,7 @@ test(
     await until(async () => (await story.refused()) !== '', 'it is not refused', MINUTE);
     expect(await story.refused()).toContain("is already managed by the hpa 'mine'");
     expect(await story.namesOf(SCALED)).toEqual([]);
-    await story.has(3);
+    await story.shop.has(3, MINUTE);
     await cluster.api.request('DELETE', `${path}/mine`);
     await story.scales(['shop-keda'], ['shop']);
     await until(async () => (await story.refused()) === '', 'it is still said', MINUTE);

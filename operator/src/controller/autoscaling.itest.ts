@@ -1,19 +1,15 @@
 // Kubernetes' own controller of HorizontalPodAutoscalers beside the operator, while releases come and go. A real API server
 // with real controllers; pods and what they use are played.
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
-import { temporaryFolder } from '../../../services/common/testing/processes.ts';
-import { aggregationFlags } from '../../../test-e2e/cluster/aggregation.ts';
 import { get } from '../kube/apply.ts';
 import { deployments } from '../kube/resource.ts';
 import { names } from '../objects/names.ts';
-import { type LittleCluster, startLittleCluster } from './testing/little-cluster.ts';
-import { type PlayedUse, startPlayedUse } from './testing/played-use.ts';
+import type { LittleCluster } from './testing/little-cluster.ts';
+import { type PlayedUse, startScaledCluster, useFor } from './testing/played-use.ts';
 import { Scene } from './testing/scene.ts';
-import { until } from './testing/shop.ts';
 
 const MINUTE = 60_000;
 const TEST_MS = 3 * MINUTE;
-const HPAS = 'autoscaling/v2/horizontalpodautoscalers';
 const BY_USE = { minReplicas: 2, maxReplicas: 9, scaleDownStabilizationSeconds: 0 };
 /** Paced, so that what happens meanwhile can be seen. */
 const PACED = { minReadySeconds: 2, bakeSeconds: 0, analysis: { minimumSeconds: 0, minimumRequests: 0 } };
@@ -24,18 +20,9 @@ let use: PlayedUse;
 let opened: Story[] = [];
 
 beforeAll(async () => {
-  const folder = temporaryFolder('devshelf-front-proxy-');
-  ends.push(folder.remove);
-  cluster = await startLittleCluster({}, undefined, ['horizontal-pod-autoscaler-controller'], {
-    apiServer: await aggregationFlags(folder.path),
-    controllerManager: [
-      '--horizontal-pod-autoscaler-sync-period=1s',
-      '--horizontal-pod-autoscaler-cpu-initialization-period=0s',
-    ],
-  });
-  ends.push(() => cluster.stop());
-  use = await startPlayedUse(cluster.api, folder.path);
-  ends.push(() => use.stop());
+  const scaled = await startScaledCluster();
+  ({ cluster, use } = scaled);
+  ends.push(scaled.stop);
 }, 5 * MINUTE);
 
 afterEach(async () => {
@@ -47,9 +34,6 @@ afterEach(async () => {
 afterAll(async () => {
   for (const end of ends.reverse()) await end();
 }, MINUTE);
-
-/** As much as this number of pods is needed for, at 70 of the 100 millicores that each requests: not more, not less. */
-const enoughFor = (pods: number): number => (pods - 0.4) * 70;
 
 class Story {
   readonly scene: Scene;
@@ -65,7 +49,7 @@ class Story {
     const resources = { requests: { cpu: '100m', memory: '64Mi' } };
     await story.scene.shop.create('1', { autoscaling: BY_USE, rollout: PACED, resources });
     await story.scene.shop.settles('1', 'AsExpected', MINUTE);
-    await story.has(pods);
+    await story.shop.has(pods, MINUTE);
     await story.scene.shop.says('AutoscalerActive', 'AutoscalingActive', MINUTE);
     return story;
   }
@@ -79,33 +63,12 @@ class Story {
   }
 
   needs(pods: number): void {
-    use.total(this.shop.namespace, enoughFor(pods));
+    use.total(this.shop.namespace, useFor(pods));
   }
 
   async replicas(name = 'shop'): Promise<number | undefined> {
     const found = await get(cluster.transport, deployments, { namespace: this.shop.namespace, name });
     return found?.spec?.replicas ?? undefined;
-  }
-
-  /** Wanted, and serving. */
-  async has(pods: number): Promise<void> {
-    await until(
-      async () => {
-        const { spec, status } = (await this.shop.deployment()) ?? {};
-        return spec?.replicas === pods && status?.readyReplicas === pods;
-      },
-      async () => `not ${pods} pods: ${JSON.stringify((await this.shop.list(HPAS))[0], null, 1)}`,
-      MINUTE,
-    );
-  }
-
-  async reaches(phase: string): Promise<void> {
-    const status = async () => (await this.shop.app())?.status;
-    await until(
-      async () => (await status())?.phase === phase,
-      async () => `not ${phase}: ${JSON.stringify(await status(), null, 1)}`,
-      MINUTE,
-    );
   }
 
   /** From now on: the fewest pods that requests went to at any time. */
@@ -120,11 +83,6 @@ class Story {
     return this.#fewest;
   }
 
-  async finds(version: string, findings: Parameters<Scene['find']>[1]): Promise<void> {
-    this.scene.find(version, findings);
-    await this.scene.nudge();
-  }
-
   async end(): Promise<void> {
     clearInterval(this.#watch);
     await this.scene.stop();
@@ -137,14 +95,14 @@ test(
     const story = await Story.open('by-use-good', 2);
     story.scene.find('2', { canary: 'Pending' });
     await story.shop.release('2');
-    await story.reaches('Candidate');
+    await story.shop.reaches('Candidate', MINUTE);
     story.watch();
     story.needs(4);
-    await story.has(4);
+    await story.shop.has(4, MINUTE);
     const candidate = names.candidate('shop');
     expect(await story.replicas(candidate)).toBe(1);
-    await story.finds('2', { canary: 'Good' });
-    await story.reaches('Promoting');
+    await story.scene.finds('2', { canary: 'Good' });
+    await story.shop.reaches('Promoting', MINUTE);
     // nobody comes any more: pods may go when it is over, and not before
     story.needs(2);
     const isPromoting = async () => (await story.shop.app())?.status?.phase === 'Promoting';
@@ -153,7 +111,7 @@ test(
     expect([...seen]).toEqual([4]);
     await story.shop.settles('2', 'AsExpected', MINUTE);
     expect(story.fewest).toBeGreaterThanOrEqual(2);
-    await story.has(2);
+    await story.shop.has(2, MINUTE);
   },
   TEST_MS,
 );
@@ -164,12 +122,12 @@ test(
     const story = await Story.open('by-use-bad', 3);
     story.scene.find('2', { canary: 'Pending' });
     await story.shop.release('2');
-    await story.reaches('Candidate');
+    await story.shop.reaches('Candidate', MINUTE);
     story.watch();
     story.needs(6);
-    await story.finds('2', { canary: 'Bad' });
+    await story.scene.finds('2', { canary: 'Bad' });
     await story.shop.settles('1', 'ReleaseRejected', MINUTE);
-    await story.has(6);
+    await story.shop.has(6, MINUTE);
     expect(story.fewest).toBeGreaterThanOrEqual(3);
   },
   TEST_MS,

@@ -4,9 +4,11 @@ import { readFileSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import { aggregate, isAggregated } from '../../../../test-e2e/cluster/aggregation.ts';
+import { temporaryFolder } from '../../../../services/common/testing/processes.ts';
+import { aggregate, aggregationFlags, isAggregated } from '../../../../test-e2e/cluster/aggregation.ts';
 import type { ApiServer } from '../../../../test-e2e/cluster/apiserver.ts';
 import { authority, certificate } from '../../../../test-e2e/cluster/pki.ts';
+import { type LittleCluster, startLittleCluster } from './little-cluster.ts';
 import { until } from './shop.ts';
 
 const SERVED = { group: 'metrics.k8s.io', version: 'v1beta1' };
@@ -29,8 +31,34 @@ export interface PlayedUse {
   stop(): Promise<void>;
 }
 
+/** As much as this number of pods is needed for, at 70 of the 100 millicores that each requests: not more, not less. */
+export const useFor = (pods: number): number => (pods - 0.4) * 70;
+
+/** A little cluster in which Kubernetes' controller of HorizontalPodAutoscalers scales by what pods are said to use. */
+export async function startScaledCluster(): Promise<{
+  readonly cluster: LittleCluster;
+  readonly use: PlayedUse;
+  stop(): Promise<void>;
+}> {
+  const folder = temporaryFolder('devshelf-front-proxy-');
+  const cluster = await startLittleCluster({}, undefined, ['horizontal-pod-autoscaler-controller'], {
+    apiServer: await aggregationFlags(folder.path),
+    controllerManager: [
+      '--horizontal-pod-autoscaler-sync-period=1s',
+      '--horizontal-pod-autoscaler-cpu-initialization-period=0s',
+    ],
+  });
+  const use = await startPlayedUse(cluster.api, folder.path);
+  const stop = async (): Promise<void> => {
+    await use.stop();
+    await cluster.stop();
+    folder.remove();
+  };
+  return { cluster, use, stop };
+}
+
 /** @param folder for its certificates; the API server has the flags of `aggregationFlags` */
-export async function startPlayedUse(api: ApiServer, folder: string): Promise<PlayedUse> {
+async function startPlayedUse(api: ApiServer, folder: string): Promise<PlayedUse> {
   const ca = await authority(folder, 'use-ca');
   const service = 'metrics-server';
   const alternativeNames = [`DNS:${service}.${NAMESPACE}.svc`];

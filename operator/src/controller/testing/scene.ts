@@ -91,6 +91,12 @@ export class Scene {
     await this.shop.annotate({ 'example.com/nudge': String(Math.random()) });
   }
 
+  /** Found from now on, and looked for at once. */
+  async finds(version: string, findings: Findings): Promise<void> {
+    this.find(version, findings);
+    await this.nudge();
+  }
+
   /** Installed, released and at rest. */
   async settled(version: string, spec: Record<string, unknown> = {}): Promise<void> {
     await this.shop.create(version, spec);

@@ -17,6 +17,8 @@ export const QUICK = { minReadySeconds: 0, bakeSeconds: 0, analysis: { minimumSe
 
 export const image = (version: string): string => `example/dashboard:${version}`;
 
+const HPAS = 'autoscaling/v2/horizontalpodautoscalers';
+
 export class Shop {
   readonly cluster: LittleCluster;
   readonly namespace: string;
@@ -144,6 +146,28 @@ export class Shop {
       },
       async () =>
         `${this.namespace}: ${version} does not serve: ${JSON.stringify((await this.app())?.status, null, 1)}`,
+      timeoutMs,
+    );
+  }
+
+  /** Until this is what its status says is under way. */
+  async reaches(phase: string, timeoutMs = 20_000): Promise<void> {
+    const status = async () => (await this.app())?.status;
+    await until(
+      async () => (await status())?.phase === phase,
+      async () => `not ${phase}: ${JSON.stringify(await status(), null, 1)}`,
+      timeoutMs,
+    );
+  }
+
+  /** Until the serving Deployment wants so many pods, and has them. */
+  async has(pods: number, timeoutMs = 20_000): Promise<void> {
+    await until(
+      async () => {
+        const { spec, status } = (await this.deployment()) ?? {};
+        return spec?.replicas === pods && status?.readyReplicas === pods;
+      },
+      async () => `not ${pods} pods: ${JSON.stringify((await this.list(HPAS))[0], null, 1)}`,
       timeoutMs,
     );
   }
