@@ -189,9 +189,10 @@ export class Store<T extends StoredObject> {
     for (const [name, indexer] of Object.entries(this.#indexers)) {
       const index = this.#indexes.get(name);
       if (!index) continue;
-      const [was, is] = [before, after].map(object => new Set(object && indexer(object)));
-      for (const at of was ?? []) if (!is?.has(at)) leave(index, at, key);
-      for (const at of is ?? []) if (!was?.has(at)) join(index, at, key);
+      const was = new Set(before && indexer(before));
+      const is = new Set(after && indexer(after));
+      for (const at of was) if (!is.has(at)) leave(index, at, key);
+      for (const at of is) if (!was.has(at)) join(index, at, key);
     }
   }
 }
