@@ -25,6 +25,9 @@ const done = revision('v2', 'pending', { migration: migrated('v2', { applied: ['
 
 const MISSING = { reason: 'SecretMissing', message: 'Secret db does not exist' } as const;
 const unread = { known: false, why: 'a reference is missing' } as const;
+const GONE = { missing: [MISSING], wanted: unread } as const;
+const REJECTED = [revision('v1', 'released'), revision('v2', 'rejected')];
+const EARLIER = [revision('v1', 'released'), revision('v3', 'rejected')];
 const said = { type: 'DependenciesReady', status: 'Unknown', ...MISSING, observedGeneration: 3 } as const;
 const waiting = {
   ...app(),
@@ -47,6 +50,8 @@ test.each<[string, Snapshot, string]>([
   ['it is stable', serving(), 'Released'],
   ['stable comes back', carrying({ phase: 'RollingBack', release: 'v1' }, { updatedReplicas: 1 }), 'RollingBack'],
   ['it was rejected', snapshot({ revisions: [revision('v1', 'released'), revision('v2', 'rejected')] }), 'Failed'],
+  ['it was rejected, and then a Secret went away', snapshot({ ...GONE, revisions: REJECTED }), 'Failed'],
+  ['another one is asked for, and a Secret is missing', snapshot({ ...GONE, revisions: EARLIER }), 'Released'],
   ['a migration waits for its annotation', snapshot({ app: byHand, jobs: [asked] }), 'Migration'],
   ['a person is called for a Secret', fresh({ app: waiting, missing: [MISSING], wanted: unread }), 'Pending'],
 ])('phase: %s', (_sentence, seen, phase) => {

@@ -82,10 +82,17 @@ function phaseOf(seen: Snapshot, conditions: readonly Condition[]): string {
   const phase = seen.deployment?.record.phase;
   if (phase === 'RollingBack' || phase === 'RollingBackAll') return 'RollingBack';
   if (phase === 'Settled' || phase === 'Baking') {
-    if (!hasNewRelease(seen)) return phase === 'Settled' ? 'Released' : 'Baking';
-    return preparing(conditions);
+    if (hasNewRelease(seen)) return preparing(conditions);
+    if (phase === 'Baking') return phase;
+    return isRejectedAsFarAsKnown(seen) ? 'Failed' : 'Released';
   }
   return phase ?? preparing(conditions);
+}
+
+/** What the spec asks for cannot be told while a Secret is missing, say; the last one of its image was rejected. */
+function isRejectedAsFarAsKnown({ wanted, revisions, app }: Snapshot): boolean {
+  const last = revisions.at(-1);
+  return !wanted.known && last?.verdict.verdict === 'rejected' && last.release.image === app.spec.image;
 }
 
 /** What goes on as soon as somebody gives it what it waits for: a person is called, and nothing is given up. */

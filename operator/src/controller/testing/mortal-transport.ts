@@ -3,8 +3,8 @@ import { ApiError } from '../../kube/errors.ts';
 import type { Request, Transport } from '../../kube/transport.ts';
 
 export interface Death {
-  /** Which write, counted from 1. */
-  readonly atWrite: number;
+  /** Which write, counted from 1; or the first one that this is true of. */
+  readonly atWrite: number | ((write: Request) => boolean);
   /** `before`: the API server never hears of it. `after`: it is done, and nobody hears the answer. */
   readonly when: 'before' | 'after';
 }
@@ -23,6 +23,7 @@ const isWrite = ({ method, path, query }: Request): boolean =>
 
 export function mortal(inner: Transport, death?: Death): MortalTransport {
   const writes: string[] = [];
+  const { atWrite } = death ?? {};
   const grave = new AbortController();
   const { promise: died, resolve } = Promise.withResolvers<string>();
   const gone = (): ApiError =>
@@ -43,7 +44,8 @@ export function mortal(inner: Transport, death?: Death): MortalTransport {
       alive();
       if (!isWrite(request)) return inner.request<T>(request);
       const write = `${request.method} ${request.path}`;
-      const isLast = writes.push(write) === death?.atWrite;
+      const count = writes.push(write);
+      const isLast = typeof atWrite === 'function' ? atWrite(request) : count === atWrite;
       if (isLast && death?.when === 'before') return die(write);
       try {
         return await inner.request<T>(request);
