@@ -3,6 +3,7 @@ import * as z from 'zod';
 import { dashboardSpec } from './dashboard.ts';
 import { devshelfSpec } from './devshelf.ts';
 import { API_VERSION } from './group.ts';
+import { readerOf } from './reading.ts';
 import { appStatus, readStatus } from './status.ts';
 
 const metadata = z.object({
@@ -34,12 +35,18 @@ const dashboardDeployment = z.object({
   status: appStatus,
 });
 
-const appResource = z.discriminatedUnion('kind', [devshelfDeployment, dashboardDeployment]);
+/** All but the status, which is read by itself. */
+const withoutStatus = z.discriminatedUnion('kind', [
+  devshelfDeployment.omit({ status: true }),
+  dashboardDeployment.omit({ status: true }),
+]);
+const readers: Readonly<Record<string, (value: unknown) => z.output<typeof withoutStatus> | undefined>> =
+  Object.fromEntries(withoutStatus.options.map(schema => [schema.shape.kind.value, readerOf(schema)]));
 
 export type ResourceMetadata = z.output<typeof metadata>;
 export type DevShelfDeployment = z.output<typeof devshelfDeployment>;
 export type DashboardDeployment = z.output<typeof dashboardDeployment>;
-export type AppResource = z.output<typeof appResource>;
+export type AppResource = DevShelfDeployment | DashboardDeployment;
 export type AppKind = AppResource['kind'];
 
 export type ParsedResource = { ok: true; resource: AppResource } | { ok: false; why: string };
@@ -50,8 +57,10 @@ export type ParsedResource = { ok: true; resource: AppResource } | { ok: false; 
  * does not fit the rest is read.
  */
 export function parseResource(value: unknown): ParsedResource {
-  const { status, ...rest } = (value ?? {}) as { status?: unknown };
-  const parsed = appResource.safeParse({ ...rest, status: readStatus(status) });
-  if (parsed.success) return { ok: true, resource: parsed.data };
+  const { kind, status, ...rest } = (value ?? {}) as { kind?: string; status?: unknown };
+  const read = readers[kind ?? '']?.(value);
+  if (read) return { ok: true, resource: { ...read, status: readStatus(status) } };
+  const parsed = withoutStatus.safeParse({ kind, ...rest });
+  if (parsed.success) return { ok: true, resource: { ...parsed.data, status: readStatus(status) } };
   return { ok: false, why: parsed.error.issues.map(issue => `${issue.path.join('.')}: ${issue.message}`).join('; ') };
 }

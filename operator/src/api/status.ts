@@ -1,6 +1,7 @@
 // The status: a projection of what the cluster holds. It may be deleted and comes back.
 import * as z from 'zod';
 import { mapList } from './kubernetes.ts';
+import { readerOf } from './reading.ts';
 import { GATES } from './rollout.ts';
 import { KEY_NAMES, ROTATION_STATES } from './rotation.ts';
 
@@ -203,13 +204,15 @@ const parts = z.object({
 
 export const appStatus = parts.prefault({}).describe('What the operator saw. Never edited by people.');
 
+const readWhole = readerOf(appStatus);
+
 /**
  * A stored status as far as this version can read it: a newer operator, or somebody else, may have written what it does
  * not know. It is only what was seen last, so what is left out is found anew, and never stops anything.
  */
 export function readStatus(value: unknown): AppStatus {
-  const whole = appStatus.safeParse(value);
-  if (whole.success) return whole.data;
+  const whole = readWhole(value);
+  if (whole) return whole;
   const given: Readonly<Record<string, unknown>> = typeof value === 'object' && value !== null ? { ...value } : {};
   const readable = Object.entries(parts.shape).flatMap(([name, part]) => {
     const field = readPart(part, given[name]);

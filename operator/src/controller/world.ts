@@ -26,6 +26,9 @@ export type AppKey = `${AppKind}/${string}/${string}`;
 
 export const appKey = (kind: AppKind, namespace: string, name: string): AppKey => `${kind}/${namespace}/${name}`;
 
+/** Of one that has this key in the store of its kind. */
+const storedKey = (kind: AppKind, key: string): AppKey => `${kind}/${key}` as AppKey;
+
 export const keyOfApp = ({ kind, metadata }: Pick<AppResource, 'kind' | 'metadata'>): AppKey =>
   appKey(kind, metadata.namespace, metadata.name);
 
@@ -283,7 +286,7 @@ export class World {
   /** Of every resource that there is. */
   appKeys(): AppKey[] {
     return [...this.#stores.values()].flatMap(({ apps }) =>
-      Object.entries(apps).flatMap(([kind, store]) => [...store.keys()].map(key => `${kind}/${key}` as AppKey)),
+      Object.entries(apps).flatMap(([kind, store]) => [...store.keys()].map(key => storedKey(kind as AppKind, key))),
     );
   }
 
@@ -453,9 +456,8 @@ export class World {
   #changedReference(stores: Stores, kind: 'Secret' | 'ConfigMap', { metadata }: views.Kept): void {
     for (const [appKind, store] of Object.entries(stores.apps)) {
       const { namespace, name } = metadata;
-      for (const app of store.byIndex('references', labelled(namespace, contentKey({ kind, name })))) {
-        this.#options.onChange(appKey(appKind as AppKind, app.metadata.namespace, app.metadata.name));
-      }
+      for (const app of store.keysByIndex('references', labelled(namespace, contentKey({ kind, name }))))
+        this.#options.onChange(storedKey(appKind as AppKind, app));
     }
   }
 }

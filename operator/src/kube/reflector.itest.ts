@@ -217,6 +217,40 @@ test('a page whose history is gone begins the list anew', async () => {
   expect(mirrored(store)).toEqual(await truth(namespace));
 });
 
+test('a first list that is refused before its end leaves nothing, and nobody relies on what it brought', async () => {
+  const namespace = await freshNamespace();
+  for (const name of ['a', 'b', 'c']) await put(namespace, name);
+  proxy.inject(seen => isList(seen) && seen.query.has('continue'), { fault: 'status', status: 403 });
+  const { store, told, states, reflector } = reflect(namespace, { timing: { pageSize: 2 } });
+  await until(() => states.includes('absent 403'), 'the second page was refused');
+  expect([told, store.size, store.resourceVersion]).toEqual([['+a', '+b', '-a', '-b'], 0, '']);
+  expect(reflector.hasSynced).toBe(false);
+  await reflector.synced;
+  expect(mirrored(store)).toEqual(await truth(namespace));
+});
+
+test('listed once more, what did not change is not made again', async () => {
+  const namespace = await freshNamespace();
+  for (const name of ['a', 'b', 'c']) await put(namespace, name);
+  proxy.inject(isWatch, { fault: 'stall', afterBytes: 0 });
+  const made: string[] = [];
+  const { store, told, reflector } = reflect(namespace, {
+    timing: { pageSize: 2 },
+    project: raw => {
+      made.push(raw.metadata.name);
+      return project(raw);
+    },
+  });
+  await reflector.synced;
+  await until(() => requests(isWatch, namespace).length > 0, 'the watch was opened');
+  await change(namespace, 'b', 'changed');
+  await drop(namespace, 'c');
+  await reflector.refresh();
+  expect(made).toEqual(['a', 'b', 'c', 'b']);
+  expect(told.slice(3)).toEqual(['-c', '-+b']);
+  expect(mirrored(store)).toEqual(await truth(namespace));
+});
+
 test('a watch that hangs is noticed by its silence, one that never ends by its deadline', async () => {
   const namespace = await freshNamespace();
   proxy.inject(isWatch, { fault: 'stall', afterBytes: 0 });

@@ -184,6 +184,8 @@ export class Reflector<Raw extends KubeObject, T extends StoredObject> {
     const before = this.#state.phase;
     this.#state = taken.state;
     this.#change(taken);
+    // a first list that ended before its end
+    if (taken.state.phase === 'absent' && !taken.state.holding) this.#options.store.replace([], '');
     if (hasSynced(taken.state)) this.#synced.resolve();
     if (taken.change?.change === 'replace' || taken.state.phase === 'absent') this.#answered();
     const failure = 'failure' in input ? input.failure : undefined;
@@ -244,7 +246,7 @@ export class Reflector<Raw extends KubeObject, T extends StoredObject> {
   }
 
   async #page(continueToken: string | undefined): Promise<Input<T, PackedObject>> {
-    const { transport, metadataOnly, store } = this.#options;
+    const { transport, metadataOnly } = this.#options;
     try {
       const page = await transport.request<Page<Raw>>({
         method: 'GET',
@@ -257,13 +259,31 @@ export class Reflector<Raw extends KubeObject, T extends StoredObject> {
       this.#heardAtMs = performance.now();
       return {
         input: 'page',
-        objects: (page.items ?? []).map(item => store.pack(this.#project(item))),
+        objects: this.#taken(page.items ?? []),
         resourceVersion: page.metadata.resourceVersion,
         continueToken: page.metadata.continue,
       };
     } catch (error) {
       return { input: 'listFailed', failure: failureOf(error) };
     }
+  }
+
+  /** One after another, and none is held any longer: what lives on through a collection of garbage is copied in it. */
+  #taken(items: Raw[]): PackedObject[] {
+    const { store } = this.#options;
+    const taken: PackedObject[] = [];
+    for (const [index, item] of items.entries()) {
+      delete items[index];
+      taken.push(store.unchanged(item.metadata) ?? this.#packed(item));
+    }
+    return taken;
+  }
+
+  /** Nobody relies on a store before its first list is whole: it need not wait to be made of it. */
+  #packed(item: Raw): PackedObject {
+    const { store } = this.#options;
+    const object = this.#project(item);
+    return this.#state.phase === 'listing' ? store.fill(object) : store.pack(object);
   }
 
   /** The items of a list do not say what they are. */

@@ -79,6 +79,34 @@ test('a new list tells what was missed, and nothing else', () => {
   expect(store.resourceVersion).toBe('10');
 });
 
+test('a first list is put in as it comes, and is nothing to rely on before it is whole', () => {
+  const store = new Store<Item>({ app: byLabel('app') });
+  const told = watched(store);
+  const listed = [item('a', 3, { labels: { app: 'shop' } }), item('b', 5)].map(object => store.fill(object));
+  expect(told).toEqual(['->3', '->5']);
+  expect(store.byIndex('app', 'n/shop')).toHaveLength(1);
+  expect([store.hasSeen('3'), store.resourceVersion]).toEqual([false, '']);
+  store.fill(item('gone', 4)); // of a list that was begun and not ended
+  store.replace(listed, '9');
+  expect(told.slice(2)).toEqual(['->4', '4>-']);
+  expect(store.resourceVersion).toBe('9');
+});
+
+test('what is listed once more is known by its version, and need not be made again', () => {
+  const store = new Store<Item>();
+  store.upsert(item('a', 3));
+  const known = store.unchanged(item('a', 3).metadata);
+  expect(known?.key).toBe('n/a');
+  expect([store.unchanged(item('a', 33).metadata), store.unchanged(item('b', 3).metadata)]).toEqual([
+    undefined,
+    undefined,
+  ]);
+  const told = watched(store);
+  store.replace(known ? [known] : [], '9');
+  expect(told).toEqual([]);
+  expect(store.list()).toEqual([item('a', 3)]);
+});
+
 test('our own write is seen when its resourceVersion, or a later one, has come', () => {
   const store = new Store<Item>();
   expect(store.hasSeen('1')).toBe(false);

@@ -14,6 +14,13 @@ export type StoredObject = {
   };
 };
 
+/** What of an object tells whether it is the one that is kept. */
+export type Listed = {
+  readonly namespace?: string | undefined;
+  readonly name: string;
+  readonly resourceVersion?: string | undefined;
+};
+
 /** Called after the store has changed: (undefined, new) added, (old, new) changed, (old, undefined) gone. */
 export type ChangeListener<T> = (before: T | undefined, after: T | undefined) => void;
 
@@ -43,8 +50,11 @@ export function keyOf(namespace: string | undefined, name: string): string {
   return namespace === undefined ? name : [namespace, name].join('/');
 }
 
-/** An object on its way into a store: the pages of a list wait as that. */
+/** An object on its way into a store: the pages of a list wait as that. Its text begins with its version. */
 export type PackedObject = { readonly key: string; readonly text: string };
+
+const END_OF_VERSION = ' ';
+const versionOf = (text: string): string => text.slice(0, text.indexOf(END_OF_VERSION));
 
 /** Lists of so many are copied as they grow: one that is pushed to has room for sixteen more. */
 const FEW = 8;
@@ -87,9 +97,14 @@ export class Store<T extends StoredObject> {
 
   /** @throws TypeError for an index that was not declared */
   byIndex(index: string, key: string): T[] {
+    return this.keysByIndex(index, key).flatMap(found => this.#read(found) ?? []);
+  }
+
+  /** `namespace/name` of each, for who need not read them. @throws TypeError for an index that was not declared */
+  keysByIndex(index: string, key: string): readonly string[] {
     const keys = this.#indexes.get(index);
     if (!keys) throw new TypeError(`no index ${index}`);
-    return listed(keys.get(key)).flatMap(found => this.#read(found) ?? []);
+    return listed(keys.get(key));
   }
 
   /** Up to where the API server's history is known; empty before the first list. */
@@ -109,12 +124,31 @@ export class Store<T extends StoredObject> {
   }
 
   pack(object: T): PackedObject {
-    const { namespace, name } = object.metadata;
-    return { key: keyOf(namespace, name), text: this.#alike.pack(JSON.stringify(object)) };
+    const { namespace, name, resourceVersion } = object.metadata;
+    const text = [resourceVersion, this.#alike.pack(JSON.stringify(object))].join(END_OF_VERSION);
+    return { key: keyOf(namespace, name), text };
+  }
+
+  /** For the reflector: an object that is listed once more, where it is here as it was. */
+  unchanged({ namespace, name, resourceVersion }: Listed): PackedObject | undefined {
+    const key = keyOf(namespace, name);
+    const text = this.#texts.get(key);
+    return text !== undefined && versionOf(text) === resourceVersion ? { key, text } : undefined;
+  }
+
+  /**
+   * For the reflector: one of a list whose end is not known yet, into a store that never had a whole one. Up to where
+   * history is known is told by `replace`, which takes out again what the whole list does not have.
+   */
+  fill(object: T): PackedObject {
+    const packed = this.pack(object);
+    this.#put(packed, object);
+    return packed;
   }
 
   /** For the reflector: one object appeared or changed. */
   upsert(object: T): void {
+    this.advance(object.metadata.resourceVersion);
     this.#put(this.pack(object), object);
   }
 
@@ -133,9 +167,8 @@ export class Store<T extends StoredObject> {
     for (const [key, text] of this.#texts) if (!kept.has(key)) this.#drop(key, this.#unpacked(text));
     for (const packed of objects) {
       const before = this.#texts.get(packed.key);
-      if (before === packed.text) continue;
-      const object = this.#unpacked(packed.text);
-      if (before === undefined || !isSame(this.#unpacked(before), object)) this.#put(packed, object);
+      if (before !== undefined && versionOf(before) === versionOf(packed.text)) continue;
+      this.#put(packed, this.#unpacked(packed.text));
     }
   }
 
@@ -147,7 +180,6 @@ export class Store<T extends StoredObject> {
 
   #put({ key, text }: PackedObject, object: T): void {
     const before = this.#read(key);
-    this.advance(object.metadata.resourceVersion);
     // the same name with another uid is another object: the first one is gone, even if nobody saw it go
     const isAnother = before && before.metadata.uid !== object.metadata.uid;
     if (isAnother) this.#drop(key, before);
@@ -178,7 +210,7 @@ export class Store<T extends StoredObject> {
   }
 
   #unpacked(text: string): T {
-    return JSON.parse(this.#alike.read(text)) as T;
+    return JSON.parse(this.#alike.read(text.slice(text.indexOf(END_OF_VERSION) + 1))) as T;
   }
 
   #tell(before: T | undefined, after: T | undefined): void {
@@ -196,9 +228,6 @@ export class Store<T extends StoredObject> {
     }
   }
 }
-
-const isSame = ({ metadata: a }: StoredObject, { metadata: b }: StoredObject): boolean =>
-  a.uid === b.uid && a.resourceVersion === b.resourceVersion;
 
 const listed = (found: string | string[] | undefined): readonly string[] =>
   found === undefined ? [] : typeof found === 'string' ? [found] : found;
