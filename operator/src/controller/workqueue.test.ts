@@ -236,6 +236,22 @@ test('a worker whose time is over gets no key, and the key waits for another wor
   expect(await queue.next()).toBe('a');
 });
 
+test('keys that wait for nothing leave everybody else a turn', async () => {
+  const queue = new WorkQueue();
+  for (let key = 0; key < 1_000; key++) queue.add(`${key}`);
+  let [handled, turns] = [0, 0];
+  const others = setInterval(() => turns++, 0);
+  const handle = async () => {
+    const untilMs = performance.now() + 0.2;
+    while (performance.now() < untilMs);
+    handled += 1;
+    if (handled === 1_000) void queue.shutDown();
+  };
+  await work(queue, { workers: 4, handle, onError: () => undefined });
+  clearInterval(others);
+  expect(turns).toBeGreaterThan(20); // of some two hundred milliseconds
+});
+
 test('work ends with its signal when the handlers have ended, and goes on in the next term', async () => {
   const { queue } = queueWith();
   const seen: string[] = [];

@@ -23,8 +23,8 @@ const a = item('a', 3);
 const failure = (status: number, retryAfterMs?: number) => ({ status, message: `status ${status}`, retryAfterMs });
 
 const empty: State<Item> = { phase: 'empty' };
-const listing: State<Item> = { phase: 'listing', objects: [], continueToken: undefined, failures: 0 };
-const secondPage: State<Item> = { ...listing, objects: [a], continueToken: 'more' };
+const listing: State<Item> = { phase: 'listing', pages: [], continueToken: undefined, failures: 0 };
+const secondPage: State<Item> = { ...listing, pages: [[a]], continueToken: 'more' };
 const relisting: State<Item> = { ...listing, phase: 'relisting' };
 const watching: State<Item> = { phase: 'watching', resourceVersion: '5', failures: 0 };
 const absent: State<Item> = { phase: 'absent', reason: 'NotServed', message: '', asked: 1, holding: false };
@@ -88,7 +88,7 @@ const rows: Row[] = [
     {
       phase: 'listing',
       next: { next: 'list', continueToken: 'more' },
-      and: { objects: [a] },
+      and: { pages: [[a]] },
     },
   ],
   [
@@ -108,7 +108,7 @@ const rows: Row[] = [
     {
       phase: 'listing',
       next: { next: 'wait', ms: 100 },
-      and: { objects: [a], continueToken: 'more', failures: 1 },
+      and: { pages: [[a]], continueToken: 'more', failures: 1 },
     },
   ],
   [
@@ -118,7 +118,7 @@ const rows: Row[] = [
     {
       phase: 'listing',
       next: { next: 'wait', ms: 100 },
-      and: { objects: [], continueToken: undefined },
+      and: { pages: [], continueToken: undefined },
     },
   ],
   [
@@ -325,7 +325,7 @@ const rows: Row[] = [
     {
       phase: 'relisting',
       next: { next: 'list', continueToken: 'more' },
-      and: { objects: [a] },
+      and: { pages: [[a]] },
     },
   ],
   [

@@ -21,10 +21,10 @@ export type AbsentReason = 'NotServed' | 'Forbidden';
 /** `P`: objects of a list as they wait for its last page. */
 export type State<P> =
   | { phase: 'empty' }
-  /** The first list; `objects` are the pages so far. */
-  | { phase: 'listing'; objects: readonly P[]; continueToken: string | undefined; failures: number }
+  /** The first list; `pages` are those so far. */
+  | { phase: 'listing'; pages: readonly (readonly P[])[]; continueToken: string | undefined; failures: number }
   /** The store still holds what it held before. */
-  | { phase: 'relisting'; objects: readonly P[]; continueToken: string | undefined; failures: number }
+  | { phase: 'relisting'; pages: readonly (readonly P[])[]; continueToken: string | undefined; failures: number }
   | { phase: 'watching'; resourceVersion: string; failures: number }
   /** `holding`: the store still has objects from before. `asked`: how often in a row the answer was this one. */
   | { phase: 'absent'; reason: AbsentReason; message: string; asked: number; holding: boolean };
@@ -108,7 +108,7 @@ export function hasSynced<P>(state: State<P>): boolean {
   }
 }
 
-const NO_PAGES = { objects: [], continueToken: undefined } as const;
+const NO_PAGES = { pages: [], continueToken: undefined } as const;
 
 function nothing<T, P>(state: State<P>): Step<T, P> {
   return { state, next: { next: 'nothing' } };
@@ -125,13 +125,13 @@ function waitMs(failures: number, retryAfterMs = 0): number {
 function stepListing<T extends StoredObject, P>(state: Listing<P>, input: Input<T, P>): Step<T, P> {
   switch (input.input) {
     case 'page': {
-      const objects = state.objects.concat(input.objects);
+      const pages = [...state.pages, input.objects];
       const { resourceVersion, continueToken } = input;
-      if (continueToken) return list({ ...state, objects, continueToken });
+      if (continueToken) return list({ ...state, pages, continueToken });
       return {
         // failures stay: only the watch shows whether this list was of use
         state: { phase: 'watching', resourceVersion, failures: state.failures },
-        change: { change: 'replace', objects, resourceVersion },
+        change: { change: 'replace', objects: pages.flat(), resourceVersion },
         next: { next: 'watch', resourceVersion },
       };
     }
@@ -149,9 +149,9 @@ function listFailed<T, P>(state: Listing<P>, failure: Failure): Step<T, P> {
   if (reason) return absent(reason, failure, 1, state.phase === 'relisting');
   const failures = state.failures + 1;
   // pages of a list whose history is gone do not fit the pages of another one
-  const pages = failure.status === 410 ? NO_PAGES : state;
+  const { pages, continueToken } = failure.status === 410 ? NO_PAGES : state;
   return {
-    state: { ...state, objects: pages.objects, continueToken: pages.continueToken, failures },
+    state: { ...state, pages, continueToken, failures },
     next: { next: 'wait', ms: waitMs(failures, failure.retryAfterMs) },
   };
 }
