@@ -11,7 +11,7 @@ import { temporaryFolder } from '../services/common/testing/processes.ts';
 import { writeBare } from './scale/bare.ts';
 import { createOriginal, objectsOf, putCopies } from './scale/copies.ts';
 import { type Counters, secretReads, since, total, writes } from './scale/counters.ts';
-import { bundled, type Operator, startOperator } from './scale/operator.ts';
+import { bundled, type Operator, type Standby, startOperator, startStandby } from './scale/operator.ts';
 import { createNamespaces, createResources, madeFor, placeOf, readyResources, writesLike } from './scale/resources.ts';
 import { heapOfStores } from './scale/stores.ts';
 import {
@@ -30,8 +30,9 @@ import { machine, say, type Table, writeResult } from './speed/report.ts';
 const HELP = `usage: bin/node bench/scale.ts SCENE [NUMBER...] [--rest 60]
 
   converge N      N new resources (default 200), then a bare writer of the same objects on as many others
-  settled N...    a restart over N settled resources and a time of rest, for each N (default 2 200): the operator settles
-                  one, the others are copies of it in etcd; controllers and kubelet are ended then
+  settled N...    a restart over N settled resources, a time of rest, and a second process that takes over, for each N
+                  (default 2 200): the operator settles one, the others are copies of it in etcd; controllers and kubelet
+                  are ended then
   stores N        what the stores keep of each of N settled resources (default 200)
 
   --rest SECONDS  how long the rest is
@@ -142,10 +143,11 @@ async function settled(
   const rest = since(before, after.requests);
   say(`at rest: ${JSON.stringify(rest)}`);
   const [rssMib, peakRssMib] = [operator.rssMib(), operator.peakRssMib()];
-  await operator.stop();
+  const takeoverMs = await takeover(api, program, operator);
   return {
     resources,
     readyMs: operator.readyMs,
+    takeoverMs,
     secretReads: secretReads(start.requests),
     restartWrites: writes(start.requests),
     requestsAMinute: (60 * total(rest)) / restSeconds,
@@ -154,6 +156,34 @@ async function settled(
     peakRssMib,
     heapUsedMib: after.heapUsedMib,
   };
+}
+
+/** From the leader's SIGTERM until another process, which knew all resources already, acts on them. */
+async function takeover(api: LittleCluster['api'], program: string, leader: Operator): Promise<number> {
+  const standby = await startStandby(api, program);
+  await knowsAll(standby);
+  const fromMs = performance.now();
+  await leader.stop();
+  const takeoverMs = (await standby.leadsAt) - fromMs;
+  say(`a second process took over after ${Math.round(takeoverMs)} ms`);
+  await standby.stop();
+  return takeoverMs;
+}
+
+/** It lists nothing any more: for so long no page is under way. */
+const LISTED_MS = 5_000;
+
+async function knowsAll(standby: Standby): Promise<void> {
+  let [lists, sinceMs] = [0, performance.now()];
+  while (lists === 0 || performance.now() - sinceMs < LISTED_MS) {
+    await sleep(POLL_MS);
+    const asked = await standby.counters().then(
+      ({ requests }) =>
+        total(Object.fromEntries(Object.entries(requests).filter(([what]) => what.startsWith('list ')))),
+      () => 0, // it does not listen yet
+    );
+    if (asked !== lists) [lists, sinceMs] = [asked, performance.now()];
+  }
 }
 
 async function stores(cluster: LittleCluster, program: string, resources: number): Promise<StoresResult> {

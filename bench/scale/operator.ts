@@ -19,7 +19,7 @@ const START_TIMEOUT_MS = 120_000;
 const LIMIT_MIB = 256;
 
 export type Operator = {
-  /** From the start of the process until it leads and its stores are filled. */
+  /** From the start of the process until it led and its stores were filled. */
   readonly readyMs: number;
   counters(): Promise<Counters>;
   rssMib(): number;
@@ -35,16 +35,30 @@ export async function bundled(folder: string): Promise<string> {
   return join(target, 'usr/local/bin/operator');
 }
 
+/** Beside one that leads. */
+export type Standby = Omit<Operator, 'readyMs'> & {
+  /** Resolves when it leads and its stores are filled, with `performance.now()`; rejects where it ends before. */
+  readonly leadsAt: Promise<number>;
+};
+
 /** @throws Error with its last words where it ends, or is not ready within two minutes */
 export async function startOperator(api: ApiServer, program: string): Promise<Operator> {
+  const begunMs = performance.now();
+  const standby = await startStandby(api, program);
+  const late = setTimeout(() => void standby.stop(), START_TIMEOUT_MS);
+  const readyMs = (await standby.leadsAt) - begunMs;
+  clearTimeout(late);
+  return { ...standby, readyMs };
+}
+
+export async function startStandby(api: ApiServer, program: string): Promise<Standby> {
   const [port = 0] = await freePorts(1);
   const account = accountOf(api);
   const { hostname, port: apiPort } = new URL(api.url);
-  const cgroup = limitedGroup();
+  const cgroup = limitedGroup(port);
   const joins = cgroup === undefined ? '' : `echo $$ > ${cgroup}/cgroup.procs && `;
   const script = `${joins}mount -t tmpfs none /run && mkdir -p ${ACCOUNT} && cp "$0"/* ${ACCOUNT} && exec "$@"`;
   const namespace = process.getuid?.() === 0 ? ['--mount'] : ['--mount', '--map-root-user'];
-  const begunMs = performance.now();
   const command = ['unshare', ...namespace, 'sh', '-c', script, account, process.execPath, program];
   const child = spawn('setpriv', ['--pdeathsig', 'KILL', ...command], {
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -67,29 +81,22 @@ export async function startOperator(api: ApiServer, program: string): Promise<Op
     if (cgroup !== undefined && existsSync(cgroup)) rmdirSync(cgroup);
   };
   const lines = createInterface({ input: child.stdout });
-  const readyMs = await new Promise<number>((resolve, reject) => {
+  const leadsAt = new Promise<number>((resolve, reject) => {
     let last = 'nothing';
-    const fail = () => reject(new Error(`the operator does not start; it said last: ${last}`));
-    const timer = setTimeout(fail, START_TIMEOUT_MS);
-    child.once('exit', fail);
+    child.once('exit', () => reject(new Error(`the operator does not start; it said last: ${last}`)));
     child.once('error', reject);
     lines.on('line', line => {
       last = line;
-      if (!line.includes('"msg":"reconciling"')) return;
-      clearTimeout(timer);
-      child.removeListener('exit', fail);
-      resolve(performance.now() - begunMs);
+      if (line.includes('"msg":"reconciling"')) resolve(performance.now());
     });
-  }).catch(async error => {
-    await stop();
-    throw error;
   });
+  leadsAt.catch(() => {}); // a problem of those who wait for it
   const memory = (field: string): number => {
     const status = readFileSync(`/proc/${child.pid}/status`, 'utf8');
     return Number(new RegExp(`${field}:\\s+(\\d+)`).exec(status)?.[1]) / 1_024;
   };
   return {
-    readyMs,
+    leadsAt,
     counters: async () => {
       if (child.signalCode !== null)
         throw new Error(`the operator was ended by ${child.signalCode} at ${LIMIT_MIB} MiB`);
@@ -102,9 +109,9 @@ export async function startOperator(api: ApiServer, program: string): Promise<Op
 }
 
 /** Folder of a cgroup with the chart's limit; undefined where none can be made: nothing limits the operator then. */
-function limitedGroup(): string | undefined {
+function limitedGroup(port: number): string | undefined {
   const isFirst = existsSync('/sys/fs/cgroup/memory');
-  const folder = join(isFirst ? '/sys/fs/cgroup/memory' : '/sys/fs/cgroup', `devshelf-scale-${process.pid}`);
+  const folder = join(isFirst ? '/sys/fs/cgroup/memory' : '/sys/fs/cgroup', `devshelf-scale-${process.pid}-${port}`);
   try {
     mkdirSync(folder, { recursive: true });
     writeFileSync(join(folder, isFirst ? 'memory.limit_in_bytes' : 'memory.max'), `${LIMIT_MIB * 2 ** 20}`);

@@ -23,6 +23,7 @@ export type SettledResult = {
   readonly sizes: readonly {
     readonly resources: number;
     readonly readyMs: number;
+    readonly takeoverMs: number;
     readonly secretReads: number;
     readonly restartWrites: number;
     readonly requestsAMinute: number;
@@ -87,6 +88,7 @@ export function settledTables(result: SettledResult): readonly Table[] {
     `${(size.secretReads / size.resources).toFixed(1)} (0)`,
     String(size.restartWrites),
     `${Math.round(size.readyMs)} (${readyLimitMs(size.resources) ?? '–'})`,
+    Math.round(size.takeoverMs).toString(),
     `${Math.round(size.requestsAMinute)} (${REQUESTS_A_MINUTE})`,
     String(size.restWrites),
     `${Math.round(size.rssMib)} (${rssLimit(size.resources)})`,
@@ -98,6 +100,7 @@ export function settledTables(result: SettledResult): readonly Table[] {
     'reads of Secrets a resource, restart',
     'writes, restart',
     'ready after ms',
+    'taken over after ms',
     'requests a minute at rest',
     'writes at rest',
     'RSS at rest, MiB',
