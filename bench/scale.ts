@@ -7,17 +7,21 @@ import { loadavg } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { type LittleCluster, startLittleCluster } from '../operator/src/controller/testing/little-cluster.ts';
+import { LittlePods } from '../operator/src/controller/testing/little-pods.ts';
 import { temporaryFolder } from '../services/common/testing/processes.ts';
 import { writeBare } from './scale/bare.ts';
 import { createOriginal, objectsOf, putCopies } from './scale/copies.ts';
 import { type Counters, secretReads, since, total, writes } from './scale/counters.ts';
 import { bundled, type Operator, type Standby, startOperator, startStandby } from './scale/operator.ts';
+import { releasesAtOnce } from './scale/releases.ts';
 import { createNamespaces, createResources, madeFor, placeOf, readyResources, writesLike } from './scale/resources.ts';
 import { heapOfStores } from './scale/stores.ts';
 import {
   type ConvergeResult,
   convergeMisses,
   convergeTables,
+  releasesMisses,
+  releasesTables,
   type SettledResult,
   type StoresResult,
   settledMisses,
@@ -33,6 +37,7 @@ const HELP = `usage: bin/node bench/scale.ts SCENE [NUMBER...] [--rest 60]
   settled N...    a restart over N settled resources, a time of rest, and a second process that takes over, for each N
                   (default 2 200): the operator settles one, the others are copies of it in etcd; controllers and kubelet
                   are ended then
+  releases N BAD  N releases at once (default 200), BAD of which are bad (default 2)
   stores N        what the stores keep of each of N settled resources (default 200)
 
   --rest SECONDS  how long the rest is
@@ -200,8 +205,11 @@ async function stores(cluster: LittleCluster, program: string, resources: number
   return { machine: machine(), load: load(), resources, heapBytes };
 }
 
-async function onCluster<Result>(measure: (cluster: LittleCluster) => Promise<Result>): Promise<Result> {
-  const cluster = await startLittleCluster({ startMs: 0, goMs: 0 });
+async function onCluster<Result>(
+  measure: (cluster: LittleCluster) => Promise<Result>,
+  pods?: LittlePods,
+): Promise<Result> {
+  const cluster = await startLittleCluster({ startMs: 0, goMs: 0 }, pods);
   try {
     return await measure(cluster);
   } finally {
@@ -225,6 +233,13 @@ const SCENES: Readonly<Record<string, (program: string, sizes: readonly number[]
   converge: async (program, [size = 200]) => {
     const result = await onCluster(cluster => converge(cluster, program, size));
     await report('scale-converge', result, convergeTables(result), convergeMisses(result));
+  },
+  releases: async (program, [size = 200, bad = 2]) => {
+    const pods = new LittlePods();
+    const found = await onCluster(cluster => releasesAtOnce(cluster, pods, program, [size, bad], say), pods);
+    await pods.stopAll();
+    const result = { machine: machine(), load: load(), ...found };
+    await report('scale-releases', result, releasesTables(result), releasesMisses(result));
   },
   settled: async (program, sizes, restSeconds) => {
     const found: Settled[] = [];

@@ -6,6 +6,9 @@ export type Counters = {
   readonly queued: number;
   readonly heapUsedMib: number;
   readonly cpuSeconds: number;
+  /** How late the event loop was since these were asked for last. */
+  readonly loopP99Ms: number;
+  readonly loopMaxMs: number;
 };
 
 const CALL = /^devshelf_operator_api_calls_total\{verb="([^"]*)",resource="([^"]*)",status="([^"]*)"\} (\S+)$/gm;
@@ -28,6 +31,8 @@ export function countersOf(text: string): Counters {
     queued: sum('devshelf_operator_queue_depth'),
     heapUsedMib: sum('nodejs_heap_size_used_bytes') / 2 ** 20,
     cpuSeconds: sum('process_cpu_seconds_total'),
+    loopP99Ms: 1_000 * sum('nodejs_eventloop_lag_p99_seconds'),
+    loopMaxMs: 1_000 * sum('nodejs_eventloop_lag_max_seconds'),
   };
 }
 

@@ -42,16 +42,25 @@ export type Standby = Omit<Operator, 'readyMs'> & {
 };
 
 /** @throws Error with its last words where it ends, or is not ready within two minutes */
-export async function startOperator(api: ApiServer, program: string): Promise<Operator> {
+export async function startOperator(
+  api: ApiServer,
+  program: string,
+  onLine?: (line: string) => void,
+): Promise<Operator> {
   const begunMs = performance.now();
-  const standby = await startStandby(api, program);
+  const standby = await startStandby(api, program, onLine);
   const late = setTimeout(() => void standby.stop(), START_TIMEOUT_MS);
   const readyMs = (await standby.leadsAt) - begunMs;
   clearTimeout(late);
   return { ...standby, readyMs };
 }
 
-export async function startStandby(api: ApiServer, program: string): Promise<Standby> {
+/** @param onLine hears each line of its log */
+export async function startStandby(
+  api: ApiServer,
+  program: string,
+  onLine: (line: string) => void = () => {},
+): Promise<Standby> {
   const [port = 0] = await freePorts(1);
   const account = accountOf(api);
   const { hostname, port: apiPort } = new URL(api.url);
@@ -87,6 +96,7 @@ export async function startStandby(api: ApiServer, program: string): Promise<Sta
     child.once('error', reject);
     lines.on('line', line => {
       last = line;
+      onLine(line);
       if (line.includes('"msg":"reconciling"')) resolve(performance.now());
     });
   });

@@ -1,4 +1,5 @@
 import { type Machine, machineLine, type Table, tableOf } from '../speed/report.ts';
+import type { Releases } from './releases.ts';
 
 export type ConvergeResult = {
   readonly machine: Machine;
@@ -41,7 +42,11 @@ export type StoresResult = {
   readonly heapBytes: number;
 };
 
+export type ReleasesResult = { readonly machine: Machine; readonly load: number } & Releases;
+
 const BARE_SHARE = 0.9;
+const FOUND_MS = 8_000;
+const LOOP_P99_MS = 50;
 const STORES_KIB = 12;
 const RSS_MIB = 256;
 const SMALL_RSS_MIB = 70;
@@ -150,3 +155,33 @@ export const settledMisses = ({ sizes }: SettledResult): readonly string[] =>
       ...(rssMib > rssLimit(resources) ? [`RSS ${Math.round(rssMib)} MiB, ${rssLimit(resources)} wanted`] : []),
     ].map(miss => `${resources} settled: ${miss}`),
   );
+
+const seconds = (ms: number): string => (ms / 1_000).toFixed(1);
+
+export function releasesTables(result: ReleasesResult): readonly Table[] {
+  const { resources, bad, foundMs } = result;
+  const how = `${placeLine(result)} ${resources} releases at once of two pods each, ${bad} of them bad (half of their answers are 5xx), 5 requests a second to each pod.`;
+  const rows = [
+    ['bad ones found after they joined, s', `≤ ${FOUND_MS / 1_000}`, foundMs.map(seconds).join(', ')],
+    ['good ones taken back', '0', String(result.falseAlarms)],
+    ['last candidate joined after s', '', seconds(result.lastJoinedMs)],
+    ['all have ended after s', '', seconds(result.endedMs)],
+    ['event loop late by, 99th percentile, ms', `≤ ${LOOP_P99_MS}`, result.loopP99Ms.toFixed(0)],
+    ['at most, ms', '', result.loopMaxMs.toFixed(0)],
+    ['highest RSS, MiB', `≤ ${RSS_MIB}`, result.peakRssMib.toFixed(0)],
+    ['processor of the operator a release, ms', '', ((1_000 * result.cpuSeconds) / resources).toFixed(0)],
+  ];
+  return [{ name: 'scale-releases', table: `${how}\n\n${tableOf(['Releases at once', 'goal', 'measured'], rows)}` }];
+}
+
+export const releasesMisses = (result: ReleasesResult): readonly string[] => [
+  ...(result.foundMs.length < result.bad ? [`${result.foundMs.length} of ${result.bad} bad ones found`] : []),
+  ...result.foundMs
+    .filter(ms => ms > FOUND_MS)
+    .map(ms => `found ${seconds(ms)} s after it joined, ${FOUND_MS / 1_000} wanted`),
+  ...(result.falseAlarms > 0 ? [`${result.falseAlarms} good ones taken back, none wanted`] : []),
+  ...(result.loopP99Ms > LOOP_P99_MS
+    ? [`event loop ${result.loopP99Ms.toFixed(0)} ms late, ${LOOP_P99_MS} wanted`]
+    : []),
+  ...(result.peakRssMib > RSS_MIB ? [`RSS ${result.peakRssMib.toFixed(0)} MiB, ${RSS_MIB} wanted`] : []),
+];

@@ -248,10 +248,11 @@ export type Work = {
 /**
  * Works on the queue's keys until it is shut down or the signal comes; resolves when no handler is under way any more. A
  * handler that throws is asked again later, with growing waits. A handler that succeeds says with `forget`/`addAfter`
- * what comes next. Between two keys everybody else has a turn: ten thousand resources at rest are ten seconds of passes
- * that wait for nothing, and meanwhile a lease is to be renewed and a probe answered.
+ * what comes next. After each key everybody else has a turn, whatever the number of workers: ten thousand resources at
+ * rest are ten seconds of passes that wait for nothing, and meanwhile a lease is to be renewed and a probe answered.
  */
 export async function work(queue: WorkQueue, { workers, handle, onError, signal }: Work): Promise<void> {
+  let turns: Promise<void> = Promise.resolve();
   const worker = async () => {
     for (let key = await queue.next(signal); key !== undefined; key = await queue.next(signal)) {
       try {
@@ -262,7 +263,8 @@ export async function work(queue: WorkQueue, { workers, handle, onError, signal 
       } finally {
         queue.done(key);
       }
-      await turn();
+      turns = turns.then(() => turn());
+      await turns;
     }
   };
   await Promise.all(Array.from({ length: workers }, worker));

@@ -80,6 +80,11 @@ export class LittlePods implements PodHost {
     return { image: pod.image, failed };
   }
 
+  /** One to each pod. */
+  serveAll(): void {
+    for (const uid of this.#pods.keys()) this.serve(uid);
+  }
+
   #answer(request: IncomingMessage, uid: string, response: ServerResponse): void {
     const { url = '/', headers } = request;
     const pod = this.#pods.get(uid);

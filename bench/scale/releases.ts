@@ -1,0 +1,104 @@
+/** Many releases at once, some of them bad: how soon these are found, and what looking after all of them takes. */
+
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { LittleCluster } from '../../operator/src/controller/testing/little-cluster.ts';
+import type { LittlePods } from '../../operator/src/controller/testing/little-pods.ts';
+import { APP_RESOURCES } from '../../operator/src/controller/world.ts';
+import { pathOf } from '../../operator/src/kube/resource.ts';
+import { startOperator } from './operator.ts';
+import { createNamespaces, createResources, inParallel, placeOf, readyResources } from './resources.ts';
+
+const GOOD = 'example/dashboard:2';
+const BAD = 'example/dashboard:bad';
+/** Of what the bad one answers. */
+const BAD_SHARE = 0.5;
+/** One request to each pod in so long. */
+const REQUEST_MS = 200;
+const LIMIT_MS = 600_000;
+/** What is left of the work before goes out of the figures. */
+const REST_MS = 10_000;
+
+export type Releases = {
+  readonly resources: number;
+  readonly bad: number;
+  /** From the first change of a spec. */
+  readonly lastJoinedMs: number;
+  readonly endedMs: number;
+  /** From the record that a candidate joins to the one that takes it back, of each bad one. */
+  readonly foundMs: readonly number[];
+  readonly falseAlarms: number;
+  readonly loopP99Ms: number;
+  readonly loopMaxMs: number;
+  readonly peakRssMib: number;
+  readonly cpuSeconds: number;
+};
+
+type Line = { readonly time: string; readonly key?: string; readonly phase?: string };
+
+/** @param bad so many of the resources, those that are changed last */
+export async function releasesAtOnce(
+  { api, transport }: LittleCluster,
+  pods: LittlePods,
+  program: string,
+  [resources, bad]: readonly [number, number],
+  say: (words: string) => void,
+): Promise<Releases> {
+  const lines: Line[] = [];
+  const of = (phase: string): readonly Line[] => lines.filter(line => line.phase === phase);
+  const heard = (line: string): void => {
+    if (line.includes('"action":"setRecord"')) lines.push(JSON.parse(line) as Line);
+  };
+  pods.fails(BAD, BAD_SHARE);
+  await createNamespaces(transport);
+  await createResources(transport, 'app', resources);
+  const operator = await startOperator(api, program, heard);
+  await until(async () => (await readyResources(transport)) === resources, `${resources} are not installed`);
+  say(`${resources} are installed; all of them are released once more, ${bad} of them badly`);
+  const users = setInterval(() => pods.serveAll(), REQUEST_MS);
+  await sleep(REST_MS);
+  lines.length = 0;
+  const before = await operator.counters();
+  const fromMs = Date.now();
+  await inParallel(resources, index => {
+    const { name, namespace } = placeOf('app', index);
+    return transport.request({
+      method: 'PATCH',
+      path: pathOf(APP_RESOURCES.DashboardDeployment, { namespace, name }),
+      contentType: 'application/merge-patch+json',
+      body: { spec: { image: index < resources - bad ? GOOD : BAD, rollout: { analysis: { policy: 'Rollback' } } } },
+    });
+  });
+  const ended = () => new Set(of('Settled').map(({ key }) => key)).size;
+  await until(
+    async () => ended() === resources,
+    `not all releases ended`,
+    () => say(`${ended()} have ended`),
+  );
+  clearInterval(users);
+  const after = await operator.counters();
+  const peakRssMib = operator.peakRssMib();
+  await operator.stop();
+  const since = ({ time }: Line): number => Date.parse(time) - fromMs;
+  const joined = new Map(of('Candidate').map(line => [line.key, since(line)]));
+  const isBad = ({ key = '' }: Line): boolean => Number(key.split('-').at(-1)) >= resources - bad;
+  const found = of('RollingBack');
+  return {
+    ...{ resources, bad, peakRssMib },
+    lastJoinedMs: Math.max(...joined.values()),
+    endedMs: Math.max(...of('Settled').map(since)),
+    foundMs: found.filter(isBad).map(line => since(line) - (joined.get(line.key) ?? Number.NaN)),
+    falseAlarms: found.filter(line => !isBad(line)).length,
+    loopP99Ms: after.loopP99Ms,
+    loopMaxMs: after.loopMaxMs,
+    cpuSeconds: after.cpuSeconds - before.cpuSeconds,
+  };
+}
+
+async function until(holds: () => Promise<boolean>, not: string, tell: () => void = () => {}): Promise<void> {
+  const begunMs = performance.now();
+  for (let count = 1; !(await holds()); count++) {
+    if (performance.now() - begunMs > LIMIT_MS) throw new Error(`${not} within ${LIMIT_MS / 1_000} s`);
+    if (count % 10 === 0) tell();
+    await sleep(1_000);
+  }
+}
