@@ -7,14 +7,21 @@ import { loadavg } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { type LittleCluster, startLittleCluster } from '../operator/src/controller/testing/little-cluster.ts';
-import { LittlePods } from '../operator/src/controller/testing/little-pods.ts';
 import { temporaryFolder } from '../services/common/testing/processes.ts';
 import { writeBare } from './scale/bare.ts';
 import { createOriginal, objectsOf, putCopies } from './scale/copies.ts';
 import { type Counters, secretReads, since, total, writes } from './scale/counters.ts';
 import { bundled, type Operator, type Standby, startOperator, startStandby } from './scale/operator.ts';
-import { releasesAtOnce } from './scale/releases.ts';
-import { createNamespaces, createResources, madeFor, placeOf, readyResources, writesLike } from './scale/resources.ts';
+import { releasesAtOnce, TellingPods } from './scale/releases.ts';
+import {
+  createNamespaces,
+  createResources,
+  madeFor,
+  NAMESPACES,
+  placeOf,
+  readyResources,
+  writesLike,
+} from './scale/resources.ts';
 import { heapOfStores } from './scale/stores.ts';
 import {
   type ConvergeResult,
@@ -207,7 +214,7 @@ async function stores(cluster: LittleCluster, program: string, resources: number
 
 async function onCluster<Result>(
   measure: (cluster: LittleCluster) => Promise<Result>,
-  pods?: LittlePods,
+  pods?: TellingPods,
 ): Promise<Result> {
   const cluster = await startLittleCluster({ startMs: 0, goMs: 0 }, pods);
   try {
@@ -235,7 +242,9 @@ const SCENES: Readonly<Record<string, (program: string, sizes: readonly number[]
     await report('scale-converge', result, convergeTables(result), convergeMisses(result));
   },
   releases: async (program, [size = 200, bad = 2]) => {
-    const pods = new LittlePods();
+    if (bad >= size || bad > NAMESPACES)
+      refuse(`of ${size} releases fewer, and at most ${NAMESPACES}, can be bad, and not ${bad}`);
+    const pods = new TellingPods();
     const found = await onCluster(cluster => releasesAtOnce(cluster, pods, program, [size, bad], say), pods);
     await pods.stopAll();
     const result = { machine: machine(), load: load(), ...found };

@@ -2,7 +2,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { LittleCluster } from '../../operator/src/controller/testing/little-cluster.ts';
-import type { LittlePods } from '../../operator/src/controller/testing/little-pods.ts';
+import { LittlePods } from '../../operator/src/controller/testing/little-pods.ts';
 import { APP_RESOURCES } from '../../operator/src/controller/world.ts';
 import { pathOf } from '../../operator/src/kube/resource.ts';
 import { startOperator } from './operator.ts';
@@ -24,8 +24,10 @@ export type Releases = {
   /** From the first change of a spec. */
   readonly lastJoinedMs: number;
   readonly endedMs: number;
-  /** From the record that a candidate joins to the one that takes it back, of each bad one. */
+  /** From its pod's first answer to the record that takes it back, of each bad one. */
   readonly foundMs: readonly number[];
+  /** From the record that lets it join, before it has a pod. */
+  readonly sinceRecordMs: readonly number[];
   readonly falseAlarms: number;
   readonly loopP99Ms: number;
   readonly loopMaxMs: number;
@@ -35,10 +37,23 @@ export type Releases = {
 
 type Line = { readonly time: string; readonly key?: string; readonly phase?: string };
 
-/** @param bad so many of the resources, those that are changed last */
+/** Pods that say since when the bad release of a namespace has one that serves. */
+export class TellingPods extends LittlePods {
+  readonly badSince = new Map<string, number>();
+
+  override async start(pod: Parameters<LittlePods['start']>[0]): Promise<string> {
+    const address = await super.start(pod);
+    const isServing = pod.component !== 'rehearsal';
+    if (pod.image === BAD && isServing && !this.badSince.has(pod.namespace))
+      this.badSince.set(pod.namespace, Date.now());
+    return address;
+  }
+}
+
+/** @param bad so many of the resources, those that are changed last; no two in one namespace */
 export async function releasesAtOnce(
   { api, transport }: LittleCluster,
-  pods: LittlePods,
+  pods: TellingPods,
   program: string,
   [resources, bad]: readonly [number, number],
   say: (words: string) => void,
@@ -82,12 +97,15 @@ export async function releasesAtOnce(
   const joined = new Map(of('Candidate').map(line => [line.key, since(line)]));
   const isBad = ({ key = '' }: Line): boolean => Number(key.split('-').at(-1)) >= resources - bad;
   const found = of('RollingBack');
+  const [bads, others] = [found.filter(isBad), found.filter(line => !isBad(line))];
+  const served = ({ key = '' }: Line): number => pods.badSince.get(key.split('/')[1] ?? '') ?? Number.NaN;
   return {
     ...{ resources, bad, peakRssMib },
     lastJoinedMs: Math.max(...joined.values()),
     endedMs: Math.max(...of('Settled').map(since)),
-    foundMs: found.filter(isBad).map(line => since(line) - (joined.get(line.key) ?? Number.NaN)),
-    falseAlarms: found.filter(line => !isBad(line)).length,
+    foundMs: bads.map(line => Date.parse(line.time) - served(line)),
+    sinceRecordMs: bads.map(line => since(line) - (joined.get(line.key) ?? Number.NaN)),
+    falseAlarms: others.length,
     loopP99Ms: after.loopP99Ms,
     loopMaxMs: after.loopMaxMs,
     cpuSeconds: after.cpuSeconds - before.cpuSeconds,

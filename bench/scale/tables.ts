@@ -159,10 +159,11 @@ export const settledMisses = ({ sizes }: SettledResult): readonly string[] =>
 const seconds = (ms: number): string => (ms / 1_000).toFixed(1);
 
 export function releasesTables(result: ReleasesResult): readonly Table[] {
-  const { resources, bad, foundMs } = result;
+  const { resources, bad, foundMs, sinceRecordMs } = result;
   const how = `${placeLine(result)} ${resources} releases at once of two pods each, ${bad} of them bad (half of their answers are 5xx), 5 requests a second to each pod.`;
   const rows = [
-    ['bad ones found after they joined, s', `≤ ${FOUND_MS / 1_000}`, foundMs.map(seconds).join(', ')],
+    ['bad ones found after their pod answers, s', `≤ ${FOUND_MS / 1_000}`, foundMs.map(seconds).join(', ')],
+    ['after the record that lets them join, s', '', sinceRecordMs.map(seconds).join(', ')],
     ['good ones taken back', '0', String(result.falseAlarms)],
     ['last candidate joined after s', '', seconds(result.lastJoinedMs)],
     ['all have ended after s', '', seconds(result.endedMs)],
