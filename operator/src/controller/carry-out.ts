@@ -68,10 +68,11 @@ export interface Obstacle {
     | 'ReleaseForgotten'
     | 'ConfigurationRestored'
     | 'BackupFailed'
+    | 'RotationHeld'
     | 'StrictNeedsDirect';
   readonly message: string;
   /** What is in the way of this alone; the children are as they should be. */
-  readonly holds?: 'backup';
+  readonly holds?: 'backup' | 'rotation';
   /** Tried again after this long; absent: as what a person has to mend. */
   readonly recheckMs?: number;
 }
@@ -158,6 +159,26 @@ function obstacleIn(error: unknown): Obstacle | undefined {
   return { reason: 'ApiError', message, recheckMs: WEBHOOK_RECHECK_MS };
 }
 
+/** @throws Blocked where what is in the way of it is in the way of nothing else */
+async function heldBy(work: Promise<void>, obstacle: (words: string) => Obstacle): Promise<void> {
+  try {
+    await work;
+  } catch (error) {
+    const found = obstacleIn(error);
+    throw found ? new Blocked(obstacle(found.message)) : error;
+  }
+}
+
+/** The next pass comes soon and leaves the turn to what waits behind the rotation: its record, for one. */
+const rotating = (work: Promise<void>): Promise<void> =>
+  heldBy(work, words => ({
+    reason: 'RotationHeld',
+    message: `the keys cannot be changed: ${words}; it is tried again, and goes on by itself when that is allowed`,
+    ...{ holds: 'rotation', recheckMs: AFTER_REFUSAL_MS },
+  }));
+
+const AFTER_REFUSAL_MS = 500;
+
 /** A webhook comes back by itself: nobody waits long for that. */
 const WEBHOOK_RECHECK_MS = 5_000;
 const WEBHOOK = /failed calling webhook "([^"]{1,253})"/;
@@ -175,8 +196,9 @@ const REFUSING = /field not declared in schema|failed (?:calling|to call) webhoo
  * or a person is called already, what is said of that stays.
  */
 export function withObstacles(said: readonly Condition[], outcome: Outcome): Condition[] {
-  const { acted } = outcome;
-  const conditions = said.map(condition => withoutBackup(condition, outcome.obstacles));
+  // what holds up one thing alone is in the way of no release
+  const acted = outcome.acted || outcome.obstacles.some(({ holds }) => holds !== undefined);
+  const conditions = said.map(condition => withoutRotation(withoutBackup(condition, outcome), outcome));
   const inTheWay = outcome.obstacles.filter(({ holds }) => holds === undefined);
   const [first, ...more] = [...inTheWay, ...troubleIn(outcome.failure)];
   if (!first) return conditions;
@@ -195,14 +217,24 @@ export function withObstacles(said: readonly Condition[], outcome: Outcome): Con
 }
 
 /** A backup that cannot begin holds up what waits for it, and nothing else: only what speaks of it says so. */
-function withoutBackup(condition: Condition, obstacles: readonly Obstacle[]): Condition {
-  const held = obstacles.find(({ holds }) => holds === 'backup');
+function withoutBackup(condition: Condition, outcome: Outcome): Condition {
+  const held = heldUp('backup', outcome);
   if (!held || condition.reason !== 'BackingUp') return condition;
   const { reason, message } = held;
   const { type, status } = condition;
   if (type === 'Reconciling') return { type: 'Stalled', status: 'True', reason, message };
   return { type, status: type === 'Migrated' ? 'False' : status, reason, message };
 }
+
+/** Keys stay as they are: what serves, and what is released, knows nothing of that. */
+function withoutRotation(condition: Condition, outcome: Outcome): Condition {
+  const held = heldUp('rotation', outcome);
+  if (!held || condition.type !== 'KeysCurrent') return condition;
+  return { type: 'KeysCurrent', status: 'False', reason: held.reason, message: held.message };
+}
+
+export const heldUp = (what: NonNullable<Obstacle['holds']>, { obstacles }: Outcome): Obstacle | undefined =>
+  obstacles.find(({ holds }) => holds === what);
 
 /** A server or a webhook that does not work is in the way, too; who was faster, or is asked to wait, is not. */
 const troubleIn = (failure: unknown): Obstacle[] =>
@@ -452,11 +484,11 @@ class Hands {
       case 'publishKey':
         return this.#publish(action);
       case 'rotateKey':
-        return this.#tools.keys.rotate(this.#app, action);
+        return rotating(this.#tools.keys.rotate(this.#app, action));
       case 'handOverKey':
-        return this.#tools.keys.handOver(this.#app, action);
+        return rotating(this.#tools.keys.handOver(this.#app, action));
       case 'syncPods':
-        return this.#tools.keys.sync(this.#app, action);
+        return rotating(this.#tools.keys.sync(this.#app, action));
       case 'createRevision':
         await this.#tryOut(action.release);
         await this.#copyConfigMaps(action.release, true);
@@ -834,14 +866,11 @@ class Hands {
 
   /** @throws Blocked where the CronJob that the spec names is not there, or cannot be read, or its Job is refused */
   async #backUp(action: Extract<Action, { do: 'createBackup' }>): Promise<void> {
-    try {
-      await this.#beginBackup(action);
-    } catch (error) {
-      const obstacle = obstacleIn(error);
-      if (!obstacle) throw error;
-      const message = `${obstacle.message}; nothing is taken away without a backup`;
-      throw new Blocked({ reason: 'BackupFailed', message, holds: 'backup' });
-    }
+    await heldBy(this.#beginBackup(action), words => ({
+      reason: 'BackupFailed',
+      message: `${words}; nothing is taken away without a backup`,
+      holds: 'backup',
+    }));
   }
 
   async #beginBackup(action: Extract<Action, { do: 'createBackup' }>): Promise<void> {

@@ -24,6 +24,7 @@ import { ANNOTATIONS } from '../objects/names.ts';
 import { backupsOf } from './backups.ts';
 import {
   carryOut,
+  heldUp,
   type Outcome,
   reportInvalid,
   type Tools,
@@ -111,6 +112,8 @@ export class Controller {
   readonly #rollbacks = new Map<AppKey, number>();
   readonly #verdicts = new Map<AppKey, string>();
   readonly #heldRotations = new Set<AppKey>();
+  /** Of the pass before: who refused to let the keys be changed. */
+  readonly #refusedRotations = new Map<AppKey, string>();
   /** Uids of resources whose namespace is being removed, which nothing takes back. */
   readonly #ending = new Map<AppKey, string>();
   /** Keys whose last plan takes a release back. */
@@ -316,6 +319,7 @@ export class Controller {
     this.#rollbacks.delete(key);
     this.#verdicts.delete(key);
     this.#ending.delete(key);
+    this.#refusedRotations.delete(key);
     this.#observeKeys(key, undefined);
   }
 
@@ -331,6 +335,7 @@ export class Controller {
     const otherOperator = this.#inCharge?.asker(app.metadata.namespace);
     const { prometheusUrl } = this.#options;
     const isContested = this.#isContested(key, stores);
+    const refusedRotation = this.#refusedRotations.get(key);
     const seen = await gather(app, {
       stores,
       digests,
@@ -346,6 +351,7 @@ export class Controller {
       ...(prometheusUrl !== undefined && { prometheusUrl }),
       isTraced: this.#options.traces !== undefined,
       ...(isContested && { isContested }),
+      refusedRotation,
     });
     if (isBehind(seen)) {
       this.#queue.addAfter(key, UNSEEN_RECHECK_MS);
@@ -358,13 +364,16 @@ export class Controller {
     if (takesBack(plan)) this.#urgent.add(key);
     else this.#urgent.delete(key);
     const tools = this.#tools(stores);
+    this.#refusedRotations.delete(key);
     const outcome = await carryOut(seen, plan, tools);
+    const refused = heldUp('rotation', outcome);
+    if (refused) this.#refusedRotations.set(key, refused.message);
     const isDone = plan.action !== undefined && outcome.acted;
     const deed = isDone || !plan.action ? plan : withoutAction(plan);
     this.#log(key, deed);
     this.#observe(key, seen, deed);
-    this.#observeKeys(key, seen, deed);
     const conditions = withObstacles(plan.conditions, outcome);
+    this.#observeKeys(key, seen, { ...deed, conditions });
     this.#options.metrics.resources.set(key, seen, statusOf(seen, { ...plan, conditions }, this.#options.docsUrl));
     if (isDone && plan.announce) this.#announce(app, plan.announce, plan.action);
     // what was not done is not said to be; a child that fails says so
@@ -495,6 +504,7 @@ export class Controller {
     const { metrics } = this.#options;
     metrics.resources.forgetAll();
     this.#heldRotations.clear();
+    this.#refusedRotations.clear();
     metrics.rotationsHeld.set(0);
   }
 

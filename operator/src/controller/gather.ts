@@ -71,6 +71,7 @@ export interface Sources {
   readonly prometheusUrl?: string;
   readonly isTraced?: boolean;
   readonly isContested?: true;
+  readonly refusedRotation?: string | undefined;
 }
 
 /** Key of a Secret of type kubernetes.io/tls. */
@@ -80,7 +81,7 @@ const CALLERS_MS = 300_000;
 
 /** Never throws for what the cluster lacks: that is a value of the snapshot. */
 export async function gather(app: AppResource, sources: Sources): Promise<Snapshot> {
-  const { stores, now, judgement, apis, otherOperator, isContested, isTraced } = sources;
+  const { stores, now, judgement, apis, otherOperator, isContested, refusedRotation, isTraced } = sources;
   const { name, namespace } = app.metadata;
   const pods = stores.pods
     .byIndex('instance', labelled(namespace, name))
@@ -129,6 +130,7 @@ export async function gather(app: AppResource, sources: Sources): Promise<Snapsh
     ...(otherOperator !== undefined && { otherOperator }),
     ...(isTraced && { isTraced: true }),
     ...(isContested && { isContested }),
+    ...(refusedRotation !== undefined && { refusedRotation }),
   };
 }
 

@@ -29,6 +29,7 @@ import { image, pause, until } from './testing/shop.ts';
 
 const BUILD_MS = 15 * 60_000; // the first time the programs are built
 const TEST_MS = 90_000;
+const ADMISSION = '/apis/admissionregistration.k8s.io/v1';
 const log = pino({ level: process.env['LOG'] ?? 'silent', base: null });
 
 const pods = new KeyedPods();
@@ -67,6 +68,11 @@ afterAll(async () => {
 
 const keyring = async (name = 'shop-api-keyring') =>
   parseKeyring((await get(cluster.transport, secrets, { namespace: scene.shop.namespace, name }))?.data);
+
+async function heldRecords(): Promise<IncidentRecord[]> {
+  const objects = (await scene.shop.incidents()) as unknown as { data: { incident: IncidentRecord } }[];
+  return objects.map(({ data }) => data.incident).filter(({ kind }) => kind === 'keys');
+}
 
 const patchSecret = (name: string, stringData: object, fieldManager = 'somebody') =>
   cluster.transport.request({
@@ -344,11 +350,7 @@ test(
       'it was not announced',
     );
     // the minute passes, and whoever comes after knows since when
-    const records = async () => {
-      const objects = (await scene.shop.incidents()) as unknown as { data: { incident: IncidentRecord } }[];
-      return objects.map(({ data }) => data.incident).filter(({ kind }) => kind === 'keys');
-    };
-    expect(await records()).toEqual([]);
+    expect(await heldRecords()).toEqual([]);
     scene.aheadMs += 61_000;
     // killed before it is written, and after
     for (const when of ['before', 'after'] as const) {
@@ -358,8 +360,8 @@ test(
       expect(await dying.died).toMatch(/^POST .*controllerrevisions$/);
     }
     await scene.restart();
-    await until(async () => (await records()).length > 0, 'no record of the rotation that is held');
-    const [record] = await records();
+    await until(async () => (await heldRecords()).length > 0, 'no record of the rotation that is held');
+    const [record] = await heldRecords();
     expect(record).toMatchObject({
       ...{ reason: 'RotationHeld', phase: 'Settled', decidedBy: { who: 'operator' } },
       rotation: { key: 'api', state: 'Accepting', from: '1', to: '2' },
@@ -372,7 +374,7 @@ test(
     await scene.restart();
     await scene.shop.says('RotationHeld', 'KeysCurrent');
     await scene.quiet();
-    expect(await records()).toEqual([record]);
+    expect(await heldRecords()).toEqual([record]);
 
     pods.stuck.delete(scene.shop.namespace);
     const gone = (await scene.shop.list('pods')).map(({ metadata }) => metadata.name);
@@ -384,6 +386,92 @@ test(
     expect(callers.refused).toEqual([]);
   },
   TEST_MS,
+);
+
+/** A policy that lets nobody update this Secret; resolves when it is in force. */
+async function refuseUpdates(secret: string, message: string): Promise<() => Promise<void>> {
+  const { namespace } = scene.shop;
+  const name = `${namespace}-${secret}`;
+  const namespaceSelector = { matchLabels: { 'kubernetes.io/metadata.name': namespace } };
+  const resourceRules = [{ apiGroups: [''], apiVersions: ['v1'], operations: ['UPDATE'], resources: ['secrets'] }];
+  await cluster.api.request('POST', `${ADMISSION}/validatingadmissionpolicies`, {
+    metadata: { name },
+    spec: {
+      matchConstraints: { namespaceSelector, resourceRules },
+      validations: [{ expression: `object.metadata.name != '${secret}'`, message }],
+    },
+  });
+  await cluster.api.request('POST', `${ADMISSION}/validatingadmissionpolicybindings`, {
+    metadata: { name },
+    spec: { policyName: name, validationActions: ['Deny'] },
+  });
+  await until(async () => {
+    const path = pathOf(secrets, { namespace, name: secret });
+    const body = { metadata: { labels: { probe: '1' } } };
+    const contentType = 'application/merge-patch+json';
+    const tried = cluster.transport.request({ method: 'PATCH', path, query: { dryRun: 'All' }, contentType, body });
+    const [answer] = await Promise.allSettled([tried]);
+    return answer?.status === 'rejected';
+  }, 'the policy is not in force');
+  return async () => {
+    await cluster.api.request('DELETE', `${ADMISSION}/validatingadmissionpolicybindings/${name}`);
+    await cluster.api.request('DELETE', `${ADMISSION}/validatingadmissionpolicies/${name}`);
+  };
+}
+
+test.each([
+  ['the keyring, before anything has begun', 'shop-api-keyring', ['1'], 'Idle'],
+  ['the Secret of the callers, when they are to have the new key', 'shop-api-key', ['1', '2'], 'Switching'],
+])(
+  'a policy refuses %s: the rotation is held, a release is not, and it goes on when that is allowed',
+  async (_what, secret, ids, state) => {
+    await scene.settled('1', OVERLAP);
+    callers.come();
+    const lift = await refuseUpdates(secret, 'keys are frozen until Monday');
+    await ask('a');
+    const held = await scene.shop.says('RotationHeld', 'KeysCurrent');
+    const conditionOf = (app: typeof held, wanted: string) =>
+      app.status?.conditions?.find(({ type }) => type === wanted);
+    expect(conditionOf(held, 'KeysCurrent')).toMatchObject({
+      status: 'False',
+      message: expect.stringMatching(`"${secret}".*ValidatingAdmissionPolicy.*keys are frozen until Monday`),
+    });
+    expect(conditionOf(held, 'Ready')).toMatchObject({ status: 'True' });
+    expect(conditionOf(held, 'Stalled')).toBeUndefined();
+    expect(Object.keys((await keyring())?.keys ?? {})).toEqual(ids);
+
+    scene.aheadMs += 61_000;
+    await scene.nudge();
+    const record = await until(async () => (await heldRecords())[0], 'no record of the rotation that is held');
+    expect(record).toMatchObject({
+      ...{ reason: 'RotationHeld', rotation: { key: 'api', state } },
+      cause: { message: expect.stringContaining('keys are frozen until Monday') },
+    });
+    // whoever comes after is refused, too, and says no other thing
+    await scene.restart();
+    await scene.nudge();
+    await scene.quiet();
+    expect(await heldRecords()).toEqual([record]);
+    const later = await scene.shop.app();
+    expect(later && conditionOf(later, 'KeysCurrent')).toEqual(conditionOf(held, 'KeysCurrent'));
+    expect(later && conditionOf(later, 'Ready')).toMatchObject({ status: 'True' });
+    expect(await scene.operator.metrics()).toContain('devshelf_operator_key_rotations_held 1');
+    await scene.shop.release('2');
+    await scene.shop.reaches('Candidate', 40_000);
+    await scene.shop.release('1');
+    await scene.shop.settles('1');
+    await scene.shop.says('RotationHeld', 'KeysCurrent');
+    expect(await heldRecords()).toEqual([record]);
+
+    await lift();
+    await reaches('Draining', 'a', 'api', 60_000);
+    await outlives();
+    await reaches('Idle', 'a');
+    expect(Object.keys((await keyring())?.keys ?? {})).toEqual(['2']);
+    await callers.leave();
+    expect(callers.refused).toEqual([]);
+  },
+  2 * TEST_MS,
 );
 
 test(

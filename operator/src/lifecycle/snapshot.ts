@@ -546,6 +546,8 @@ export interface Snapshot {
   readonly otherOperator?: string;
   /** Somebody else writes the status again and again, under our name. */
   readonly isContested?: true;
+  /** A rotation's write was refused in the pass before: by whom, in its own words. */
+  readonly refusedRotation?: string;
 }
 
 // ---- small facts that several stages share

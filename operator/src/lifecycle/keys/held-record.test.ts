@@ -3,6 +3,7 @@ import { expect, test } from '@jest/globals';
 import type { IncidentSummary } from '../../api/incident.ts';
 import type { RotationRecord } from '../../api/rotation.ts';
 import { canonicalJson } from '../../objects/hash.ts';
+import { ANNOTATIONS } from '../../objects/names.ts';
 import { decide } from '../plan.ts';
 import type { KeyProof, KeyringContent, KeyView, Snapshot } from '../snapshot.ts';
 import { app, at, held, snapshot, stablePods, T0, wanted } from '../testing.ts';
@@ -19,6 +20,8 @@ const ANSWERS: readonly KeyProof[] = ['shop-a', 'shop-b'].map(name => ({
   ...{ uid: `uid-of-${name}`, fresh: name === 'shop-b' ? 'refused' : 'accepted', old: 'accepted' },
   ...{ bogus: 'refused', none: 'refused' },
 }));
+
+const ACCEPTED = ANSWERS.map(answer => ({ ...answer, fresh: 'accepted' }) as const);
 
 const key = (record: RotationRecord, content: KeyringContent | undefined = CONTENT, change = {}): KeyView => ({
   ...{ name: 'api', keyring: 'shop-api-keyring', client: 'shop-api-key', keyringPresent: true, clientPresent: true },
@@ -49,6 +52,11 @@ const written = (rotation: string, change: Partial<IncidentSummary> = {}): Incid
   ...{ reason: 'RotationHeld', failedImage: 'shop:1', message: '' },
   ...change,
 });
+
+const asked = (seconds: number) => {
+  const { metadata, ...rest } = told(seconds);
+  return { ...rest, metadata: { ...metadata, annotations: { [ANNOTATIONS.rotate]: 'b' } } } as ReturnType<typeof app>;
+};
 
 const recordOf = (seen: Snapshot) => {
   const { action } = decide(seen);
@@ -100,11 +108,7 @@ test.each<[string, Snapshot, object | undefined]>([
   ],
   ['a clock that was set back by less than it may be wrong', lasting(-200), undefined],
   ['a clock that was set back by more: it is held, and nobody knows since when', lasting(-301), { kind: 'keys' }],
-  [
-    'all pods accept it: nothing is held',
-    lasting(61, {}, key(ACCEPTING, CONTENT, { proofs: ANSWERS.map(answer => ({ ...answer, fresh: 'accepted' })) })),
-    undefined,
-  ],
+  ['all pods accept it: nothing is held', lasting(61, {}, key(ACCEPTING, CONTENT, { proofs: ACCEPTED })), undefined],
   [
     'a rollout is under way: the rotation waits for its end',
     held({ app: told(61), keys: [key(ACCEPTING)] }),
@@ -119,6 +123,16 @@ test.each<[string, Snapshot, object | undefined]>([
     },
   ],
   ['once for the key that is in use', lasting(61, { standing: [written('api-1-idle')] }, UNREADABLE), undefined],
+  [
+    'its write was refused when it was to begin',
+    lasting(61, { app: asked(61), refusedRotation: 'a policy says no' }, key(IDLE, { ...CONTENT, ids: ['1'] })),
+    { rotation: { key: 'api', state: 'Idle', from: '1' }, cause: { message: 'a policy says no' } },
+  ],
+  [
+    'its write was refused when it was under way',
+    lasting(61, { refusedRotation: 'a policy says no' }, key(ACCEPTING, CONTENT, { proofs: ACCEPTED })),
+    { rotation: { state: 'Accepting', to: '2' }, cause: { message: 'a policy says no' } },
+  ],
   [
     'a schedule that is of no use',
     lasting(

@@ -69,6 +69,7 @@ class KeyCluster {
   /** What clients were told: how long the key before lives. */
   promise: { key: string; until: number } | undefined;
   earlier: Decided | undefined;
+  refused = false;
   /** What pods answer in this state is not looked at: as if that proof were not there. */
   blindIn: RotationState | undefined;
   #meddledRing = false;
@@ -119,11 +120,13 @@ class KeyCluster {
     const isBlind = this.blindIn === this.record.state;
     const proofs = needsProofs(resource, view, this.now) && { proofs: this.#proofs().map(isBlind ? asDemanded : asIs) };
     const keys = [{ ...view, content: this.#content(), ...proofs }];
-    return snapshot({ now: this.now, app: resource, wanted: wanted('v1'), keys, pods: this.pods });
+    const refusal = this.refused && { refusedRotation: 'a policy refuses it' };
+    return snapshot({ now: this.now, app: resource, wanted: wanted('v1'), keys, pods: this.pods, ...refusal });
   }
 
   decide(): Decided | undefined {
     const decision = rotation(this.snapshot());
+    this.refused = false;
     return decision?.kind === 'act' ? { action: decision.action, version: this.version } : undefined;
   }
 
@@ -200,7 +203,7 @@ const asIs = (proof: KeyProof): KeyProof => proof;
 const asDemanded = ({ uid }: KeyProof): KeyProof => ({ uid, fresh: 'accepted', bogus: 'refused', none: 'refused' });
 
 type Event =
-  | { what: 'pass' | 'killedBeforeWrite' | 'keepDecision' | 'carryOutEarlier' | 'addPod' | 'unready' }
+  | { what: 'pass' | 'refusedWrite' | 'killedBeforeWrite' | 'keepDecision' | 'carryOutEarlier' | 'addPod' | 'unready' }
   | { what: 'sync' | 'removePod' | 'leave'; at: number }
   | { what: 'work'; passes: number }
   | { what: 'wait' | 'jump'; seconds: number }
@@ -212,7 +215,17 @@ const MEDDLING = ['dropCurrent', 'dropOther', 'addUnknown', 'swapCurrent', 'clie
 const at = fc.nat(20);
 const constant = (...whats: string[]) => fc.constantFrom(...whats.map(what => ({ what }) as Event));
 const calm: fc.Arbitrary<Event>[] = [
-  constant('pass', 'pass', 'pass', 'killedBeforeWrite', 'keepDecision', 'carryOutEarlier', 'addPod', 'unready'),
+  constant(
+    'pass',
+    'pass',
+    'pass',
+    'refusedWrite',
+    'killedBeforeWrite',
+    'keepDecision',
+    'carryOutEarlier',
+    'addPod',
+    'unready',
+  ),
   fc.record({ what: fc.constantFrom('sync' as const, 'sync' as const, 'removePod' as const, 'leave' as const), at }),
   fc.record({ what: fc.constant('work' as const), passes: fc.integer({ min: 1, max: 12 }) }),
   fc.record({ what: fc.constant('wait' as const), seconds: fc.integer({ min: 1, max: 200 }) }),
@@ -271,6 +284,9 @@ function happen(cluster: KeyCluster, event: Event): void {
       return;
     case 'killedBeforeWrite':
       cluster.decide();
+      return;
+    case 'refusedWrite':
+      cluster.refused = cluster.decide() !== undefined;
       return;
     case 'keepDecision':
       cluster.earlier = cluster.decide();

@@ -613,6 +613,21 @@ describe('beside a release', () => {
     expect(plan).toMatchObject({ announce: { type: 'Warning', reason: 'RotationHeld' }, recheckMs: 15_000 });
   });
 
+  test('a write that was refused is said, and asked for again in the pass after the next', () => {
+    const due = seen(key(idle, holding('1', ['1'], '1')), { app: asking({ 'devshelf.dev/rotate': 'a' }) });
+    expect(decide(due).action?.do).toBe('rotateKey');
+    const plan = decide({ ...due, refusedRotation: 'the keys cannot be changed: no' });
+    expect(plan.action?.do).not.toBe('rotateKey');
+    expect(plan.recheckMs).toBe(15_000);
+    const said = { status: 'False', reason: 'RotationHeld', message: 'the keys cannot be changed: no' };
+    expect(plan.conditions).toContainEqual({ type: 'KeysCurrent', ...said });
+    expect(plan.conditions.find(({ type }) => type === 'Ready')?.status).toBe('True');
+  });
+
+  test('nothing is to be written any more: who refused it before is forgotten', () => {
+    expect(rotation(seen(key(idle, holding('1', ['1'], '1')), { refusedRotation: 'no' }))).toBeUndefined();
+  });
+
   test.each([
     ['a leaked key is replaced while a release is paused', 'immediate', 'rotateKey'],
     ['otherwise a pause is waited for', 'graceful', undefined],

@@ -48,8 +48,16 @@ const MAX_RECHECK_MS = 3_600_000;
 const CLOCK_SKEW_MS = 300_000;
 const REVOKED_KEPT = 20;
 
-/** Beside the stages, and after them: undefined when no key has anything to wait for. */
+/**
+ * Beside the stages, and after them: undefined when no key has anything to wait for. A write that was refused is not asked
+ * for in the very next pass: that one has time for what waits behind the keys.
+ */
 export const rotation: Interrupt = seen => {
+  const next = nextOf(seen);
+  return next?.kind === 'act' && seen.refusedRotation !== undefined ? heldNow(seen.refusedRotation) : next;
+};
+
+function nextOf(seen: Snapshot): Decision | undefined {
   const active = seen.keys.find(isRotating);
   if (active) return step(seen, active, active.record);
   let next: Decision | undefined;
@@ -59,11 +67,14 @@ export const rotation: Interrupt = seen => {
     next = sooner(next, decision);
   }
   return next;
-};
+}
 
 /** The key that the rotation is about, where it cannot go on or begin. */
-export const heldKey = (seen: Snapshot): KeyView | undefined =>
-  seen.keys.find(isRotating) ?? seen.keys.find(key => isHeld(atRest(seen, key)));
+export function heldKey(seen: Snapshot): KeyView | undefined {
+  const first = (is: (decision: Decision | undefined) => boolean) => seen.keys.find(key => is(atRest(seen, key)));
+  const refused = seen.refusedRotation === undefined ? undefined : first(decision => decision?.kind === 'act');
+  return seen.keys.find(isRotating) ?? refused ?? first(isHeld);
+}
 
 export const isHeld = (decision: Decision | undefined): boolean =>
   decision?.kind === 'wait' && decision.condition.reason === 'RotationHeld';
