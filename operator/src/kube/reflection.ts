@@ -8,10 +8,10 @@
 //                        '-------> absent <---------------------------------------------'
 //                                (404, 403: asked again slowly, since only a person can change it)
 //
-// Promised: a store is only ever replaced by a whole list; resourceVersion never goes back while watching, and an event
-// that is told again changes nothing, so no object is ever shown as it was before; every
-// failure in a row waits longer, and only progress (an event, a watch that lasted) ends that, so no answer of the
-// server, however broken, makes a storm of requests.
+// Promised: a store is only ever replaced by a whole list (the driver puts the first one in as it comes: nobody relies on
+// a store before `hasSynced`); resourceVersion never goes back while watching, and an event that is told again changes
+// nothing, so no object is ever shown as it was before; every failure in a row waits longer, and only progress (an event,
+// a watch that lasted) ends that, so no answer of the server, however broken, makes a storm of requests.
 
 import { delayMs } from './backoff.ts';
 import { compareResourceVersions, type StoredObject } from './store.ts';
