@@ -9,6 +9,7 @@ import { parseArgs } from 'node:util';
 import { type LittleCluster, startLittleCluster } from '../operator/src/controller/testing/little-cluster.ts';
 import { temporaryFolder } from '../services/common/testing/processes.ts';
 import { writeBare } from './scale/bare.ts';
+import { churn } from './scale/churn.ts';
 import { createOriginal, objectsOf, putCopies } from './scale/copies.ts';
 import { type Counters, secretReads, since, total, writes } from './scale/counters.ts';
 import { bundled, type Operator, type Standby, startOperator, startStandby } from './scale/operator.ts';
@@ -25,6 +26,8 @@ import {
 import { heapOfStores } from './scale/stores.ts';
 import {
   type ConvergeResult,
+  churnMisses,
+  churnTables,
   convergeMisses,
   convergeTables,
   releasesMisses,
@@ -44,6 +47,7 @@ const HELP = `usage: bin/node bench/scale.ts SCENE [NUMBER...] [--rest 60]
   settled N...    a restart over N settled resources, a time of rest, and a second process that takes over, for each N
                   (default 2 200): the operator settles one, the others are copies of it in etcd; controllers and kubelet
                   are ended then
+  churn N TIMES   N resources made and deleted (default 100), TIMES times (default 4)
   releases N BAD  N releases at once (default 200), BAD of which are bad (default 2)
   stores N        what the stores keep of each of N settled resources (default 200)
 
@@ -240,6 +244,11 @@ const SCENES: Readonly<Record<string, (program: string, sizes: readonly number[]
   converge: async (program, [size = 200]) => {
     const result = await onCluster(cluster => converge(cluster, program, size));
     await report('scale-converge', result, convergeTables(result), convergeMisses(result));
+  },
+  churn: async (program, [size = 100, rounds = 4]) => {
+    const found = await onCluster(cluster => churn(cluster, program, [size, rounds], say));
+    const result = { machine: machine(), load: load(), ...found };
+    await report('scale-churn', result, churnTables(result), churnMisses(result));
   },
   releases: async (program, [size = 200, bad = 2]) => {
     if (bad >= size || bad > NAMESPACES)

@@ -7,6 +7,7 @@ import { APP_RESOURCES } from '../../operator/src/controller/world.ts';
 import { pathOf } from '../../operator/src/kube/resource.ts';
 import { startOperator } from './operator.ts';
 import { createNamespaces, createResources, inParallel, placeOf, readyResources } from './resources.ts';
+import { until } from './until.ts';
 
 const GOOD = 'example/dashboard:2';
 const BAD = 'example/dashboard:bad';
@@ -14,7 +15,6 @@ const BAD = 'example/dashboard:bad';
 const BAD_SHARE = 0.5;
 /** One request to each pod in so long. */
 const REQUEST_MS = 200;
-const LIMIT_MS = 600_000;
 /** What is left of the work before goes out of the figures. */
 const REST_MS = 10_000;
 
@@ -110,13 +110,4 @@ export async function releasesAtOnce(
     loopMaxMs: after.loopMaxMs,
     cpuSeconds: after.cpuSeconds - before.cpuSeconds,
   };
-}
-
-async function until(holds: () => Promise<boolean>, not: string, tell: () => void = () => {}): Promise<void> {
-  const begunMs = performance.now();
-  for (let count = 1; !(await holds()); count++) {
-    if (performance.now() - begunMs > LIMIT_MS) throw new Error(`${not} within ${LIMIT_MS / 1_000} s`);
-    if (count % 10 === 0) tell();
-    await sleep(1_000);
-  }
 }

@@ -1,4 +1,5 @@
 import { type Machine, machineLine, type Table, tableOf } from '../speed/report.ts';
+import type { Churn, Memory } from './churn.ts';
 import type { Releases } from './releases.ts';
 
 export type ConvergeResult = {
@@ -41,6 +42,8 @@ export type StoresResult = {
   readonly resources: number;
   readonly heapBytes: number;
 };
+
+export type ChurnResult = { readonly machine: Machine; readonly load: number } & Churn;
 
 export type ReleasesResult = { readonly machine: Machine; readonly load: number } & Releases;
 
@@ -186,3 +189,29 @@ export const releasesMisses = (result: ReleasesResult): readonly string[] => [
     : []),
   ...(result.peakRssMib > RSS_MIB ? [`RSS ${result.peakRssMib.toFixed(0)} MiB, ${RSS_MIB} wanted`] : []),
 ];
+
+/** Beyond what the first round left behind: code that ran for the first time stays. */
+const LEFT_MIB = 3;
+
+export function churnTables(result: ChurnResult): readonly Table[] {
+  const { resources, empty, full, peakRssMib } = result;
+  const how = `${placeLine(result)} ${resources} resources were made and deleted, ${full.length} times; each figure after half a minute of rest. Highest RSS ${peakRssMib.toFixed(0)} MiB.`;
+  const row = (when: string, { rssMib, heapUsedMib }: Memory) => [when, rssMib.toFixed(0), heapUsedMib.toFixed(1)];
+  const rows = empty.flatMap((memory, round) => {
+    const there = full[round];
+    return [
+      row(round === 0 ? 'before' : `${round}: gone`, memory),
+      ...(there ? [row(`${round + 1}: ${resources} there`, there)] : []),
+    ];
+  });
+  return [{ name: 'scale-churn', table: `${how}\n\n${tableOf(['Come and gone', 'RSS, MiB', 'heap, MiB'], rows)}` }];
+}
+
+/** The heap: RSS is also what malloc and V8 hold ready. */
+export function churnMisses({ empty: [, first, ...later] }: ChurnResult): readonly string[] {
+  const last = later.at(-1);
+  if (!first || !last || last.heapUsedMib - first.heapUsedMib <= LEFT_MIB) return [];
+  return [
+    `heap ${first.heapUsedMib.toFixed(1)} MiB after the first round and ${last.heapUsedMib.toFixed(1)} after the last, at most ${LEFT_MIB} more wanted`,
+  ];
+}
