@@ -1,8 +1,12 @@
 /** Writes the tables of docs/speed.md anew from build/speed/*.json, as far as those are there. */
 import { existsSync, readFileSync } from 'node:fs';
 import {
+  type ChurnResult,
   type ConvergeResult,
+  churnTables,
   convergeTables,
+  type ReleasesResult,
+  releasesTables,
   type SettledResult,
   type StoresResult,
   settledTables,
@@ -27,6 +31,8 @@ await writeTables([
   ...tablesOf<LoadResult>('load', loadTables),
   ...tablesOf<ConvergeResult>('scale-converge', convergeTables),
   ...tablesOf<SettledResult>('scale-settled', settledTables),
+  ...tablesOf<ReleasesResult>('scale-releases', releasesTables),
+  ...tablesOf<ChurnResult>('scale-churn', churnTables),
   ...tablesOf<StoresResult>('scale-stores', storesTables),
   ...tablesOf<CliResult>('cli', cliTables),
 ]);
