@@ -12,7 +12,7 @@ import { startJest } from './jest/start.ts';
 
 const USAGE = `usage: node test-e2e/campaign.ts [--minutes 60] [--seed N] [--only words]
 
-  --minutes   how long the models are tried, 1 to 1440; the sweeps and the release come first and take about 35 minutes more
+  --minutes   how long the models are tried, 1 to 1440; the sweeps and the release come first and take about 70 minutes more
   --seed      of the first round; the next ones count on from it. Absent: the time of day
   --only      the parts whose names contain these words`;
 
@@ -54,6 +54,18 @@ const SWEEPS: readonly Part[] = [
     name: 'an API server that fails in every way',
     phase: 'integration',
     file: 'operator/src/controller/faults.itest.ts',
+    env: {},
+  },
+  {
+    name: 'anything in any order, on the API server',
+    phase: 'campaign',
+    file: 'operator/src/controller/schedules.campaign.ts',
+    env: { SCHEDULES: '200' },
+  },
+  {
+    name: 'each field of both definitions, set and put back',
+    phase: 'campaign',
+    file: 'operator/src/controller/fields.campaign.ts',
     env: {},
   },
   {
@@ -109,7 +121,8 @@ async function tried(part: Part, seed: number): Promise<Round> {
 
 /** What a sweep says of itself: writes, kills, faults. */
 const figuresOf = (round: Round): string =>
-  /(?:crash sweep|behind the fence)[^\n]*/.exec(readFileSync(logOf(round), 'utf8'))?.[0]?.trim() ?? '';
+  [...readFileSync(logOf(round), 'utf8').matchAll(FIGURES)].map(([words]) => words.trim()).join('; ');
+const FIGURES = /(?:crash sweep|behind the fence|schedules on the API server|fields of a)[^\n]*/g;
 
 async function sweep(parts: readonly Part[], seed: number): Promise<Round[]> {
   const rounds: Round[] = [];
