@@ -118,7 +118,7 @@ type Kept = StoredObject & { readonly raw: Deployment };
 
 let cluster: LittleCluster;
 let history: Reflector<Deployment, Kept>;
-/** Namespaces in which a release was stable: before, there is nobody to protect. */
+/** Namespaces in which a good release was stable: before, there is nobody to protect. */
 const protectedOnes = new Set<string>();
 /** Of these, those in whose serving Deployment a bad image was seen. */
 const spoilt = new Set<string>();
@@ -131,9 +131,9 @@ beforeAll(async () => {
   store.onChange((_before, after) => {
     const { metadata, spec } = after?.raw ?? {};
     if (metadata?.name !== 'shop' || metadata.namespace === undefined) return;
-    if (recordIn(metadata).phase === 'Settled') protectedOnes.add(metadata.namespace);
     const isBad = spec?.template.spec.containers[0]?.image.includes(':bad') === true;
     if (isBad && protectedOnes.has(metadata.namespace)) spoilt.add(metadata.namespace);
+    if (!isBad && recordIn(metadata).phase === 'Settled') protectedOnes.add(metadata.namespace);
   });
   history = startReflector<Deployment, Kept>({
     transport: cluster.transport,

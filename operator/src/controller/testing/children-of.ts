@@ -13,6 +13,9 @@ export const CHILD_KINDS = [
   ],
 ];
 
+/** What an autoscaler chooses, which is not there, is as it was left. */
+const CHOSEN = 'horizontalpodautoscalers/';
+
 type Child = KubeObject & { readonly spec?: Record<string, unknown> };
 
 /** How it came about, and a hash of all that. */
@@ -27,17 +30,18 @@ export async function childrenOf(shop: Shop): Promise<Readonly<Record<string, un
       .filter(({ metadata }) => metadata.labels?.[LABELS.instance] === shop.name)
       .map(object => [`${CHILD_KINDS[index]?.split('/').at(-1)}/${object.metadata.name}`, object as Child] as const),
   );
-  return Object.fromEntries(found.map(([name, child]) => [name, JSON.parse(plain(shop, child))]));
+  const isScaled = found.some(([name]) => name.startsWith(CHOSEN));
+  return Object.fromEntries(found.map(([name, child]) => [name, JSON.parse(plain(shop, child, isScaled))]));
 }
 
-function plain({ namespace }: Shop, { metadata, spec }: Child): string {
+function plain({ namespace }: Shop, { metadata, spec }: Child, isScaled: boolean): string {
   const { labels, annotations } = metadata;
   const ours = Object.entries(annotations ?? {}).filter(
     ([name]) => name.startsWith('devshelf.dev/') && !HISTORY.includes(name),
   );
   const release = releaseIn(spec);
   const text = JSON.stringify({ labels, annotations: Object.fromEntries(ours), spec }, (key, value) =>
-    GIVEN.includes(key) ? undefined : value,
+    GIVEN.includes(key) || (isScaled && key === 'replicas') ? undefined : value,
   ).replaceAll(namespace, 'NAMESPACE');
   return release === undefined ? text : text.replaceAll(release, 'RELEASE');
 }
