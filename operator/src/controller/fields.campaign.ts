@@ -145,23 +145,27 @@ async function tried(scene: Scene, change: Change, twin: string): Promise<string
     expect(why).toContain(change.path.split('.').at(-1));
     return 'refused';
   }
-  const changed = await rests(scene);
-  const reason = readyReason(changed);
-  if (reason === 'AsExpected') await isAsMadeSo(shop, changed, twin);
-  await replaceSpec(shop, spec);
-  await shop.says('AsExpected', 'Ready', PATIENCE_MS);
-  await shop.controllersRest();
-  await rests(scene);
-  expect(await childrenOf(shop)).toEqual(before);
-  return reason;
+  try {
+    const changed = await rests(scene);
+    const reason = readyReason(changed);
+    if (reason === 'AsExpected') await isAsMadeSo(shop, changed, twin);
+    return reason;
+  } finally {
+    await replaceSpec(shop, spec);
+    await shop.says('AsExpected', 'Ready', PATIENCE_MS);
+    await shop.controllersRest();
+    await rests(scene);
+    expect(await childrenOf(shop)).toEqual(before);
+  }
 }
 
 async function isAsMadeSo(shop: Shop, { spec }: LiveApp, namespace: string): Promise<void> {
   const twin = await opened(namespace, shop.kind);
   try {
-    const { image, ...rest } = spec as { image: string };
+    const { image, rollout, ...rest } = spec as { image: string; rollout: object };
     await twin.start();
-    await twin.shop.create(image.split(':').at(-1) ?? '', rest);
+    // how long it is watched makes no difference to what there is
+    await twin.shop.create(image.split(':').at(-1) ?? '', { ...rest, rollout: { ...rollout, bakeSeconds: 0 } });
     await twin.shop.says('AsExpected', 'Ready', PATIENCE_MS);
     await twin.shop.controllersRest();
     await shop.controllersRest();
@@ -204,6 +208,7 @@ test.each(KINDS)(
         const what = `${change.path}: ${JSON.stringify(change.value)}`;
         const end = await tried(scene, change, `${kind.toLowerCase()}-twin-${number}`).catch((error: Error) => {
           failures.push(`${what}: ${error.message}`);
+          process.stdout.write(`${error.message}\n`);
           return 'FAILED';
         });
         ends.set(end, (ends.get(end) ?? 0) + 1);
