@@ -62,7 +62,7 @@ function plainlyOf(schema: core.$ZodTypes): Read | undefined {
     case 'object':
       return def.catchall ? undefined : object(def.shape);
     case 'union':
-      return 'discriminator' in def ? undefined : anyOf(def.options.map(option => readOf(option as core.$ZodTypes)));
+      return anyOf(def.options.map(option => readOf(option as core.$ZodTypes)));
     default:
       return undefined;
   }

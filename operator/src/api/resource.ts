@@ -40,8 +40,7 @@ const withoutStatus = z.discriminatedUnion('kind', [
   devshelfDeployment.omit({ status: true }),
   dashboardDeployment.omit({ status: true }),
 ]);
-const readers: Readonly<Record<string, (value: unknown) => z.output<typeof withoutStatus> | undefined>> =
-  Object.fromEntries(withoutStatus.options.map(schema => [schema.shape.kind.value, readerOf(schema)]));
+const readWithoutStatus = readerOf(withoutStatus);
 
 export type ResourceMetadata = z.output<typeof metadata>;
 export type DevShelfDeployment = z.output<typeof devshelfDeployment>;
@@ -57,10 +56,10 @@ export type ParsedResource = { ok: true; resource: AppResource } | { ok: false; 
  * does not fit the rest is read.
  */
 export function parseResource(value: unknown): ParsedResource {
-  const { kind, status, ...rest } = (value ?? {}) as { kind?: string; status?: unknown };
-  const read = readers[kind ?? '']?.(value);
+  const { status, ...rest } = (value ?? {}) as { status?: unknown };
+  const read = readWithoutStatus(rest);
   if (read) return { ok: true, resource: { ...read, status: readStatus(status) } };
-  const parsed = withoutStatus.safeParse({ kind, ...rest });
+  const parsed = withoutStatus.safeParse(rest);
   if (parsed.success) return { ok: true, resource: { ...parsed.data, status: readStatus(status) } };
   return { ok: false, why: parsed.error.issues.map(issue => `${issue.path.join('.')}: ${issue.message}`).join('; ') };
 }
