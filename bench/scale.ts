@@ -11,7 +11,7 @@ import { temporaryFolder } from '../services/common/testing/processes.ts';
 import { writeBare } from './scale/bare.ts';
 import { churn } from './scale/churn.ts';
 import { createOriginal, objectsOf, putCopies } from './scale/copies.ts';
-import { type Counters, secretReads, since, total, writes } from './scale/counters.ts';
+import { type Counters, lists, secretReads, since, total, writes } from './scale/counters.ts';
 import { bundled, type Operator, type Standby, startOperator, startStandby } from './scale/operator.ts';
 import { releasesAtOnce, TellingPods } from './scale/releases.ts';
 import {
@@ -190,15 +190,14 @@ async function takeover(api: LittleCluster['api'], program: string, leader: Oper
 const LISTED_MS = 5_000;
 
 async function knowsAll(standby: Standby): Promise<void> {
-  let [lists, sinceMs] = [0, performance.now()];
-  while (lists === 0 || performance.now() - sinceMs < LISTED_MS) {
+  let [known, sinceMs] = [0, performance.now()];
+  while (known === 0 || performance.now() - sinceMs < LISTED_MS) {
     await sleep(POLL_MS);
     const asked = await standby.counters().then(
-      ({ requests }) =>
-        total(Object.fromEntries(Object.entries(requests).filter(([what]) => what.startsWith('list ')))),
+      ({ requests }) => lists(requests),
       () => 0, // it does not listen yet
     );
-    if (asked !== lists) [lists, sinceMs] = [asked, performance.now()];
+    if (asked !== known) [known, sinceMs] = [asked, performance.now()];
   }
 }
 

@@ -4,9 +4,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { LittleCluster } from '../../operator/src/controller/testing/little-cluster.ts';
 import { APP_RESOURCES } from '../../operator/src/controller/world.ts';
 import { type KubeObject, pathOf, secrets } from '../../operator/src/kube/resource.ts';
+import { until } from '../../test-e2e/scenarios/wait.ts';
 import { startOperator } from './operator.ts';
-import { createNamespaces, createResources, inParallel, placeOf, readyResources } from './resources.ts';
-import { until } from './until.ts';
+import { createNamespaces, createResources, inParallel, PATIENCE, placeOf, readyResources } from './resources.ts';
 
 /** Long enough that the operator gives back what it does not need. */
 const IDLE_MS = 30_000;
@@ -42,7 +42,7 @@ export async function churn(
   const [empty, full] = [[await rested()], [] as Memory[]];
   for (let round = 0; round < rounds; round++) {
     await createResources(transport, `round${round}`, resources);
-    await until(async () => (await readyResources(transport)) === resources, `${resources} are not installed`);
+    await until(`${resources} resources`, async () => (await readyResources(transport)) === resources, PATIENCE);
     full.push(await rested());
     await inParallel(resources, async index => {
       const { name, namespace } = placeOf(`round${round}`, index);
@@ -50,7 +50,7 @@ export async function churn(
       await transport.request({ method: 'DELETE', path });
       await transport.request({ method: 'DELETE', path: pathOf(secrets, { namespace, name: `database-${name}` }) });
     });
-    await until(async () => (await left()) === 0, 'not all are gone');
+    await until('none to be left', async () => (await left()) === 0, PATIENCE);
     empty.push(await rested());
     say(
       `${resources} came and went: RSS ${full.at(-1)?.rssMib.toFixed(0)}, then ${empty.at(-1)?.rssMib.toFixed(0)} MiB`,

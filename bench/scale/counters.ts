@@ -40,9 +40,15 @@ type Requests = Counters['requests'];
 
 export const total = (requests: Requests): number => Object.values(requests).reduce((sum, count) => sum + count, 0);
 
+const totalOf =
+  (kind: RegExp) =>
+  (requests: Requests): number =>
+    total(Object.fromEntries(Object.entries(requests).filter(([key]) => kind.test(key))));
+
 /** The lease aside: it is renewed with any number of resources. */
-export const writes = (requests: Requests): number =>
-  total(Object.fromEntries(Object.entries(requests).filter(([key]) => WRITE.test(key))));
+export const writes = totalOf(WRITE);
+
+export const lists = totalOf(/^list /);
 
 export const secretReads = (requests: Requests): number =>
   (requests['get secrets'] ?? 0) + (requests['get secrets, none there'] ?? 0);

@@ -50,9 +50,14 @@ export async function startOperator(
   const begunMs = performance.now();
   const standby = await startStandby(api, program, onLine);
   const late = setTimeout(() => void standby.stop(), START_TIMEOUT_MS);
-  const readyMs = (await standby.leadsAt) - begunMs;
-  clearTimeout(late);
-  return { ...standby, readyMs };
+  try {
+    return { ...standby, readyMs: (await standby.leadsAt) - begunMs };
+  } catch (error) {
+    await standby.stop();
+    throw error;
+  } finally {
+    clearTimeout(late);
+  }
 }
 
 /** @param onLine hears each line of its log */

@@ -5,9 +5,9 @@ import type { LittleCluster } from '../../operator/src/controller/testing/little
 import { LittlePods } from '../../operator/src/controller/testing/little-pods.ts';
 import { APP_RESOURCES } from '../../operator/src/controller/world.ts';
 import { pathOf } from '../../operator/src/kube/resource.ts';
+import { until } from '../../test-e2e/scenarios/wait.ts';
 import { startOperator } from './operator.ts';
-import { createNamespaces, createResources, inParallel, placeOf, readyResources } from './resources.ts';
-import { until } from './until.ts';
+import { createNamespaces, createResources, inParallel, PATIENCE, placeOf, readyResources } from './resources.ts';
 
 const GOOD = 'example/dashboard:2';
 const BAD = 'example/dashboard:bad';
@@ -17,6 +17,7 @@ const BAD_SHARE = 0.5;
 const REQUEST_MS = 200;
 /** What is left of the work before goes out of the figures. */
 const REST_MS = 10_000;
+const TELL_MS = 10_000;
 
 export type Releases = {
   readonly resources: number;
@@ -67,7 +68,7 @@ export async function releasesAtOnce(
   await createNamespaces(transport);
   await createResources(transport, 'app', resources);
   const operator = await startOperator(api, program, heard);
-  await until(async () => (await readyResources(transport)) === resources, `${resources} are not installed`);
+  await until(`${resources} resources`, async () => (await readyResources(transport)) === resources, PATIENCE);
   say(`${resources} are installed; all of them are released once more, ${bad} of them badly`);
   const users = setInterval(() => pods.serveAll(), REQUEST_MS);
   await sleep(REST_MS);
@@ -84,11 +85,9 @@ export async function releasesAtOnce(
     });
   });
   const ended = () => new Set(of('Settled').map(({ key }) => key)).size;
-  await until(
-    async () => ended() === resources,
-    `not all releases ended`,
-    () => say(`${ended()} have ended`),
-  );
+  const telling = setInterval(() => say(`${ended()} have ended`), TELL_MS);
+  await until(`${resources} ends`, () => ended() === resources, PATIENCE);
+  clearInterval(telling);
   clearInterval(users);
   const after = await operator.counters();
   const peakRssMib = operator.peakRssMib();

@@ -20,6 +20,8 @@ import type { Write } from './bare.ts';
 
 export const NAMESPACES = 20;
 const AT_A_TIME = 8;
+/** For what all of them come to. */
+export const PATIENCE = { seconds: 600, everyMs: 1_000 };
 const PAGE = 500;
 const DASHBOARDS = APP_RESOURCES.DashboardDeployment;
 
