@@ -6,11 +6,10 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import type { RolloutRecord } from '../api/rollout.ts';
-import { type Reflector, startReflector } from '../kube/reflector.ts';
 import * as kinds from '../kube/resource.ts';
-import { Store, type StoredObject } from '../kube/store.ts';
 import { ANNOTATIONS, LABELS } from '../objects/names.ts';
 import { childrenOf } from './testing/children-of.ts';
+import { Ledger } from './testing/ledger.ts';
 import { type LittleCluster, startLittleCluster } from './testing/little-cluster.ts';
 import { LIES, LyingViews } from './testing/lying-views.ts';
 import { Scene } from './testing/scene.ts';
@@ -114,10 +113,9 @@ const schedule = fc.tuple(
 type Deployment = kinds.KubeObject & {
   spec: { template: { spec: { containers: { image: string }[] } } };
 };
-type Kept = StoredObject & { readonly raw: Deployment };
 
 let cluster: LittleCluster;
-let history: Reflector<Deployment, Kept>;
+let history: Ledger;
 /** Namespaces in which a good release was stable: before, there is nobody to protect. */
 const protectedOnes = new Set<string>();
 /** Of these, those in whose serving Deployment a bad image was seen. */
@@ -127,19 +125,12 @@ const met = new Map<string, Map<string, number>>();
 
 beforeAll(async () => {
   cluster = await startLittleCluster({ startMs: 20, goMs: 20 });
-  const store = new Store<Kept>();
-  store.onChange((_before, after) => {
-    const { metadata, spec } = after?.raw ?? {};
-    if (metadata?.name !== 'shop' || metadata.namespace === undefined) return;
-    const isBad = spec?.template.spec.containers[0]?.image.includes(':bad') === true;
+  history = new Ledger(cluster.transport, kinds.deployments, object => {
+    const { metadata, spec } = object as Deployment;
+    if (metadata.name !== 'shop' || metadata.namespace === undefined) return;
+    const isBad = spec.template.spec.containers[0]?.image.includes(':bad') === true;
     if (isBad && protectedOnes.has(metadata.namespace)) spoilt.add(metadata.namespace);
     if (!isBad && recordIn(metadata).phase === 'Settled') protectedOnes.add(metadata.namespace);
-  });
-  history = startReflector<Deployment, Kept>({
-    transport: cluster.transport,
-    resource: kinds.deployments as kinds.Resource<Deployment>,
-    store,
-    project: raw => ({ metadata: { uid: '', resourceVersion: '', ...raw.metadata }, raw }),
   });
   await history.synced;
 }, HOUR);
@@ -245,8 +236,7 @@ class Run {
   async #pathOf(kind: string, which: number): Promise<string | undefined> {
     const ours = (await this.shop.list(kind)).filter(({ metadata }) => metadata.labels?.[LABELS.instance] === 'shop');
     const found = ours[which % Math.max(1, ours.length)];
-    const group = kind.includes('/') ? `/apis/${kind.replace(/\/[^/]+$/, '')}` : '/api/v1';
-    return found && `${group}/namespaces/${this.shop.namespace}/${kind.split('/').at(-1)}/${found.metadata.name}`;
+    return found && `${this.shop.placeOf(kind)}/${found.metadata.name}`;
   }
 
   async #patch(kind: string, which: number, body: object): Promise<void> {

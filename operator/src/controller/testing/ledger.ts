@@ -10,9 +10,14 @@ export class Ledger {
   readonly #seen = new Map<string, KubeObject>();
   readonly #reflector: Reflector<KubeObject, Kept>;
 
-  constructor(transport: Transport, resource: Resource) {
+  /** @param onSeen hears of every version of every object */
+  constructor(transport: Transport, resource: Resource, onSeen: (object: KubeObject) => void = () => {}) {
     const store = new Store<Kept>();
-    store.onChange((_before, after) => after && this.#seen.set(after.metadata.uid, after.raw));
+    store.onChange((_before, after) => {
+      if (!after) return;
+      this.#seen.set(after.metadata.uid, after.raw);
+      onSeen(after.raw);
+    });
     this.#reflector = startReflector({
       transport,
       resource,

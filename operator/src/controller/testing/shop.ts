@@ -113,14 +113,19 @@ export class Shop {
 
   /** What is in the namespace, of any kind. */
   async list(path: string): Promise<KubeObject[]> {
+    const listed = await this.cluster.transport.request<{ items: KubeObject[] | null }>({
+      method: 'GET',
+      path: this.placeOf(path),
+    });
+    return listed.items ?? [];
+  }
+
+  /** Where the API server has a kind's objects of this namespace: of `apps/v1/deployments`, or `pods`. */
+  placeOf(path: string): string {
     const [group, plural] = path.includes('/')
       ? [`/apis/${path.replace(/\/[^/]+$/, '')}`, path.split('/').at(-1)]
       : ['/api/v1', path];
-    const listed = await this.cluster.transport.request<{ items: KubeObject[] | null }>({
-      method: 'GET',
-      path: `${group}/namespaces/${this.namespace}/${plural}`,
-    });
-    return listed.items ?? [];
+    return `${group}/namespaces/${this.namespace}/${plural}`;
   }
 
   /** Until the newest spec was looked at and the word of this condition is this one. */
