@@ -2,11 +2,12 @@
 // with real controllers; pods and what they use are played.
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import { get } from '../kube/apply.ts';
-import { deployments } from '../kube/resource.ts';
+import { deployments, horizontalPodAutoscalers } from '../kube/resource.ts';
 import { names } from '../objects/names.ts';
 import type { LittleCluster } from './testing/little-cluster.ts';
 import { type PlayedUse, startScaledCluster, useFor } from './testing/played-use.ts';
 import { Scene } from './testing/scene.ts';
+import { until } from './testing/shop.ts';
 
 const MINUTE = 60_000;
 const TEST_MS = 3 * MINUTE;
@@ -51,6 +52,7 @@ class Story {
     await story.scene.shop.settles('1', 'AsExpected', MINUTE);
     await story.shop.has(pods, MINUTE);
     await story.scene.shop.says('AutoscalerActive', 'AutoscalingActive', MINUTE);
+    await until(() => story.isContent(pods), `the autoscaler is not content with ${pods} pods`, MINUTE);
     return story;
   }
 
@@ -69,6 +71,16 @@ class Story {
   async replicas(name = 'shop'): Promise<number | undefined> {
     const found = await get(cluster.transport, deployments, { namespace: this.shop.namespace, name });
     return found?.spec?.replicas ?? undefined;
+  }
+
+  /**
+   * Whether the autoscaler has counted that many pods and wants no other number. Before that it may have seen a new pod as
+   * one that is not ready yet, and take it away again.
+   */
+  async isContent(pods: number): Promise<boolean> {
+    const where = { namespace: this.shop.namespace, name: 'shop' };
+    const found = await get(cluster.transport, horizontalPodAutoscalers, where);
+    return found?.status?.currentReplicas === pods && found.status.desiredReplicas === pods;
   }
 
   /** From now on: the fewest pods that requests went to at any time. */

@@ -18,13 +18,14 @@ const NAMESPACE = 'metrics-server';
 
 interface PodList {
   readonly items: readonly {
-    readonly metadata: { readonly name: string };
+    readonly metadata: { readonly name: string; readonly deletionTimestamp?: string };
     readonly spec: { readonly containers: readonly { readonly name: string }[] };
+    readonly status?: { readonly conditions?: readonly { readonly type: string; readonly status: string }[] };
   }[];
 }
 
 export interface PlayedUse {
-  /** CPU that all pods of a namespace use together; it is spread evenly over those that are asked about. */
+  /** CPU that all pods of a namespace use together; it is spread evenly over those asked about that serve. */
   total(namespace: string, millicores: number): void;
   /** Whether anything is known of pods. */
   isSilent: boolean;
@@ -73,7 +74,8 @@ async function startPlayedUse(api: ApiServer, folder: string): Promise<PlayedUse
       'GET',
       `/api/v1/namespaces/${namespace}/pods?labelSelector=${selector}`,
     )) as PodList;
-    return metrics(namespace, items, (totals.get(namespace) ?? 0) / items.length);
+    const serving = items.filter(serves);
+    return metrics(namespace, serving, (totals.get(namespace) ?? 0) / serving.length);
   };
   const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const found = await of(new URL(request.url ?? '', 'https://localhost')).catch(() => undefined);
@@ -97,6 +99,11 @@ async function startPlayedUse(api: ApiServer, folder: string): Promise<PlayedUse
   await until(() => isAggregated(api, SERVED), 'the metrics API is not passed on', 60_000);
   return played;
 }
+
+/** Nobody sends requests to the others, so they use nothing. */
+const serves = ({ metadata, status }: PodList['items'][number]): boolean =>
+  metadata.deletionTimestamp === undefined &&
+  status?.conditions?.some(({ type, status: is }) => type === 'Ready' && is === 'True') === true;
 
 const resources = (): object => ({
   kind: 'APIResourceList',
