@@ -95,6 +95,9 @@ export interface Tools {
 type Seen = Pick<Store<Kept>, 'hasSeen'>;
 type Holding = Pick<Store<Kept>, 'get'>;
 
+/** Fields that the API server refuses beside ours, by kind. */
+const NEVER_BESIDE: Readonly<Record<string, object>> = { Service: { sessionAffinityConfig: null } };
+
 const isDeployment = ({ kind }: Pick<kinds.KubeObject, 'kind'>): boolean => kind === 'Deployment';
 
 class Blocked extends Error {
@@ -723,7 +726,7 @@ class Hands {
 
   /**
    * What somebody puts beside our fields stays, unless the two cannot be together (a second port of the same name):
-   * then the lists are written as a whole, once, so that only ours is left in them.
+   * then the lists are written as a whole, once, so that only ours is left in them, and what is never beside ours goes.
    */
   async #apply(
     resource: kinds.Resource,
@@ -742,7 +745,7 @@ class Hands {
         path: kinds.pathTo(resource, child),
         query: { fieldManager: FIELD_MANAGER, ...(dryRun && { dryRun: 'All' }) },
         contentType: 'application/merge-patch+json',
-        body: { metadata: only, spec: (child as { spec?: unknown }).spec },
+        body: { metadata: only, spec: { ...NEVER_BESIDE[child.kind], ...(child as { spec?: object }).spec } },
       });
       return dryRun ? written : apply(transport, resource, child, WRITER);
     }
@@ -760,12 +763,22 @@ class Hands {
     };
   }
 
-  /** `spec.replicas` has an owner of its own, which stops while an autoscaler chooses. */
   async #replicas(): Promise<void> {
+    const { spec, metadata } = this.#app;
+    const { autoscaler, kedaScales, workerScaledObject } = this.#seen;
+    await this.#ownReplicas();
+    await this.#toMinimum(this.#servingName, spec.autoscaling?.minReplicas, Boolean(autoscaler ?? kedaScales));
+    if (!('worker' in spec)) return;
+    const { autoscaling } = spec.worker;
+    await this.#toMinimum(names.worker(metadata.name), autoscaling?.minReplicas, workerScaledObject !== undefined);
+  }
+
+  /** `spec.replicas` has an owner of its own, which stops while an autoscaler chooses. */
+  async #ownReplicas(): Promise<void> {
     const { transport, stores, ownWrites } = this.#tools;
     const live = stores.deployments.get(this.#namespace, this.#servingName);
     const share = deploymentReplicas(this.#app);
-    if (!share) return this.#wakeAutoscaler(live);
+    if (!share) return;
     const same = live?.replicas === share.spec.replicas && !differs(share, live.appliedReplicas, REPLICAS_WRITER);
     if (same) return;
     const written = await apply(transport, kinds.deployments, share, REPLICAS_WRITER);
@@ -791,15 +804,23 @@ class Hands {
   }
 
   /**
-   * An autoscaler leaves a Deployment with 0 replicas alone, as one that a person has switched off. Where the zero is ours,
-   * from a spec before there was an autoscaler, it is given its minimum to begin with.
+   * A Deployment begins with one pod, and an autoscaler raises it to its minimum; it leaves one with 0 replicas alone, as one
+   * that a person has switched off. So its minimum is given to it where the zero is ours, from a spec before there was an
+   * autoscaler, and where no autoscaler is there yet, or ever: KEDA may not be installed.
    */
-  async #wakeAutoscaler(live: KeptDeployment | undefined): Promise<void> {
-    const { autoscaling } = this.#app.spec;
-    if (!autoscaling || live?.replicas !== 0 || !live.appliedReplicas) return;
-    const change = { spec: { replicas: autoscaling.minReplicas } };
+  async #toMinimum(name: string, least: number | undefined, isScaled: boolean): Promise<void> {
     const { deployments } = this.#tools.stores;
-    await this.#patch(kinds.deployments, deployments, this.#servingName, change, REPLICAS_WRITER.fieldManager);
+    const live = deployments.get(this.#namespace, name);
+    if (!live || least === undefined || live.replicas >= least || !this.#owns(live)) return;
+    const isLeft = live.replicas === 0 ? live.appliedReplicas === undefined : isScaled;
+    if (isLeft) return;
+    await this.#patch(
+      kinds.deployments,
+      deployments,
+      name,
+      { spec: { replicas: least } },
+      REPLICAS_WRITER.fieldManager,
+    );
   }
 
   async #prune(kind: string, name: string): Promise<void> {

@@ -346,6 +346,31 @@ test(
 );
 
 test(
+  'a Service that keeps each user on one pod keeps them no longer, whatever was set beside it',
+  async () => {
+    const scene = await open();
+    const { shop } = scene;
+    await scene.settled('1', { rollout: HELD });
+    const path = kinds.pathOf(kinds.services, { namespace: shop.namespace, name: 'shop' });
+    const affinity = { sessionAffinity: 'ClientIP', sessionAffinityConfig: { clientIP: { timeoutSeconds: 7_200 } } };
+    await patch(path, { spec: affinity }, undefined, 'kubectl-edit');
+    const live = async () => {
+      const { spec } = (await cluster.transport.request({ method: 'GET', path })) as { spec: object };
+      return spec;
+    };
+    await until(async () => JSON.stringify(await live()).includes('"sessionAffinity":"None"'), 'users stay on one pod');
+    expect(await live()).not.toHaveProperty('sessionAffinityConfig');
+    await shop.says('AsExpected', 'Ready');
+    await scene.quiet();
+    const writes = scene.writes.length;
+    await scene.nudge();
+    await scene.quiet();
+    expect(scene.writes.slice(writes)).toEqual([]);
+  },
+  MINUTE,
+);
+
+test(
   'a foreign child is in the way: a bad candidate is taken back all the same, and the child is named',
   async () => {
     const scene = await open();
@@ -447,6 +472,41 @@ test(
     await scene.nudge();
     await scene.quiet();
     expect((await shop.deployment())?.spec?.replicas).toBe(0);
+  },
+  MINUTE,
+);
+
+test(
+  'KEDA is asked for where it is not: a resource that is made so gets its fewest pods and workers, and no more',
+  async () => {
+    count += 1;
+    const scene = new Scene(cluster, `others-${count}`, 'DevShelfDeployment');
+    const { shop } = scene;
+    scenes.push(scene);
+    await shop.open();
+    await shop.addDatabase('redis://redis.example:6379', 'queue');
+    await scene.start();
+    await scene.settled('1', {
+      redis: { urlSecretRef: { name: 'queue', key: 'DATABASE_URL' } },
+      autoscaling: { provider: 'KEDA', minReplicas: 3, maxReplicas: 5 },
+      worker: { autoscaling: { minReplicas: 2, maxReplicas: 4, waitingJobsPerReplica: 10 } },
+    });
+    const replicas = async (name: string) => {
+      const { spec } = (await cluster.transport.request({ method: 'GET', path: at(shop, name) })) as {
+        spec: { replicas: number };
+      };
+      return spec.replicas;
+    };
+    await until(async () => (await replicas('shop')) === 3, 'too few pods');
+    await until(async () => (await replicas('shop-worker')) === 2, 'too few workers');
+    // who wants more of them, or none, may
+    await patch(at(shop), { spec: { replicas: 4 } });
+    await patch(at(shop, 'shop-worker'), { spec: { replicas: 0 } });
+    await scene.quiet();
+    expect([await replicas('shop'), await replicas('shop-worker')]).toEqual([4, 0]);
+    await patch(at(shop), { spec: { replicas: 1 } });
+    await until(async () => (await replicas('shop')) === 3, 'fewer than its fewest');
+    await scene.quiet();
   },
   MINUTE,
 );

@@ -10,6 +10,7 @@ test('the whole Service', () => {
     spec: {
       type: 'ClusterIP',
       selector: SERVING_SELECTOR,
+      sessionAffinity: 'None',
       ports: [{ name: 'http', port: 80, targetPort: 'http', protocol: 'TCP' }],
     },
   });

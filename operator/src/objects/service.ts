@@ -11,6 +11,8 @@ export function service(app: App): KubeObject {
     spec: {
       type,
       selector: servingLabels(app),
+      // one user's requests always to one pod: a candidate would get another share of them than its share of pods
+      sessionAffinity: 'None',
       ports: [{ name: HTTP_PORT_NAME, port, targetPort: HTTP_PORT_NAME, protocol: 'TCP' }],
     },
   };
