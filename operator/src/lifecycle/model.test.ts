@@ -1,5 +1,6 @@
 // Whatever happens in whatever order, some things never happen, and when nothing happens any more everything comes
-// to rest. SEED=… repeats a run.
+// to rest. SEED=… repeats a run. Looked at by node:assert: jest's `expect` takes longer than what is looked at.
+import assert from 'node:assert/strict';
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { DESPITE, GATES, type Gate, type Phase, type RolloutRecord } from '../api/rollout.ts';
@@ -146,8 +147,8 @@ function pass(cluster: ModelCluster): boolean {
   const seen = cluster.snapshot();
   const { action, conditions } = decide(seen);
   const types = conditions.map(({ type }) => type);
-  expect(new Set(types).size).toBe(types.length);
-  expect(types.filter(type => type === 'Reconciling' || type === 'Stalled').length).toBeLessThanOrEqual(1);
+  assert.equal(new Set(types).size, types.length);
+  assert.ok(types.filter(type => type === 'Reconciling' || type === 'Stalled').length <= 1);
   if (!action) return false;
   allowed(seen, action, cluster);
   toldOnce(seen, action, cluster);
@@ -157,10 +158,10 @@ function pass(cluster: ModelCluster): boolean {
 }
 
 function allowed(seen: Snapshot, action: Action, cluster: ModelCluster): void {
-  if (seen.app.spec.paused) expect(BEGIN_SOMETHING).not.toContain(action.do);
-  if (action.do === 'createMigrationJob') expect(seen.jobs.filter(isUnfinished)).toEqual([]);
+  if (seen.app.spec.paused) assert.ok(!BEGIN_SOMETHING.includes(action.do), action.do);
+  if (action.do === 'createMigrationJob') assert.deepEqual(seen.jobs.filter(isUnfinished), []);
   if (action.do === 'createSchemaJob') schemaAllowed(seen, action, cluster);
-  if (action.do === 'createRehearsal') expect(migrated(seen, action.release.hash)).toBe(true);
+  if (action.do === 'createRehearsal') assert.ok(migrated(seen, action.release.hash));
   if (action.do === 'annotateRevision') onlyATokenForgives(seen, action);
   if (action.do === 'deleteRevision') isNotInUse(seen, action.revision);
   if (action.do === 'setRecord') {
@@ -178,14 +179,21 @@ function toldOnce(seen: Snapshot, action: Action, cluster: ModelCluster): void {
   for (const span of spansLeft(seen, action)) {
     done.add(span.name);
     const { name, traceId, spanId, parentId, startedAt, endedAt } = span;
-    expect(spans.get(spanId) ?? span).toEqual(span);
-    expect(spansLeft(structuredClone(seen), structuredClone(action))).toContainEqual(span);
-    expect(endedAt).toBeGreaterThanOrEqual(startedAt);
+    assert.deepEqual(spans.get(spanId) ?? span, span);
+    containsEqual(spansLeft(structuredClone(seen), structuredClone(action)), span);
+    assert.ok(endedAt >= startedAt);
     const others = [...spans.values()].filter(other => other.traceId === traceId);
-    for (const other of others) expect(other.parentId ?? other.spanId).toBe(parentId ?? spanId);
-    expect(name === 'release').toBe(parentId === undefined);
+    for (const other of others) assert.equal(other.parentId ?? other.spanId, parentId ?? spanId);
+    assert.equal(name === 'release', parentId === undefined);
     spans.set(spanId, span);
   }
+}
+
+function containsEqual(spans: readonly Span[], span: Span): void {
+  assert.deepEqual(
+    spans.find(({ spanId }) => spanId === span.spanId),
+    span,
+  );
 }
 
 const told = new WeakMap<ModelCluster, Map<string, Span>>();
@@ -197,12 +205,12 @@ function schemaAllowed(
   cluster: ModelCluster,
 ): void {
   done.add(task.direction);
-  expect(seen.jobs.filter(isUnfinished)).toEqual([]);
-  expect(seen.deployment?.record.phase).toBe('Settled');
+  assert.deepEqual(seen.jobs.filter(isUnfinished), []);
+  assert.equal(seen.deployment?.record.phase, 'Settled');
   const { verdict } = revisionOf(seen, release.hash)?.verdict ?? {};
-  expect(verdict).toBe(task.direction === 'contract' ? 'released' : 'rejected');
-  if (task.direction === 'contract') expect(seen.deployment?.record.release).toBe(release.hash);
-  else expect([...cluster.pods, ...cluster.rehearsals].filter(one => one.release === release.hash)).toEqual([]);
+  assert.equal(verdict, task.direction === 'contract' ? 'released' : 'rejected');
+  if (task.direction === 'contract') assert.equal(seen.deployment?.record.release, release.hash);
+  else assert.ok(![...cluster.pods, ...cluster.rehearsals].some(one => one.release === release.hash));
 }
 
 /** What the database has lost is known to the release that comes back by itself, or was seen to do without it. */
@@ -212,12 +220,12 @@ function isNotPastAContract(seen: Snapshot, { phase, withdrawn, release }: Rollo
   const known = cluster.found.get(release) ?? [];
   const gone = cluster.history.filter(id => id.endsWith('_drop') && id > dropOf(release) && !known.includes(id));
   if (gone.length > 0) done.add('proven');
-  if (gone.length > 0) expect(before?.contract?.proven).toBe(true);
+  if (gone.length > 0) assert.equal(before?.contract?.proven, true);
 }
 
 /** Whatever was undone since it was migrated first. */
 function meetsItsSchema({ phase, release }: RolloutRecord, { history }: ModelCluster): void {
-  if (phase === 'Candidate') expect(history).toContain(addOf(release));
+  if (phase === 'Candidate') assert.ok(history.includes(addOf(release)), `${release} is tried before its schema`);
 }
 
 const done = new Set<string>();
@@ -234,19 +242,19 @@ function onlyATokenForgives(seen: Snapshot, { revision, set }: Extract<Action, {
   if (known && text && (JSON.parse(text) as { verdict: string }).verdict === 'rejected') isRecorded(seen, known);
   if (known?.verdict.verdict !== 'rejected' || !text) return;
   const next = (JSON.parse(text) as { verdict: string }).verdict;
-  if (next === 'pending') expect(seen.app.spec.rollout.retryToken).not.toBe(known.retryToken);
-  else if (next !== 'rejected') expect(seen.deployment?.record.release).toBe(known.release.hash);
+  if (next === 'pending') assert.notEqual(seen.app.spec.rollout.retryToken, known.retryToken);
+  else if (next !== 'rejected') assert.equal(seen.deployment?.record.release, known.release.hash);
 }
 
 /** A verdict comes after its incident, and each try has one. */
 function isRecorded({ incidents = [] }: Snapshot, { release: { hash }, attempt = 1 }: Revision): void {
   done.add('incident');
-  expect(incidents.filter(one => one.release === hash && one.attempt === attempt)).toHaveLength(1);
+  assert.equal(incidents.filter(one => one.release === hash && one.attempt === attempt).length, 1);
 }
 
 function isNotInUse(seen: Snapshot, name: string): void {
   const hash = seen.revisions.find(known => known.name === name)?.release.hash;
-  expect([seen.deployment?.record.release, seen.deployment?.record.stable]).not.toContain(hash);
+  assert.ok(![seen.deployment?.record.release, seen.deployment?.record.stable].includes(hash), `${name} is in use`);
 }
 
 const NEXT: Readonly<Record<Phase | 'none', readonly Phase[]>> = {
@@ -265,11 +273,11 @@ const taken = new Set<string>();
 function recordAllowed(seen: Snapshot, next: RolloutRecord): void {
   const before = seen.deployment?.record;
   taken.add(`${before?.phase ?? 'none'} to ${next.phase}`);
-  expect(NEXT[before?.phase ?? 'none']).toContain(next.phase);
+  assert.ok(NEXT[before?.phase ?? 'none'].includes(next.phase), `${before?.phase} to ${next.phase}`);
   // the template that goes with the record is rendered from its revision, so that has to be there
-  expect(revisionOf(seen, next.release)).toBeDefined();
-  if (next.stable !== undefined) expect(revisionOf(seen, next.stable)).toBeDefined();
-  if (!before && next.phase === 'Settled') expect(revisionOf(seen, next.release)?.verdict.verdict).toBe('released');
+  assert.ok(revisionOf(seen, next.release));
+  if (next.stable !== undefined) assert.ok(revisionOf(seen, next.stable));
+  if (!before && next.phase === 'Settled') assert.equal(revisionOf(seen, next.release)?.verdict.verdict, 'released');
   const isBegun = before?.phase !== next.phase || before.release !== next.release;
   if (isBegun && (next.phase === 'Candidate' || next.phase === 'Installing')) beginAllowed(seen, next);
   // who replaces what cannot come back is compared with nobody; who is held was promoted before
@@ -281,12 +289,12 @@ function recordAllowed(seen: Snapshot, next: RolloutRecord): void {
 function wayBackAllowed(seen: Snapshot, { release, withdrawn }: RolloutRecord): void {
   const before = seen.deployment?.record;
   if (before?.phase !== 'Settled') {
-    expect(release).toBe(before?.stable);
+    assert.equal(release, before?.stable);
     return;
   }
-  expect(withdrawn?.reason).toBe('RejectedByHand');
-  expect(revisionOf(seen, release)?.verdict.verdict).toBe('released');
-  expect(release).not.toBe(before.release);
+  assert.equal(withdrawn?.reason, 'RejectedByHand');
+  assert.equal(revisionOf(seen, release)?.verdict.verdict, 'released');
+  assert.notEqual(release, before.release);
 }
 
 /** A request is answered once, whatever is killed, and moves no release but the one that it names. */
@@ -294,26 +302,29 @@ function requestsAllowed({ deployment }: Snapshot, next: RolloutRecord, cluster:
   const before = deployment?.record;
   const answered = GATES.filter(gate => next.asked?.[gate]?.request !== before?.asked?.[gate]?.request);
   // with the Deployment went what was known of them: all of them are old then
-  if (before) expect(answered.length).toBeLessThanOrEqual(1);
+  if (before) assert.ok(answered.length <= 1);
   const [gate] = before ? answered : [];
   const isMoved = [
     next.withdrawn?.reason === 'RejectedByHand' && before?.withdrawn !== next.withdrawn,
     ...newly(before, next),
   ];
   if (gate === undefined) {
-    expect(isMoved).not.toContain(true);
+    assert.ok(!isMoved.includes(true));
     return;
   }
   const { request = '', result } = next.asked?.[gate] ?? {};
-  expect(cluster.requests[`devshelf.dev/${gate}`]).toBe(request);
+  assert.equal(cluster.requests[`devshelf.dev/${gate}`], request);
   const all = answers.get(cluster) ?? new Set();
   answers.set(cluster, all);
-  expect(all).not.toContain(request);
+  assert.ok(!all.has(request), `answered twice: ${request}`);
   all.add(request);
-  if (result === 'Done') expect(request.split(' ')[0]).toBe(before?.release);
-  else expect({ ...next, asked: 0, write: 0, decidedOn: 0 }).toEqual({ ...before, asked: 0, write: 0, decidedOn: 0 });
+  if (result === 'Done') assert.equal(request.split(' ')[0], before?.release);
+  else assert.deepEqual({ ...next, ...NOT_OF_IT }, { ...before, ...NOT_OF_IT });
   if (result === 'Done') done.add(gate === 'promote' && next.byHand?.despite !== undefined ? 'despite' : gate);
 }
+
+/** What an answer changes of a record, besides the answer. */
+const NOT_OF_IT = { asked: 0, write: 0, decidedOn: 0 };
 
 const answers = new WeakMap<ModelCluster, Set<string>>();
 
@@ -323,29 +334,29 @@ const newly = (before: RolloutRecord | undefined, next: RolloutRecord): boolean[
 ];
 
 function beginAllowed(seen: Snapshot, { release, phase, stable }: RolloutRecord): void {
-  expect(seen.app.spec.paused).toBe(false);
-  expect(revisionOf(seen, release)?.verdict.verdict).not.toBe('rejected');
-  expect(migrated(seen, release)).toBe(true);
+  assert.equal(seen.app.spec.paused, false);
+  assert.notEqual(revisionOf(seen, release)?.verdict.verdict, 'rejected');
+  assert.ok(migrated(seen, release));
   if (phase === 'Installing') return;
-  expect(stable).not.toBe(release);
-  expect(new Set(seen.pods.map(pod => pod.release))).toEqual(new Set([stable]));
+  assert.notEqual(stable, release);
+  assert.deepEqual(new Set(seen.pods.map(pod => pod.release)), new Set([stable]));
   const { rehearsal, verdict } = revisionOf(seen, release) ?? {};
-  expect(rehearsal?.passed === true || verdict?.verdict === 'released').toBe(true);
+  assert.ok(rehearsal?.passed === true || verdict?.verdict === 'released');
 }
 
 function promotionAllowed({ app, judgement, pods, deployment }: Snapshot, { release, byHand }: RolloutRecord): void {
   const { policy, onInsufficientTraffic, onBlind } = app.spec.rollout.analysis;
-  expect(pods.some(pod => pod.release === release && pod.ready)).toBe(true);
-  expect(deployment?.record.heldBy === undefined || byHand !== undefined).toBe(true);
-  if (judgement?.verdict === 'Bad' && policy === 'Hold') expect(byHand?.despite).toBeDefined();
-  if (byHand) expect([judgement?.verdict, policy]).not.toEqual(['Bad', 'Rollback']);
+  assert.ok(pods.some(pod => pod.release === release && pod.ready));
+  assert.ok(deployment?.record.heldBy === undefined || byHand !== undefined);
+  if (judgement?.verdict === 'Bad' && policy === 'Hold') assert.ok(byHand?.despite !== undefined);
+  if (byHand) assert.ok(judgement?.verdict !== 'Bad' || policy !== 'Rollback');
   if (policy === 'Disabled' || byHand) return;
-  expect(judgement?.release).toBe(release);
+  assert.equal(judgement?.release, release);
   const passes = {
     ...{ Good: true, Pending: false, DependencyDegraded: false, Overloaded: false, Bad: policy === 'Observe' },
     ...{ Insufficient: onInsufficientTraffic === 'Promote', Blind: onBlind === 'Promote' },
   };
-  expect(passes[judgement?.verdict ?? 'Pending']).toBe(true);
+  assert.ok(passes[judgement?.verdict ?? 'Pending']);
 }
 
 /** Nothing changes any more but time; the database is up, the Secret and every image are there, nobody pauses. */
@@ -361,8 +372,8 @@ function rest(cluster: ModelCluster): void {
     if (!acted) cluster.now += 20_000;
     cluster.move();
   }
-  expect(still).toBe(ANSWERS_IN_A_ROW);
-  expect(isOver(cluster.snapshot())).toBe(true);
+  assert.equal(still, ANSWERS_IN_A_ROW);
+  assert.ok(isOver(cluster.snapshot()));
 }
 
 const EXPANDING: SchemaPolicy = { when: 'AfterBake', downOnRollback: 'IfSafe' };

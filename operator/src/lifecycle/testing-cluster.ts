@@ -46,6 +46,7 @@ type MutablePod = { -readonly [Key in keyof PodView]: PodView[Key] };
 type Applied = Partial<Record<string, string | null>>;
 
 const REPLICAS = 2;
+const APIS = apisBy(() => 'present');
 const KEPT: SchemaPolicy = { when: 'AfterBake', downOnRollback: 'Never' };
 
 /** The migrations that version v2 brings are 2_add and 2_drop. */
@@ -80,6 +81,8 @@ export class ModelCluster {
   history: string[] = [];
   /** By release: what was in the database when its Job last looked. */
   readonly found = new Map<string, readonly string[]>();
+  /** The resource as it was read last, and what of. */
+  #read: { spec: object; requests: object; app: ReturnType<typeof app> } | undefined;
   /** Forgotten by an operator that restarts, and read again later. */
   #evidenceOf: string | undefined;
 
@@ -90,23 +93,13 @@ export class ModelCluster {
   }
 
   snapshot(): Snapshot {
-    const { version, retryToken, paused, analysis } = this.spec;
+    const { version } = this.spec;
     const judgement = this.#judgement();
     const deployment = this.#deployment();
     return {
       now: this.now,
       writers: { spec: { by: 'kubectl', at: new Date(T0).toISOString() } },
-      app: appOf(this.requests, {
-        paused,
-        migrations: {
-          contract: { allow: Object.keys(this.#fates).map(dropOf), when: this.#schema.when },
-          downOnRollback: this.#schema.downOnRollback,
-        },
-        rollout: {
-          ...{ bakeSeconds: 60, progressDeadlineSeconds: 60, analysis },
-          ...(retryToken !== undefined && { retryToken }),
-        },
-      }),
+      app: this.#app(),
       missing: this.secretIsThere ? [] : [{ reason: 'SecretMissing', message: 'Secret db does not exist' }],
       wanted: this.secretIsThere ? wanted(version) : { known: false, why: 'a reference is missing' },
       keys: [{ name: 'api', keyring: 'shop-api-keyring', client: 'shop-api-key', ...this.#keys }],
@@ -115,15 +108,35 @@ export class ModelCluster {
       standing: [...this.standing],
       ...(deployment && { deployment }),
       ...(this.#candidateIsThere() && { candidate: candidate() }),
-      pods: structuredClone(this.pods),
+      pods: this.pods.map(one => ({ ...one })),
       workers: [],
       orphans: [],
       configMaps: [],
-      rehearsals: structuredClone(this.rehearsals),
-      jobs: structuredClone(this.jobs),
+      rehearsals: this.rehearsals.map(one => ({ ...one })),
+      jobs: this.jobs.map(one => ({ ...one })),
       ...(judgement && { judgement }),
-      apis: apisBy(() => 'present'),
+      apis: APIS,
     };
+  }
+
+  /** Reading it is most of the time that a pass takes here. */
+  #app(): ReturnType<typeof app> {
+    const { spec, requests } = this;
+    if (this.#read?.spec === spec && this.#read.requests === requests) return this.#read.app;
+    const { paused, analysis, retryToken } = spec;
+    const read = appOf(requests, {
+      paused,
+      migrations: {
+        contract: { allow: Object.keys(this.#fates).map(dropOf), when: this.#schema.when },
+        downOnRollback: this.#schema.downOnRollback,
+      },
+      rollout: {
+        ...{ bakeSeconds: 60, progressDeadlineSeconds: 60, analysis },
+        ...(retryToken !== undefined && { retryToken }),
+      },
+    });
+    this.#read = { spec, requests, app: read };
+    return read;
   }
 
   /** Each request is another one than those before it. */
@@ -390,7 +403,6 @@ export class ModelCluster {
 
 const parsed = new Map<string, ReturnType<typeof app>>();
 
-/** Parsing is most of the time that a pass takes here. */
 function appOf(annotations: Record<string, string>, spec: Record<string, unknown>): ReturnType<typeof app> {
   const key = JSON.stringify(spec);
   const known = parsed.get(key) ?? app(spec);
