@@ -135,8 +135,10 @@ test.each(KINDS)('the smallest $kind', ({ spec, smallestSpec }) => {
   expect(JSON.stringify(own)).toBe(JSON.stringify(spec.parse(smallestSpec)));
 });
 
-test('a default is nobody else’s', () => {
-  const read = readerOf(z.object({ names: z.array(z.string()).default([]) }));
-  read({})?.names.push('mine');
-  expect(read({})).toEqual({ names: [] });
+test('what is filled in is one value for all, which nobody can change', () => {
+  const inner = z.object({ names: z.array(z.string()).default([]) }).prefault({});
+  const read = readerOf(z.object({ names: z.array(z.string()).default([]), inner }));
+  expect(() => read({})?.names.push('mine')).toThrow(TypeError);
+  expect(() => read({})?.inner.names.push('mine')).toThrow(TypeError);
+  expect(read({})).toEqual({ names: [], inner: { names: [] } });
 });
