@@ -182,7 +182,7 @@ export class Shop {
     await until(async () => {
       const [{ metadata, spec, status } = {}, pods] = await Promise.all([this.deployment(), this.list('pods')]);
       const { replicas, readyReplicas, updatedReplicas, observedGeneration } = status ?? {};
-      const complete = [replicas, readyReplicas, updatedReplicas].every(count => count === spec?.replicas);
+      const complete = [replicas, readyReplicas, updatedReplicas].every((count = 0) => count === spec?.replicas);
       const leaving = pods.some(pod => pod.metadata.deletionTimestamp !== undefined);
       return complete && observedGeneration === metadata?.generation && !leaving;
     }, `${this.namespace}: the controllers do not come to rest`);

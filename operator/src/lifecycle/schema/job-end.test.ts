@@ -54,6 +54,10 @@ const CHART: Readonly<Record<string, { readonly means: JobEnd['means']; readonly
       ...[fails({ detail: 'OOMKilled' }), fails({}, { foreign: true })],
     ],
   },
+  'longer than `activeDeadlineSeconds`, and the verdict says `up to date` or `expanded`': {
+    means: 'said',
+    cases: [fails({ ...LATE, verdict: says('up to date') }), fails({ ...LATE, verdict: says('expanded') })],
+  },
   'longer than `activeDeadlineSeconds`': {
     means: 'failed',
     cases: [
@@ -89,6 +93,15 @@ const rows = Object.entries(CHART).flatMap(([row, { means, cases }]) =>
 );
 test.each(rows)('%s (%i) means: %s', (_row, _index, means, one) => {
   expect(meaningOf(one)).toMatchObject({ means });
+});
+
+test('what is to be verified, and was not in time, is not believed', () => {
+  const verified = app({ migrations: { command: ['migrate'], verifyCommand: ['verify'] } });
+  const { state } = fails({ ...LATE, verdict: says('up to date') });
+  expect(endOf(snapshot({ app: verified, now: T0 + 15_000 }), job(state), true)).toMatchObject({
+    means: 'failed',
+    reason: 'DeadlineExceeded',
+  });
 });
 
 test('a Job that never started is told so, and one that was disturbed', () => {

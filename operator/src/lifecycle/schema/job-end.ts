@@ -83,6 +83,9 @@ function failed(seen: Snapshot, job: JobView, state: Failed): JobEnd {
   const started = state.started && !(isLate && !podRead && wasStarting(seen));
   const end = { endedAt, ...(verdict && { verdict }) };
   if (!podRead && endedAt + POD_LAG_MS > now) return unread(now, job, endedAt);
+  // its pod ended well in the moment in which its time was up; what was to verify it may not have run
+  if (isLate && isDone(verdict) && seen.app.spec.migrations.verifyCommand === undefined)
+    return { means: 'said', ...end };
   if (isLate && started && (!verdict || verdict.result === 'stopped'))
     return { means: 'failed', reason: 'DeadlineExceeded', message: failure(job, detail), ...end };
   if (verdict?.result === 'refused')
@@ -101,6 +104,9 @@ function failed(seen: Snapshot, job: JobView, state: Failed): JobEnd {
   const reason = reasonOf(verdict?.result, detail);
   return { means: 'failed', reason, message: failure(job, detail, verdict), ...end };
 }
+
+const isDone = (verdict: JobVerdict | undefined): boolean =>
+  verdict !== undefined && (verdict.result === 'up to date' || verdict.result === 'expanded');
 
 /** With its deadline a Job's pod is deleted, too. Whether it ever ran is known from what was said of it last. */
 const wasStarting = ({ app }: Snapshot): boolean =>
