@@ -14,6 +14,7 @@ import { type LittleCluster, startLittleCluster } from './testing/little-cluster
 import { Scene } from './testing/scene.ts';
 import { type Script, ScriptedEvidence } from './testing/scripted-evidence.ts';
 import { image, type LiveApp, pause, type Shop, until } from './testing/shop.ts';
+import { Somebody } from './testing/somebody.ts';
 import { APP_RESOURCES } from './world.ts';
 
 const MINUTE = 60_000;
@@ -84,33 +85,9 @@ const patch = (path: string, body: object, contentType = 'application/merge-patc
     body,
   });
 
-type ReplicaSet = kinds.KubeObject & { spec: { template: { metadata: { labels: object }; spec: object } } };
-
-/** As `kubectl rollout undo` does: template and annotations of an earlier ReplicaSet, in one patch. */
 async function undo(shop: Shop, release: string): Promise<void> {
-  const sets = (await shop.list('apps/v1/replicasets')) as ReplicaSet[];
-  const old = sets.find(({ metadata }) => metadata.labels?.[LABELS.release] === release);
-  if (!old) throw new Error(`no ReplicaSet of ${release}`);
-  const { 'pod-template-hash': _theirs, ...labels } = old.spec.template.metadata.labels as Record<string, string>;
-  const template = { ...old.spec.template, metadata: { ...old.spec.template.metadata, labels } };
-  const live = await shop.deployment();
-  await patch(
-    at(shop),
-    [
-      { op: 'replace', path: '/spec/template', value: template },
-      {
-        op: 'replace',
-        path: '/metadata/annotations',
-        value: {
-          ...live?.metadata.annotations,
-          [ANNOTATIONS.rollout]: old.metadata.annotations?.[ANNOTATIONS.rollout],
-          'devshelf.dev/applied': old.metadata.annotations?.['devshelf.dev/applied'],
-        },
-      },
-    ],
-    'application/json-patch+json',
-    'kubectl-rollout',
-  );
+  const isFound = await new Somebody(shop).undoes(({ metadata }) => metadata.labels?.[LABELS.release] === release);
+  if (!isFound) throw new Error(`no ReplicaSet of ${release}`);
 }
 
 /** v1 serves with two pods, v2 has one on trial. */
@@ -124,33 +101,13 @@ async function onTrial(scene: Scene, spec: Record<string, unknown> = {}): Promis
   return recordOf(shop);
 }
 
-const ADMISSION = '/apis/admissionregistration.k8s.io/v1';
-
 /** An admission policy of somebody else, for Deployments that change and pods that are made. Returns what lifts it. */
 async function refuse(shop: Shop, allowed: string, message: string): Promise<() => Promise<void>> {
-  const name = shop.namespace;
-  const rule = (apiGroups: string[], operations: string[], resources: string[]) => ({
-    ...{ apiGroups, operations, resources },
-    apiVersions: ['v1'],
-  });
-  await cluster.api.request('POST', `${ADMISSION}/validatingadmissionpolicies`, {
-    metadata: { name },
-    spec: {
-      matchConstraints: {
-        namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': shop.namespace } },
-        resourceRules: [rule(['apps'], ['UPDATE'], ['deployments']), rule([''], ['CREATE'], ['pods'])],
-      },
-      validations: [{ expression: allowed, message }],
-    },
-  });
-  await cluster.api.request('POST', `${ADMISSION}/validatingadmissionpolicybindings`, {
-    metadata: { name },
-    spec: { policyName: name, validationActions: ['Deny'] },
-  });
-  return async () => {
-    await cluster.api.request('DELETE', `${ADMISSION}/validatingadmissionpolicybindings/${name}`);
-    await cluster.api.request('DELETE', `${ADMISSION}/validatingadmissionpolicies/${name}`);
-  };
+  const somebody = new Somebody(shop);
+  const changed = { apiGroups: ['apps'], operations: ['UPDATE'], resources: ['deployments'] };
+  const made = { apiGroups: [''], operations: ['CREATE'], resources: ['pods'] };
+  await somebody.forbids([changed, made], message, allowed);
+  return () => somebody.leaves();
 }
 
 async function isBad(scene: Scene): Promise<void> {

@@ -19,7 +19,7 @@ const CHOSEN = 'horizontalpodautoscalers/';
 type Child = KubeObject & { readonly spec?: Record<string, unknown> };
 
 /** How it came about, and a hash of all that. */
-const HISTORY: readonly string[] = [ANNOTATIONS.rollout, 'devshelf.dev/applied'];
+const HISTORY: readonly string[] = [ANNOTATIONS.rollout, ANNOTATIONS.refused, 'devshelf.dev/applied'];
 /** Of a Service, by the API server. */
 const GIVEN = ['clusterIP', 'clusterIPs', 'healthCheckNodePort', 'nodePort'];
 

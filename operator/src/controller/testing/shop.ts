@@ -1,8 +1,8 @@
 // A namespace with one resource in it, and what tests do to it and ask of it.
 import type { AppKind } from '../../api/resource.ts';
 import type { AppStatus } from '../../api/status.ts';
-import { get } from '../../kube/apply.ts';
-import { deployments, type KubeObject, pathOf } from '../../kube/resource.ts';
+import { apply, get } from '../../kube/apply.ts';
+import { configMaps, deployments, type KubeObject, pathOf } from '../../kube/resource.ts';
 import { INCIDENT, LABELS } from '../../objects/names.ts';
 import { APP_RESOURCES } from '../world.ts';
 import type { LittleCluster } from './little-cluster.ts';
@@ -17,6 +17,7 @@ export const QUICK = { minReadySeconds: 0, bakeSeconds: 0, analysis: { minimumSe
 
 export const image = (version: string): string => `example/dashboard:${version}`;
 
+const SETTINGS = 'settings';
 const HPAS = 'autoscaling/v2/horizontalpodautoscalers';
 
 export class Shop {
@@ -45,6 +46,18 @@ export class Shop {
   async addSecret(name: string, stringData: Record<string, string>): Promise<void> {
     const secret = { metadata: { name }, stringData };
     await this.cluster.api.request('POST', `/api/v1/namespaces/${this.namespace}/secrets`, secret);
+  }
+
+  /** The ConfigMap `settings`, which a spec may name. */
+  async configure(data: Readonly<Record<string, string>>): Promise<void> {
+    const { transport } = this.cluster;
+    const body = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: SETTINGS, namespace: this.namespace }, data };
+    await apply(transport, configMaps, body, { fieldManager: 'a-person' });
+  }
+
+  async configuration(): Promise<Readonly<Record<string, string>>> {
+    const found = await get(this.cluster.transport, configMaps, { namespace: this.namespace, name: SETTINGS });
+    return found?.data ?? {};
   }
 
   async create(version: string, spec: Fields = {}): Promise<void> {
