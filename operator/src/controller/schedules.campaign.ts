@@ -327,6 +327,9 @@ class Run {
     await this.#somebody.leaves();
     this.views?.honest();
     await this.shop.patch({ paused: false });
+    // an autoscaler and the operator leave a zero alone: whoever switched it off switches it on
+    const isOff = (await this.shop.deployment())?.spec?.replicas === 0;
+    if (isOff) await this.#somebody.changes(DEPLOYMENTS, 0, { spec: { replicas: 2 } });
   }
 }
 
