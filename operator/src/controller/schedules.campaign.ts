@@ -6,7 +6,7 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import type { AppKind } from '../api/resource.ts';
-import type { RolloutRecord } from '../api/rollout.ts';
+import { PHASES, type Phase, type RolloutRecord } from '../api/rollout.ts';
 import * as kinds from '../kube/resource.ts';
 import { ANNOTATIONS } from '../objects/names.ts';
 import { childrenOf } from './testing/children-of.ts';
@@ -14,7 +14,8 @@ import { Ledger } from './testing/ledger.ts';
 import { type LittleCluster, startLittleCluster } from './testing/little-cluster.ts';
 import { LIES, LyingViews } from './testing/lying-views.ts';
 import { Scene } from './testing/scene.ts';
-import { pause, QUICK, type Shop } from './testing/shop.ts';
+import type { Findings } from './testing/scripted-evidence.ts';
+import { pause, QUICK, type Shop, until } from './testing/shop.ts';
 import { type Rule, Somebody } from './testing/somebody.ts';
 
 const SEED = Number(process.env['SEED'] ?? Date.now() % 1_000_000);
@@ -26,6 +27,9 @@ const HOUR = 60 * 60_000;
 const PATIENCE_MS = 90_000;
 /** A candidate is judged after this: there is time for others to meddle. */
 const TRIAL_MS = 800;
+
+/** There is time to meddle in a bake, too. */
+const ROLLOUT = { ...QUICK, bakeSeconds: 1 };
 
 // ---- what may happen
 
@@ -42,7 +46,7 @@ const FIELDS: Readonly<Record<string, readonly [set: object, unset: object]>> = 
   topologySpread: [{ topologySpread: 'Disabled' }, { topologySpread: null }],
   autoscaling: [{ autoscaling: { maxReplicas: 4 } }, { autoscaling: null }],
   exposure: [{ exposure: { type: 'Ingress', hosts: ['shop.example'] } }, { exposure: null }],
-  retryToken: [{ rollout: { ...QUICK, retryToken: 'again' } }, { rollout: { ...QUICK, retryToken: null } }],
+  retryToken: [{ rollout: { ...ROLLOUT, retryToken: 'again' } }, { rollout: { ...ROLLOUT, retryToken: null } }],
   paused: [{ paused: true }, { paused: false }],
   envFrom: [{ envFrom: [{ configMapRef: { name: 'settings' } }] }, { envFrom: null }],
 };
@@ -52,8 +56,8 @@ const FIELDS_OF: Readonly<Record<AppKind, typeof FIELDS>> = {
   DevShelfDeployment: { ...FIELDS, 'worker.replicas': [{ worker: { replicas: 2 } }, { worker: null }] },
 };
 const SPECS: Readonly<Record<AppKind, Record<string, unknown>>> = {
-  DashboardDeployment: {},
-  DevShelfDeployment: { redis: { urlSecretRef: { name: 'queue', key: 'DATABASE_URL' } } },
+  DashboardDeployment: { rollout: ROLLOUT },
+  DevShelfDeployment: { rollout: ROLLOUT, redis: { urlSecretRef: { name: 'queue', key: 'DATABASE_URL' } } },
 };
 
 /** Of a kind's object, the change of somebody who means it well. */
@@ -82,8 +86,12 @@ const WATCHED = [
   ...['dashboarddeployments', 'devshelfdeployments', 'poddisruptionbudgets', 'serviceaccounts', 'configmaps'],
 ];
 
+/** `turns`: good beside the others, bad when it has taken their place. */
+type Quality = 'good' | 'bad' | 'turns';
 type Step = { readonly pauseMs: number } & (
-  | { readonly do: 'release'; readonly good: boolean }
+  | { readonly do: 'release'; readonly how: Quality }
+  /** So that what comes next meets it, if it comes soon. */
+  | { readonly do: 'await'; readonly phase: Phase }
   | { readonly do: 'set' | 'unset'; readonly field: string }
   | { readonly do: 'delete' | 'annotate' | 'relabel' | 'join'; readonly kind: string; readonly which: number }
   | { readonly do: 'edit'; readonly kind: string; readonly which: number }
@@ -95,10 +103,24 @@ type Step = { readonly pauseMs: number } & (
   | { readonly do: 'kill' }
 );
 
+const AWAITED: Readonly<Record<Quality, readonly Phase[]>> = {
+  good: ['Candidate', 'Promoting', 'Baking'],
+  bad: ['Candidate', 'RollingBack'],
+  turns: ['Candidate', 'Promoting', 'Baking', 'RollingBackAll'],
+};
+const AWAIT_MS = 3_000;
+/** What has a row in the table. */
+const FAULTS = [
+  ...['release', 'set', 'unset', 'delete', 'edit', 'annotate', 'relabel', 'join', 'scale', 'restart', 'undo', 'kill'],
+  ...['limit', 'forbid', 'leave', 'rotate', 'configure', 'evict', 'garble', ...LIES.map(how => `view ${how}`)],
+];
+
 const which = fc.nat({ max: 7 });
 const pauseMs = fc.constantFrom(0, 0, 50, 200, 600, 1_500);
+const quality = fc.constantFrom<Quality>('good', 'good', 'bad', 'bad', 'turns');
+const release: fc.Arbitrary<Step> = fc.record({ do: fc.constant('release'), how: quality, pauseMs });
 const step: fc.Arbitrary<Step> = fc.oneof(
-  { weight: 4, arbitrary: fc.record({ do: fc.constant('release'), good: fc.boolean(), pauseMs }) },
+  { weight: 4, arbitrary: release },
   {
     weight: 3,
     arbitrary: fc.record({
@@ -151,11 +173,21 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('kill'), pauseMs }) },
 ) as fc.Arbitrary<Step>;
+/** In the middle of a release. */
+const aimed: fc.Arbitrary<readonly Step[]> = quality.chain(how =>
+  fc.tuple(
+    fc.constant<Step>({ do: 'release', how, pauseMs: 0 }),
+    fc.constantFrom(...AWAITED[how]).map((phase): Step => ({ do: 'await', phase, pauseMs: 0 })),
+    step,
+  ),
+);
 /** Most begin over a release that serves, the others with the resource itself. */
 const schedule = fc.tuple(
   fc.constantFrom<AppKind>('DashboardDeployment', 'DevShelfDeployment'),
   fc.constantFrom<readonly Step[]>([], [{ do: 'settle', pauseMs: 0 }], [{ do: 'settle', pauseMs: 0 }]),
-  fc.array(step, { minLength: 4, maxLength: 10 }),
+  fc.array(fc.oneof({ weight: 3, arbitrary: step.map(one => [one]) }, { weight: 1, arbitrary: aimed }), {
+    ...{ minLength: 4, maxLength: 10 },
+  }),
 );
 
 // ---- the cluster, and every version of every Deployment that serves
@@ -196,6 +228,8 @@ const recordIn = (metadata: kinds.Metadata | undefined): Partial<RolloutRecord> 
 
 // ---- one schedule
 
+const FINDINGS: Readonly<Record<Quality, Findings>> = { good: {}, bad: { canary: 'Bad' }, turns: { bake: 'Bad' } };
+
 class Run {
   readonly scene: Scene;
   views: LyingViews | undefined;
@@ -230,13 +264,13 @@ class Run {
     await this.scene.stop();
   }
 
-  async release(good: boolean): Promise<string> {
+  async release(how: Quality): Promise<string> {
     this.#releases += 1;
-    const version = `${good ? 'good' : 'bad'}-${this.#releases}`;
+    const version = `${how}-${this.#releases}`;
     this.scene.find(version, { canary: 'Pending' });
     await this.shop.release(version);
     const judge = () => {
-      this.scene.find(version, good ? {} : { canary: 'Bad' });
+      this.scene.find(version, FINDINGS[how]);
       this.scene.nudge().catch(() => {});
     };
     this.#judging.push(setTimeout(judge, TRIAL_MS));
@@ -248,7 +282,10 @@ class Run {
     await this.#note(one);
     switch (one.do) {
       case 'release':
-        await this.release(one.good);
+        await this.release(one.how);
+        break;
+      case 'await':
+        await until(async () => (await this.#phase()) === one.phase, one.phase, AWAIT_MS).catch(() => {});
         break;
       case 'settle':
         await this.shop.says('AsExpected', 'Ready', PATIENCE_MS);
@@ -313,11 +350,16 @@ class Run {
         break;
     }
     await pause(one.pauseMs);
+    if (ONLY !== undefined) process.stdout.write(`${new Date().toISOString()} ${JSON.stringify(one)}\n`);
+  }
+
+  async #phase(): Promise<Phase | 'none'> {
+    return recordIn((await this.shop.deployment())?.metadata).phase ?? 'none';
   }
 
   async #note(one: Step): Promise<void> {
-    const { phase = 'none' } = recordIn((await this.shop.deployment())?.metadata);
-    const what = 'how' in one ? `view ${one.how}` : one.do;
+    const phase = await this.#phase();
+    const what = one.do === 'lie' ? `view ${one.how}` : one.do;
     const row = met.get(what) ?? new Map<string, number>();
     met.set(what, row.set(phase, (row.get(phase) ?? 0) + 1));
   }
@@ -347,7 +389,7 @@ async function play({ kind, steps }: Schedule, namespace: string): Promise<numbe
     for (const one of steps) await run.take(one);
     await run.isOver();
     const overMs = performance.now();
-    const version = await run.release(true);
+    const version = await run.release('good');
     await shop.settles(version, 'AsExpected', PATIENCE_MS);
     const tookMs = performance.now() - overMs;
     await shop.controllersRest();
@@ -393,28 +435,40 @@ async function shrunk({ number, kind, steps, why }: Failure): Promise<Failure> {
   return { number, kind, steps: least, why: words };
 }
 
-const table = (): string =>
-  [...met]
-    .map(([what, row]) => `${what}: ${[...row].map(([phase, count]) => `${phase} ${count}`).join(', ')}`)
-    .join('\n');
+const COLUMNS: readonly (Phase | 'none')[] = ['none', ...PHASES];
+
+/** What met which phase, and how many of its cells are empty. */
+function table(): string {
+  const cells = FAULTS.map(what => COLUMNS.map(phase => met.get(what)?.get(phase) ?? 0));
+  const lines = FAULTS.map((what, at) => `| ${what} | ${cells[at]?.join(' | ')} |`);
+  const empty = cells.flat().filter(count => count === 0).length;
+  return [
+    `| | ${COLUMNS.join(' | ')} |`,
+    `|---|${'---|'.repeat(COLUMNS.length)}`,
+    ...lines,
+    `schedules met ${cells.flat().length - empty} of ${cells.flat().length} cells`,
+  ].join('\n');
+}
 
 test(
   'whatever happens in whatever order',
   async () => {
     const all = fc
       .sample(schedule, { seed: SEED, numRuns: SCHEDULES })
-      .map(([kind, begin, more]): Schedule => ({ kind, steps: [...begin, ...more] }));
+      .map(([kind, begin, more]): Schedule => ({ kind, steps: [...begin, ...more.flat()] }));
     const left = [...all.entries()].filter(([number]) => ONLY === undefined || number === Number(ONLY));
     const count = left.length;
     const failures: Failure[] = [];
     const work = async (): Promise<void> => {
       for (let next = left.shift(); next; next = left.shift()) {
         const [number, one] = next;
+        const begunMs = performance.now();
         const end = await played(one, `schedule-${number}`);
+        const tookS = ((performance.now() - begunMs) / 1000).toFixed(0);
         if (typeof end === 'string') failures.push({ number, ...one, why: end });
         const words =
           typeof end === 'string' ? `FAILED ${end.slice(0, 2_000)}` : `served after ${(end / 1000).toFixed(1)} s`;
-        process.stdout.write(`schedule ${number}: ${words}\n`);
+        process.stdout.write(`schedule ${number}: ${words}, ${tookS} s in all\n`);
       }
     };
     await Promise.all(Array.from({ length: AT_ONCE }, work));

@@ -9,6 +9,7 @@ import type { Findings, Script } from './scripted-evidence.ts';
 import { image, pause, Shop } from './shop.ts';
 
 const QUIET_MS = 400;
+const RESTLESS_MS = 60_000;
 
 export class Scene {
   readonly shop: Shop;
@@ -78,9 +79,12 @@ export class Scene {
     await this.shop.settles('1', 'ReleaseRejected');
   }
 
-  /** Until the operator wrote nothing for a while. */
+  /** Until the operator wrote nothing for a while. @throws Error when it writes again and again */
   async quiet(): Promise<void> {
+    const begunMs = performance.now();
     for (let before = -1; before !== this.writes.length; ) {
+      if (performance.now() - begunMs > RESTLESS_MS)
+        throw new Error(`it is written again and again: ${this.writes.slice(-5).join(', ')}`);
       before = this.writes.length;
       await pause(QUIET_MS);
     }

@@ -91,11 +91,15 @@ export class Somebody {
     if (found) await this.#request('DELETE', `${this.#shop.placeOf(kind)}/${found.metadata.name}`);
   }
 
-  /** One value in it is another one. */
+  /** One value in it is another one. A keyring that nobody can read stays so until somebody removes it. */
   async garbles(which: number): Promise<void> {
     const found = (await this.#one('secrets', which)) as (kinds.KubeObject & { data?: object }) | undefined;
-    const [name] = Object.keys(found?.data ?? {});
-    if (name !== undefined) await this.changes('secrets', which, { data: { [name]: 'Z2FyYmFnZQ==' } });
+    const [key] = Object.keys(found?.data ?? {});
+    if (!found || key === undefined) return;
+    await this.changes('secrets', which, { data: { [key]: 'Z2FyYmFnZQ==' } });
+    const { name } = found.metadata;
+    if (name.endsWith('-keyring'))
+      this.#lifts.push(() => this.#request('DELETE', `${this.#shop.placeOf('secrets')}/${name}`));
   }
 
   /** As a drain does, which asks for each pod. */

@@ -45,9 +45,11 @@ export function sync(seen: Snapshot, { keyring }: KeyView, { ids, current }: Key
 }
 
 /** While the pods are asked once more, what was found before stands: its age is what people are alarmed by. */
-function stillHeld({ app }: Snapshot): Decision | undefined {
-  const before = app.status.conditions?.find(({ type }) => type === 'KeysCurrent');
-  return before?.reason === 'RotationHeld' ? heldNow(before.message, SOON_MS) : undefined;
+function stillSaid({ app }: Snapshot, key: KeyView, record: Active): Decision | undefined {
+  const { reason, message = '' } = app.status.conditions?.find(({ type }) => type === 'KeysCurrent') ?? {};
+  if (reason === 'RotationHeld') return heldNow(message, SOON_MS);
+  const isOfPod = reason === 'KeysRotating' && message.startsWith(`${told(key, record)}: pod `);
+  return isOfPod ? wait('KeysRotating', message, SOON_MS) : undefined;
 }
 
 /** What is not as it must be with the answers of one pod; undefined when all is well. */
@@ -64,7 +66,9 @@ export const refusesOld: Demand = (answers, record) =>
 export function proof(seen: Snapshot, key: KeyView, record: Active, demand: Demand): Decision | undefined {
   const { proofs } = key;
   if (!proofs)
-    return stillHeld(seen) ?? wait('KeysRotating', `${told(key, record)}: the pods are being asked`, SOON_MS);
+    return (
+      stillSaid(seen, key, record) ?? wait('KeysRotating', `${told(key, record)}: the pods are being asked`, SOON_MS)
+    );
   const answers = new Map(proofs.map(answer => [answer.uid, answer]));
   const hurried = isHurried(seen.app, key, record);
   const pods = [...concerned(seen, hurried)].sort((a, b) => (a.name < b.name ? -1 : 1));
