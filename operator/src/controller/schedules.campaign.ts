@@ -27,6 +27,8 @@ const HOUR = 60 * 60_000;
 const PATIENCE_MS = 90_000;
 /** A candidate is judged after this: there is time for others to meddle. */
 const TRIAL_MS = 800;
+/** It is there again within some seconds: what takes longer is looked at. */
+const SLOW_MS = 10_000;
 
 /** There is time to meddle in a bake, too. */
 const ROLLOUT = { ...QUICK, bakeSeconds: 1 };
@@ -364,6 +366,16 @@ class Run {
     met.set(what, row.set(phase, (row.get(phase) ?? 0) + 1));
   }
 
+  async sayWhatItWaitsFor(): Promise<void> {
+    const { status, metadata } = (await this.shop.app()) ?? {};
+    const open = status?.conditions?.filter(one => one.status !== 'True');
+    const [generation, seen] = [metadata?.generation, status?.observedGeneration];
+    process.stdout.write(
+      `${this.shop.namespace} is slow: ${JSON.stringify({ generation, seen, stage: status?.stage, open })}; ` +
+        `written last: ${this.scene.writes.slice(-5).join(', ')}\n`,
+    );
+  }
+
   /** Nobody is in the way any more, and all is told as it is. */
   async isOver(): Promise<void> {
     await this.#somebody.leaves();
@@ -390,7 +402,8 @@ async function play({ kind, steps }: Schedule, namespace: string): Promise<numbe
     await run.isOver();
     const overMs = performance.now();
     const version = await run.release('good');
-    await shop.settles(version, 'AsExpected', PATIENCE_MS);
+    const slow = setTimeout(() => void run.sayWhatItWaitsFor(), SLOW_MS);
+    await shop.settles(version, 'AsExpected', PATIENCE_MS).finally(() => clearTimeout(slow));
     const tookMs = performance.now() - overMs;
     await shop.controllersRest();
     await scene.quiet();
