@@ -83,7 +83,8 @@ const UNFILLED_RECHECK_MS = 5_000;
 const AFTER_ACTION_RECHECK_MS = 1_000;
 /** Asking whether a foreign object is still there costs one read; no watch tells when it goes. */
 const NOT_OWNED_RECHECK_MS = 3_000;
-const REFUSED_RECHECK_MS = 30_000;
+/** What is refused is asked again after as long as it has been refused so far, within these. */
+const REFUSED_RECHECK_MS = { least: 1_000, most: 30_000 };
 
 const withoutAction = ({ action: _refused, ...rest }: EffectivePlan): EffectivePlan => rest;
 
@@ -118,6 +119,8 @@ export class Controller {
   readonly #ending = new Map<AppKey, string>();
   /** Keys whose last plan takes a release back. */
   readonly #urgent = new Set<AppKey>();
+  /** Since when what a spec asks for meets an obstacle. */
+  readonly #refused = new Map<AppKey, { readonly generation: number; readonly sinceMs: number }>();
   readonly #fence: Fence;
   /** Within the term, whoever works in the namespace. */
   readonly #asLeader: Fence;
@@ -316,6 +319,7 @@ export class Controller {
     this.#ownWrites.forget(key);
     this.#contested.forget(key);
     this.#urgent.delete(key);
+    this.#refused.delete(key);
     this.#rollbacks.delete(key);
     this.#verdicts.delete(key);
     this.#ending.delete(key);
@@ -379,7 +383,7 @@ export class Controller {
     // what was not done is not said to be; a child that fails says so
     if (!isDone && !(plan.action && outcome.failure)) await this.#report(seen, plan, conditions, outcome, tools);
     if (outcome.failure) throw outcome.failure;
-    this.#next(key, plan, outcome);
+    this.#next(key, seen.app, plan, outcome);
     if (otherOperator !== undefined) this.#queue.addAfter(key, (this.#inCharge?.saidMs ?? 0) + 100);
     if (isContested) this.#queue.addAfter(key, this.#contested.forgetsMs);
   }
@@ -426,15 +430,29 @@ export class Controller {
     if (isNews && announcement && !isToldAlready(seen.app, announcement)) this.#announce(seen.app, announcement);
   }
 
-  #next(key: AppKey, { action, recheckMs }: EffectivePlan, { obstacles: [obstacle], acted }: Outcome): void {
+  #next(key: AppKey, app: AppResource, { action, recheckMs }: EffectivePlan, outcome: Outcome): void {
+    const { acted } = outcome;
+    const [obstacle] = outcome.obstacles;
+    const refusedMs = this.#refusedForMs(key, app, obstacle !== undefined);
+    const again = Math.min(Math.max(refusedMs, REFUSED_RECHECK_MS.least), REFUSED_RECHECK_MS.most);
     const isUrgent = this.#urgent.has(key) && !acted;
     const waits = [
       ...(obstacle?.reason === 'NotOwned' ? [NOT_OWNED_RECHECK_MS] : []),
-      ...(obstacle ? [isUrgent ? URGENT_RETRY_MS : (obstacle.recheckMs ?? REFUSED_RECHECK_MS)] : []),
+      ...(obstacle ? [isUrgent ? URGENT_RETRY_MS : (obstacle.recheckMs ?? again)] : []),
       ...(action && acted ? [AFTER_ACTION_RECHECK_MS] : []),
       ...(action || recheckMs === undefined ? [] : [recheckMs]),
     ];
     if (waits.length > 0) this.#queue.addAfter(key, Math.min(...waits));
+  }
+
+  /** Of a spec, and in a row: a changed one is tried as soon as the first. */
+  #refusedForMs(key: AppKey, { metadata: { generation } }: AppResource, isRefused: boolean): number {
+    const nowMs = performance.now();
+    const before = this.#refused.get(key);
+    const known = before?.generation === generation ? before : { generation, sinceMs: nowMs };
+    if (isRefused) this.#refused.set(key, known);
+    else this.#refused.delete(key);
+    return nowMs - known.sinceMs;
   }
 
   #announce(app: AppResource, { type, reason, message }: Announcement, action?: Action): void {

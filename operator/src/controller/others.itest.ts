@@ -395,6 +395,37 @@ test(
 );
 
 test(
+  'what is allowed again after a moment is not waited for half a minute',
+  async () => {
+    const scene = await open();
+    const { shop } = scene;
+    await scene.settled('1', { rollout: HELD });
+    const somebody = new Somebody(shop);
+    const made = { apiGroups: [''], operations: ['CREATE'], resources: ['services'] };
+    await somebody.forbids([made], 'no new Services on Mondays');
+    const path = kinds.pathOf(kinds.services, { namespace: shop.namespace, name: 'shop' });
+    const isThere = () =>
+      cluster.transport.request({ method: 'GET', path }).then(
+        () => true,
+        () => false,
+      );
+    await until(async () => {
+      const body = { metadata: { name: 'probe' }, spec: { ports: [{ port: 80 }] } };
+      const at = kinds.pathOf(kinds.services, { namespace: shop.namespace });
+      const asked = cluster.transport.request({ method: 'POST', path: at, query: { dryRun: 'All' }, body });
+      const [answer] = await Promise.allSettled([asked]);
+      return answer?.status === 'rejected';
+    }, 'the policy is not in force');
+    await cluster.transport.request({ method: 'DELETE', path });
+    await until(async () => (await said(shop)).includes('no new Services on Mondays'), 'it is not said');
+    await somebody.leaves();
+    await until(isThere, 'it is waited for', 20_000);
+    await shop.says('AsExpected', 'Ready');
+  },
+  MINUTE,
+);
+
+test(
   'kubectl rollout pause does not keep a bad release in service after its promotion',
   async () => {
     const scene = await open();
