@@ -9,6 +9,7 @@ export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 RUNS ?= 3
 NAMESPACE ?= demo
 MINUTES ?= 60
+SCHEDULES ?= 200
 CLI := bin/cluster
 PACKAGES := node_modules/.package-lock.json
 
@@ -28,7 +29,7 @@ test: $(PACKAGES) ## every test: unit, integration, end to end; PHASES="unit int
 	@node test-e2e/test.ts $(PHASES)
 
 campaign: $(PACKAGES) ## faults for as long as you like: MINUTES=60 of schedules by seed, after each write of every story was killed
-	@node test-e2e/campaign.ts --minutes $(MINUTES)
+	@node test-e2e/campaign.ts --minutes $(MINUTES) --schedules $(SCHEDULES)
 
 companions: $(PACKAGES) ## Traefik before the services (on the cluster, too), Flux, prometheus-operator and KEDA beside the operator (the first time built from source: long)
 	@NODE_OPTIONS='--experimental-vm-modules --disable-warning=ExperimentalWarning' \

@@ -1,7 +1,7 @@
 // `make campaign`: what `make test` tries a slice of, for as long as it is given: schedules of the pure models by the
 // hundred thousand, each with a seed of its own, and each write of every story killed before and after it on the real
 // API server. What failed is kept with its log and the command that repeats it.
-//   node test-e2e/campaign.ts [--minutes 60] [--seed N] [--only words]
+//   node test-e2e/campaign.ts [--minutes 60] [--schedules 200] [--seed N] [--only words]
 import { once } from 'node:events';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -10,9 +10,10 @@ import { CHECKOUT } from './cluster/paths.ts';
 import { elapsed, say } from './cluster/say.ts';
 import { startJest } from './jest/start.ts';
 
-const USAGE = `usage: node test-e2e/campaign.ts [--minutes 60] [--seed N] [--only words]
+const USAGE = `usage: node test-e2e/campaign.ts [--minutes 60] [--schedules 200] [--seed N] [--only words]
 
-  --minutes   how long the models are tried, 1 to 1440; the sweeps and the release come first and take about 70 minutes more
+  --minutes   how long the models are tried, 1 to 1440; the sweeps and the release come first and take about 80 minutes more
+  --schedules how many are tried on the API server, 1 to 100000: some 13 a minute on two cores
   --seed      of the first round; the next ones count on from it. Absent: the time of day
   --only      the parts whose names contain these words`;
 
@@ -31,7 +32,7 @@ type Part = {
   readonly schedules?: number;
 };
 
-const SWEEPS: readonly Part[] = [
+const sweepsWith = (schedules: number): readonly Part[] => [
   {
     name: 'each write of a release’s story, killed before and after it',
     phase: 'integration',
@@ -60,7 +61,7 @@ const SWEEPS: readonly Part[] = [
     name: 'anything in any order, on the API server',
     phase: 'campaign',
     file: 'operator/src/controller/schedules.campaign.ts',
-    env: { SCHEDULES: '200' },
+    env: { SCHEDULES: String(schedules) },
   },
   {
     name: 'each field of both definitions, set and put back',
@@ -122,7 +123,7 @@ async function tried(part: Part, seed: number): Promise<Round> {
 /** What a sweep says of itself: writes, kills, faults. */
 const figuresOf = (round: Round): string =>
   [...readFileSync(logOf(round), 'utf8').matchAll(FIGURES)].map(([words]) => words.trim()).join('; ');
-const FIGURES = /(?:crash sweep|behind the fence|schedules on the API server|fields of a)[^\n]*/g;
+const FIGURES = /(?:crash sweep|behind the fence|schedules on the API server|schedules met|fields of a)[^\n]*/g;
 
 async function sweep(parts: readonly Part[], seed: number): Promise<Round[]> {
   const rounds: Round[] = [];
@@ -154,10 +155,11 @@ async function roam(parts: readonly Part[], first: number, minutes: number): Pro
   return rounds;
 }
 
-function parseOptions(): { minutes: number; seed: number; only: string } {
+function parseOptions(): { minutes: number; schedules: number; seed: number; only: string } {
   const { values } = parseArgs({
     options: {
       minutes: { type: 'string', default: '60' },
+      schedules: { type: 'string', default: '200' },
       seed: { type: 'string', default: String(Date.now() % 1_000_000) },
       only: { type: 'string', default: '' },
       help: { type: 'boolean', default: false },
@@ -167,10 +169,12 @@ function parseOptions(): { minutes: number; seed: number; only: string } {
     process.stdout.write(`${USAGE}\n`);
     process.exit(0);
   }
-  const [minutes, seed] = [Number(values.minutes), Number(values.seed)];
+  const [minutes, schedules, seed] = [Number(values.minutes), Number(values.schedules), Number(values.seed)];
   if (!(minutes >= 1 && minutes <= 1_440)) throw new Error(`--minutes ${values.minutes}: a number from 1 to 1440`);
+  if (!(Number.isSafeInteger(schedules) && schedules >= 1 && schedules <= 100_000))
+    throw new Error(`--schedules ${values.schedules}: a whole number from 1 to 100000`);
   if (!Number.isSafeInteger(seed) || seed < 0) throw new Error(`--seed ${values.seed}: a whole number, 0 or more`);
-  return { minutes, seed, only: values.only };
+  return { minutes, schedules, seed, only: values.only };
 }
 
 /** A line of each part, and the failed rounds with what repeats them. */
@@ -187,12 +191,13 @@ function report(rounds: readonly Round[]): string {
 }
 
 try {
-  const { minutes, seed, only } = parseOptions();
+  const { minutes, schedules, seed, only } = parseOptions();
   mkdirSync(FOLDER, { recursive: true });
   const wanted = (parts: readonly Part[]) => parts.filter(({ name }) => name.includes(only));
-  if (wanted([...SWEEPS, ...MODELS]).length === 0) throw new Error(`--only ${only}: no part has that in its name`);
+  const sweeps = sweepsWith(schedules);
+  if (wanted([...sweeps, ...MODELS]).length === 0) throw new Error(`--only ${only}: no part has that in its name`);
   say(`seed ${seed}`);
-  const rounds = [...(await sweep(wanted(SWEEPS), seed)), ...(await roam(wanted(MODELS), seed, minutes))];
+  const rounds = [...(await sweep(wanted(sweeps), seed)), ...(await roam(wanted(MODELS), seed, minutes))];
   const told = rounds.map(({ part: { name, schedules }, ...round }) => ({ name, schedules, ...round }));
   writeFileSync(join(FOLDER, 'report.json'), `${JSON.stringify({ seed, minutes, rounds: told }, null, 2)}\n`);
   process.stdout.write(`${report(rounds)}\nbuild/campaign/report.json has each round\n`);

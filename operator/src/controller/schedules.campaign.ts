@@ -21,9 +21,9 @@ import { type Rule, Somebody } from './testing/somebody.ts';
 const SEED = Number(process.env['SEED'] ?? Date.now() % 1_000_000);
 const SCHEDULES = Number(process.env['SCHEDULES'] ?? 40);
 const ONLY = process.env['ONLY'];
-const AT_ONCE = Number(process.env['AT_ONCE'] ?? 4);
+const AT_ONCE = 6;
 const HOUR = 60 * 60_000;
-/** For each thing to come true, on two cores with three others beside it. */
+/** For each thing to come true, on two cores with five others beside it. */
 const PATIENCE_MS = 90_000;
 /** A candidate is judged after this: there is time for others to meddle. */
 const TRIAL_MS = 800;
