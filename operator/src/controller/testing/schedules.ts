@@ -389,8 +389,10 @@ async function play({ kind, steps }: Schedule, namespace: string): Promise<numbe
     await scene.quiet();
     expect(spoilt.has(namespace) ? `a bad image served in ${namespace}` : '').toBe('');
     await scene.stop();
+    const before = await shop.app();
     await run.begin();
     await pause(1_000);
+    expect((await shop.app())?.status).toEqual(before?.status);
     expect(scene.writes).toEqual([]);
     await twin.open(await shop.configuration());
     await twin.begin();
