@@ -260,7 +260,7 @@ interface References {
   readonly missing: readonly MissingReference[];
   readonly wanted: Reading<Wanted>;
   readonly database?: Database;
-  readonly lacksSeed?: true;
+  readonly lacksSeed?: 'copy' | 'both';
 }
 
 /** While all that the record was decided on is as it was nothing is read: also not by a process that has just begun. */
@@ -326,20 +326,23 @@ function sourcesHere(app: AppResource, stores: Stores): string | undefined {
 }
 
 type SeedHere = Seed & { readonly lacks?: LacksSeed };
-type LacksSeed = { readonly lacksSeed: true };
+type LacksSeed = Pick<References, 'lacksSeed'>;
 
 /** Never another one's: what an earlier resource left is collected, and the hashes would change with it. */
 async function seedOf(app: AppResource, digests: Digests, stores: Stores): Promise<SeedHere> {
   const name = names.releaseSeed(app.metadata.name);
   const kept = stores.secrets.get(app.metadata.namespace, name);
   const copy = stores.secrets.get(app.metadata.namespace, names.releaseSeedCopy(app.metadata.name));
-  if (!kept) return { known: false, why: `Secret ${name} is being made`, lacks: { lacksSeed: true } };
+  if (!kept) {
+    const isLeft = copy !== undefined && isOwned(app, copy);
+    return { known: false, why: `Secret ${name} is being made`, lacks: { lacksSeed: isLeft ? 'copy' : 'both' } };
+  }
   if (!isOwned(app, kept)) {
     const what = isLeaving(app, kept) ? 'of an earlier resource is being removed' : 'is not ours: delete or rename it';
     return { known: false, why: `Secret ${name} ${what}` };
   }
   const value = (await digests.of({ kind: 'Secret', name }, app.metadata.namespace))?.hashes.get(SEED);
-  if (value !== undefined) return { known: true, value, ...(!copy && { lacks: { lacksSeed: true } }) };
+  if (value !== undefined) return { known: true, value, ...(!copy && { lacks: { lacksSeed: 'copy' } }) };
   return { known: false, why: `Secret ${name} has no key ${SEED}: delete it, and another one is made` };
 }
 

@@ -47,6 +47,7 @@ type Event =
         | 'pause'
         | 'outage'
         | 'secret'
+        | 'seed'
         | 'remove'
         | 'undo';
     }
@@ -83,7 +84,7 @@ const events: fc.Arbitrary<Event> = fc.oneof(
   {
     weight: 1,
     arbitrary: fc.constantFrom<Event>(
-      ...['pause', 'outage', 'secret', 'remove', 'undo'].map(what => ({ what }) as Event),
+      ...['pause', 'outage', 'secret', 'seed', 'remove', 'undo'].map(what => ({ what }) as Event),
     ),
   },
 );
@@ -130,6 +131,9 @@ function happen(cluster: ModelCluster, event: Event): void {
       return;
     case 'secret':
       cluster.secretIsThere = !cluster.secretIsThere;
+      return;
+    case 'seed':
+      cluster.seedIsThere = false;
       return;
     case 'remove':
       cluster.removeDeployment();
@@ -374,6 +378,8 @@ function rest(cluster: ModelCluster): void {
   }
   assert.equal(still, ANSWERS_IN_A_ROW);
   assert.ok(isOver(cluster.snapshot()));
+  // without it no newer spec would be known
+  assert.ok(cluster.seedIsThere);
 }
 
 const EXPANDING: SchemaPolicy = { when: 'AfterBake', downOnRollback: 'IfSafe' };

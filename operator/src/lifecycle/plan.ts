@@ -10,6 +10,7 @@ import { soleOperator } from './around/sole-operator.ts';
 import type { Action, Announcement, Decision } from './decision.ts';
 import { heldRecord } from './keys/held-record.ts';
 import { areKeysThere, isEmergency } from './keys/key-requests.ts';
+import { seedAgain } from './release/dependencies.ts';
 import { lastRecord } from './release/ownership.ts';
 import { trouble } from './release/pod-trouble.ts';
 import { standing } from './release/standing.ts';
@@ -41,7 +42,9 @@ export function decide(seen: Snapshot): Plan {
   const kept = interruption ? lastSaid(seen) : [];
   const about = latest([...kept, ...said.filter(({ type }) => type !== 'Ready')]);
   const isBusy = [beside, old].some(one => one?.kind === 'act');
-  const tidy = isBusy ? undefined : (standing(seen, answer) ?? heldRecord(seen, beside) ?? tidying(seen));
+  const tidy = isBusy
+    ? undefined
+    : (seedAgain(seen, answer) ?? standing(seen, answer) ?? heldRecord(seen, beside) ?? tidying(seen));
   const door = exposed(seen);
   const next = [recheckOf(seen, door), scrapedRecheck(seen)].reduce(
     sooner,

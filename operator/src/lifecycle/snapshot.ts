@@ -481,8 +481,8 @@ export interface Snapshot {
   readonly missing: readonly MissingReference[];
   /** Unknown while a reference is missing or could not be read. */
   readonly wanted: Reading<Wanted>;
-  /** Hashes of new releases cannot be made without it; or its copy is not there. */
-  readonly lacksSeed?: boolean;
+  /** Hashes of new releases cannot be made without it: one of its two copies is not there, or neither. */
+  readonly lacksSeed?: 'copy' | 'both';
   readonly keys: readonly KeyView[];
   /** Oldest first. */
   readonly revisions: readonly Revision[];

@@ -61,6 +61,8 @@ export class ModelCluster {
   /** Versions whose image cannot be pulled any more: pods that are there already go on. */
   readonly gone = new Set<string>();
   secretIsThere = true;
+  /** One of the two copies of it. */
+  seedIsThere = true;
   /** What people ask for, by annotation; it stays until something else is asked. */
   requests: Record<string, string> = {};
   #requests = 0;
@@ -101,7 +103,8 @@ export class ModelCluster {
       writers: { spec: { by: 'kubectl', at: new Date(T0).toISOString() } },
       app: this.#app(),
       missing: this.secretIsThere ? [] : [{ reason: 'SecretMissing', message: 'Secret db does not exist' }],
-      wanted: this.secretIsThere ? wanted(version) : { known: false, why: 'a reference is missing' },
+      wanted: this.#wanted(version),
+      ...(!this.seedIsThere && { lacksSeed: 'copy' }),
       keys: [{ name: 'api', keyring: 'shop-api-keyring', client: 'shop-api-key', ...this.#keys }],
       revisions: [...this.revisions],
       incidents: [...this.incidents],
@@ -117,6 +120,11 @@ export class ModelCluster {
       ...(judgement && { judgement }),
       apis: APIS,
     };
+  }
+
+  #wanted(version: string): Snapshot['wanted'] {
+    if (!this.secretIsThere) return { known: false, why: 'a reference is missing' };
+    return this.seedIsThere ? wanted(version) : { known: false, why: 'Secret shop-release-seed is being made' };
   }
 
   /** Reading it is most of the time that a pass takes here. */
@@ -175,6 +183,9 @@ export class ModelCluster {
 
   carryOut(action: Action): void {
     switch (action.do) {
+      case 'mintSeed':
+        this.seedIsThere = true;
+        return;
       case 'mintKeyring':
         this.#keys = { ...this.#keys, keyringPresent: true };
         return;

@@ -1,7 +1,8 @@
 import { expect, test } from '@jest/globals';
 import type { AppResource } from '../../api/resource.ts';
+import { decide } from '../plan.ts';
 import type { Snapshot } from '../snapshot.ts';
-import { app, at, held, snapshot } from '../testing.ts';
+import { app, at, deployment, held, judgement, pod, snapshot } from '../testing.ts';
 import { dependencies } from './dependencies.ts';
 
 const secretMissing = { reason: 'SecretMissing', message: 'Secret db does not exist' } as const;
@@ -37,14 +38,14 @@ test.each<[string, Snapshot, string, string, string]>([
   ],
   [
     'the seed of its releases’ hashes is not there yet',
-    snapshot({ wanted: { known: false, why: 'Secret shop-release-seed is being made' }, lacksSeed: true }),
+    snapshot({ wanted: { known: false, why: 'Secret shop-release-seed is being made' }, lacksSeed: 'both' }),
     'act',
     'Unknown',
     'Minting',
   ],
   [
     'a rollout that has begun goes on without the seed, too',
-    held({ wanted: { known: false, why: 'Secret shop-release-seed is being made' }, lacksSeed: true }),
+    held({ wanted: { known: false, why: 'Secret shop-release-seed is being made' }, lacksSeed: 'both' }),
     'proceed',
     'False',
     'DependencyUnreadable',
@@ -70,4 +71,28 @@ test('every missing reference is named', () => {
   const { condition } = dependencies(snapshot({ missing: [keyMissing, secretMissing], wanted: unread }));
   expect(condition.message).toContain(keyMissing.message);
   expect(condition.message).toContain(secretMissing.message);
+});
+
+const lost = (lacksSeed: 'copy' | 'both'): Partial<Snapshot> => ({
+  wanted: { known: false, why: 'Secret shop-release-seed is being made' },
+  lacksSeed,
+});
+/** The first release answers with errors, and there is nobody to go back to: only a newer spec helps. */
+const failing = (lacksSeed: 'copy' | 'both', change: Partial<Snapshot> = {}) =>
+  snapshot({
+    ...{
+      deployment: deployment({ phase: 'Installing', release: 'v2', stable: 'v2', since: at(-60) }),
+      pods: [pod('v2', 'shop-a')],
+    },
+    ...{ judgement: judgement('Bad'), ...lost(lacksSeed), ...change },
+  });
+
+test.each<[string, Snapshot, string | undefined]>([
+  ['its copy is left', failing('copy'), 'mintSeed'],
+  ['nothing is left of it, and nothing would happen any more', failing('both'), 'mintSeed'],
+  ['a trial goes on, its copy is left', held(lost('copy')), 'mintSeed'],
+  ['a trial goes on, nothing is left: it keeps its hash', held(lost('both')), undefined],
+  ['the resource goes', failing('copy', { app: app({}, { deletionTimestamp: at(0) }) }), undefined],
+])('the seed in a rollout that has begun: %s', (_sentence, seen, action) => {
+  expect(decide(seen).action?.do).toBe(action);
 });

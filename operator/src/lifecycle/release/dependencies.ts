@@ -4,7 +4,7 @@
 //   c. their content could be read (its hash is part of the release)
 // A rollout that has begun goes on without them: its pods run already. Who applies everything at once makes them within
 // moments; what is still missing after two minutes waits for a person.
-import { about, type Stage } from '../decision.ts';
+import { about, type Decision, type Stage } from '../decision.ts';
 import { inFlight, type Snapshot } from '../snapshot.ts';
 
 const { act, concede, fail, proceed, wait } = about('DependenciesReady');
@@ -18,11 +18,23 @@ export const dependencies: Stage = seen => {
     if (leftMs <= 0 && !inFlight(seen)) return fail(first.reason, message);
     return stop(first.reason, message, Math.min(60_000, Math.max(1_000, leftMs)));
   }
-  if (seen.lacksSeed && !inFlight(seen))
-    return act('Minting', 'the seed of its releases’ hashes is being made', { do: 'mintSeed' });
+  if (seen.lacksSeed !== undefined && !inFlight(seen)) return minting();
   if (!seen.wanted.known) return stop('DependencyUnreadable', seen.wanted.why, 5_000);
   return proceed('DependenciesPresent', 'every Secret and ConfigMap that the spec names is there');
 };
+
+const minting = (): Decision => act('Minting', 'the seed of its releases’ hashes is being made', { do: 'mintSeed' });
+
+/**
+ * Beside a rollout that has begun, for without it no newer spec is known that could replace a bad release. What is left of
+ * it comes back as it was. Where nothing is left another one is made, with which every release has another hash: only
+ * where nothing would happen any more.
+ */
+export function seedAgain(seen: Snapshot, answer: Decision | undefined): Decision | undefined {
+  if (seen.lacksSeed === undefined || !inFlight(seen) || seen.app.metadata.deletionTimestamp !== undefined)
+    return undefined;
+  return seen.lacksSeed === 'copy' || answer?.kind === 'fail' ? minting() : undefined;
+}
 
 const GRACE_MS = 120_000;
 
