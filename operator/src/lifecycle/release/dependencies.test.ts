@@ -77,6 +77,7 @@ const lost = (lacksSeed: 'copy' | 'both'): Partial<Snapshot> => ({
   wanted: { known: false, why: 'Secret shop-release-seed is being made' },
   lacksSeed,
 });
+const BAKING = { phase: 'Baking', release: 'v2', stable: 'v2', since: at(-10) } as const;
 /** The first release answers with errors, and there is nobody to go back to: only a newer spec helps. */
 const failing = (lacksSeed: 'copy' | 'both', change: Partial<Snapshot> = {}) =>
   snapshot({
@@ -90,6 +91,7 @@ const failing = (lacksSeed: 'copy' | 'both', change: Partial<Snapshot> = {}) =>
 test.each<[string, Snapshot, string | undefined]>([
   ['its copy is left', failing('copy'), 'mintSeed'],
   ['nothing is left of it, and nothing would happen any more', failing('both'), 'mintSeed'],
+  ['it turns bad when it serves everybody', failing('copy', { deployment: deployment(BAKING) }), 'mintSeed'],
   ['a trial goes on, its copy is left', held(lost('copy')), 'mintSeed'],
   ['a trial goes on, nothing is left: it keeps its hash', held(lost('both')), undefined],
   ['the resource goes', failing('copy', { app: app({}, { deletionTimestamp: at(0) }) }), undefined],

@@ -26,14 +26,13 @@ export const dependencies: Stage = seen => {
 const minting = (): Decision => act('Minting', 'the seed of its releases’ hashes is being made', { do: 'mintSeed' });
 
 /**
- * Beside a rollout that has begun, for without it no newer spec is known that could replace a bad release. What is left of
- * it comes back as it was. Where nothing is left another one is made, with which every release has another hash: only
- * where nothing would happen any more.
+ * Beside a rollout that has begun, or what holds it: without it no newer spec is known that could replace a bad release.
+ * What is left of it comes back as it was. Where nothing is left another one is made, with which every release has another
+ * hash: only where nothing would happen any more.
  */
-export function seedAgain(seen: Snapshot, answer: Decision | undefined): Decision | undefined {
-  if (seen.lacksSeed === undefined || !inFlight(seen) || seen.app.metadata.deletionTimestamp !== undefined)
-    return undefined;
-  return seen.lacksSeed === 'copy' || answer?.kind === 'fail' ? minting() : undefined;
+export function seedAgain({ lacksSeed, app }: Snapshot, answer: Decision | undefined): Decision | undefined {
+  if (lacksSeed === undefined || app.metadata.deletionTimestamp !== undefined) return undefined;
+  return lacksSeed === 'copy' || answer?.kind === 'fail' ? minting() : undefined;
 }
 
 const GRACE_MS = 120_000;
