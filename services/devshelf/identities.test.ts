@@ -8,6 +8,7 @@ test.each([
   ['ana', 'a\u200bn\u2060a'],
   ['josé', 'JOSE\u0301'],
   ['strasse', 'Straße'],
+  ['strasse', 'STRAẞE'],
   ['fi', 'ﬁ'],
   ['ana', ' ana '],
 ])('%j and %j are one name', (one, other) => {
@@ -20,6 +21,12 @@ test.each([
   ['ana b', 'anab'],
 ])('%j and %j are two', (one, other) => {
   expect(usernameKey(other)).not.toBe(usernameKey(one));
+});
+
+test('the key of a key is itself, of every character', () => {
+  const isOther = (character: string) => usernameKey(usernameKey(character)) !== usernameKey(character);
+  const all = Array.from({ length: 0x11_0000 }, (_none, code) => String.fromCodePoint(code));
+  expect(all.filter(isOther)).toEqual([]);
 });
 
 test('the key of a key is itself', () => {

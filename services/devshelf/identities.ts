@@ -9,7 +9,9 @@ export const usernameKey = (name: string): string =>
     .normalize('NFKC')
     .replace(/\p{Default_Ignorable_Code_Point}/gu, '')
     .trim()
-    .toUpperCase() // `ß` and `SS` are one
+    // `ß` and `SS` are one, and so is `ẞ`, of which only the small letter has those capitals
+    .toLowerCase()
+    .toUpperCase()
     .toLowerCase()
     .normalize('NFKC');
 
