@@ -21,7 +21,8 @@ import type { Transport } from '../kube/transport.ts';
 import { isServedAnew } from '../lifecycle/around/exposed.ts';
 import type { Action } from '../lifecycle/decision.ts';
 import { firstRecord } from '../lifecycle/keys/key-requests.ts';
-import { iso, type Orphan, type SchemaTask, type Snapshot, taskText } from '../lifecycle/snapshot.ts';
+import { remembered } from '../lifecycle/release/remembered.ts';
+import { iso, type Orphan, revisionOf, type SchemaTask, type Snapshot, taskText } from '../lifecycle/snapshot.ts';
 import { childLabels, ownerReference } from '../objects/app.ts';
 import { backupJob, cnpgBackup } from '../objects/backup-job.ts';
 import { type ChildRef, desiredChildren, unwantedChildren } from '../objects/children.ts';
@@ -42,7 +43,7 @@ import { migrationJob, schemaJob } from '../objects/migration-job.ts';
 import { ANNOTATIONS, COMPONENTS, FIELD_MANAGER, LABELS, MANAGED_BY, names } from '../objects/names.ts';
 import { rehearsalPod, workerRehearsalPod } from '../objects/rehearsal-pod.ts';
 import { releaseSeeds, SEED } from '../objects/release-seed.ts';
-import { revision } from '../objects/revision.ts';
+import { parseRevision, revision } from '../objects/revision.ts';
 import type { Claims } from './claims.ts';
 import type { Digests } from './digests.ts';
 import type { Keys } from './keys.ts';
@@ -715,13 +716,14 @@ class Hands {
    * @throws Error when its revision is another one by now
    */
   async #isNotRefused(release: string): Promise<void> {
-    const { transport, stores } = this.#tools;
-    const name = names.revision(this.#app.metadata.name, release);
-    const known = stores.revisions.get(this.#namespace, name);
+    // not what the store has by now: it may have heard of the refusal since this was decided
+    const known = revisionOf(this.#seen, release);
     if (!known || !this.#seen.deployment) return; // nothing serves yet: nobody is harmed by another try
-    const live = await get(transport, kinds.controllerRevisions, { namespace: this.#namespace, name });
-    if (live?.metadata.annotations?.[ANNOTATIONS.verdict] !== known.annotations[ANNOTATIONS.verdict])
-      throw new Error(`the store of ControllerRevisions is behind: ${name} is looked at again`);
+    const { transport } = this.#tools;
+    const live = await get(transport, kinds.controllerRevisions, { namespace: this.#namespace, name: known.name });
+    const written = live && parseRevision(live);
+    if (written === undefined || remembered(written, '').verdict.verdict !== known.verdict.verdict)
+      throw new Error(`the store of ControllerRevisions is behind: ${known.name} is looked at again`);
   }
 
   /**

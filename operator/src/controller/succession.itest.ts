@@ -359,13 +359,15 @@ async function looksTwice(): Promise<void> {
 }
 
 test.each<AppKind>(['DashboardDeployment', 'DevShelfDeployment'])(
-  'a settled %s of the version before: nothing of it is written but the status, and whose database it has',
+  'a settled %s of the version before: nothing of it is written but the status, whose database it has, and that its Service keeps no user',
   async kind => {
     const before = await upgraded('settled', kind);
     await looksTwice();
     expect(await remains(scene.shop)).toEqual(before);
-    const label = `PATCH /apis/apps/v1/namespaces/${scene.shop.namespace}/deployments/shop`;
-    expect(scene.writes.filter(write => !write.endsWith('/status'))).toEqual([label]);
+    const { namespace } = scene.shop;
+    const service = `PATCH /api/v1/namespaces/${namespace}/services/shop`;
+    const label = `PATCH /apis/apps/v1/namespaces/${namespace}/deployments/shop`;
+    expect(scene.writes.filter(write => !write.endsWith('/status'))).toEqual([service, label]);
     await scene.shop.settles('1');
   },
   TEST_MS,
