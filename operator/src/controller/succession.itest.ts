@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import { type FaultProxy, isWatch, startFaultProxy } from '../../../test-e2e/integration/faults.ts';
 import type { AppKind } from '../api/resource.ts';
 import { ENDLESS_TERM, type Term } from '../kube/lease.ts';
-import { deployments, type KubeObject, pathOf, secrets, services } from '../kube/resource.ts';
+import { controllerRevisions, deployments, type KubeObject, pathOf, secrets, services } from '../kube/resource.ts';
 import { createTransport, type Request, type Transport } from '../kube/transport.ts';
 import { ANNOTATIONS, FIELD_MANAGER } from '../objects/names.ts';
 import { type LittleCluster, startLittleCluster } from './testing/little-cluster.ts';
@@ -446,19 +446,59 @@ async function keepingBack(matches: (request: Request) => boolean) {
 const isOf = (plural: string) => (request: Request) => request.path.includes(`/${plural}/`);
 const database = (shop: Shop) => pathOf(secrets, { namespace: shop.namespace, name: 'db' });
 
-test.each<[string, (request: Request) => boolean, (shop: Shop) => Promise<unknown>]>([
-  [
-    'what is seen is gathered',
-    request => request.method === 'GET' && isOf('secrets')(request),
-    // another version of the same words is read once more
-    shop =>
-      cluster.transport.request({
+/** Another version of the same words is read once more. */
+const touched = (shop: Shop) =>
+  cluster.transport.request({
+    method: 'PATCH',
+    path: database(shop),
+    contentType: 'application/merge-patch+json',
+    body: { metadata: { annotations: { 'example.com/touched': 'yes' } } },
+  });
+const isReadingSecret = (request: Request) => request.method === 'GET' && isOf('secrets')(request);
+
+test(
+  'a refusal that another one writes while what is seen is gathered is heeded: nobody meets that release again',
+  async () => {
+    count += 1;
+    scene = new Scene(cluster, `succession-${count}`);
+    const { shop } = scene;
+    await shop.open();
+    await scene.start();
+    await scene.settled('1');
+    await scene.takenBack('2');
+    await scene.quiet();
+    await scene.stop();
+    const refused = (await shop.revisions()).find(({ metadata }) =>
+      metadata.annotations?.[ANNOTATIONS.verdict]?.includes('"rejected"'),
+    );
+    const verdict = (text: string | null) =>
+      cluster.transport.request<KubeObject>({
         method: 'PATCH',
-        path: database(shop),
+        path: pathOf(controllerRevisions, { namespace: shop.namespace, name: refused?.metadata.name ?? '' }),
         contentType: 'application/merge-patch+json',
-        body: { metadata: { annotations: { 'example.com/touched': 'yes' } } },
-      }),
-  ],
+        body: { metadata: { annotations: { [ANNOTATIONS.verdict]: text } } },
+      });
+    await verdict(null);
+    await touched(shop);
+    const kept = await keepingBack(isReadingSecret);
+    kept.arm();
+    await scene.start(kept.transport);
+    await kept.came;
+    const written = await verdict(refused?.metadata.annotations?.[ANNOTATIONS.verdict] ?? '');
+    const stores = scene.operator.controller.world.of(shop.namespace);
+    const version = written.metadata.resourceVersion ?? '';
+    await until(async () => stores.revisions.hasSeen(version), 'the store does not hear of it');
+    kept.goes();
+    await scene.nudge();
+    await scene.quiet();
+    await shop.settles('1', 'ReleaseRejected');
+    expect(scene.writes.filter(write => /deployments.shop/.test(write) && !write.endsWith('/status'))).toEqual([]);
+  },
+  TEST_MS,
+);
+
+test.each<[string, (request: Request) => boolean, (shop: Shop) => Promise<unknown>]>([
+  ['what is seen is gathered', isReadingSecret, touched],
   [
     'it is carried out',
     request => request.method !== 'GET' && isOf('services')(request),
