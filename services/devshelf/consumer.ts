@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { DelayedError, type Job as Delivery, Queue, type QueueOptions, UnrecoverableError, Worker } from 'bullmq';
 import { Redis } from 'ioredis';
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
@@ -46,6 +47,8 @@ export type Consumer = {
 };
 
 const GIVEN_BACK_MS = 1_000;
+/** For what is said to Redis at the end. */
+const GOODBYE_MS = 5_000;
 /** After Redis refused to hand over a job, as a copy does: by then the connection is a new one. */
 const REFUSED_REST_MS = 1_000;
 /** A job that took its worker with it so often is not tried again. */
@@ -94,8 +97,14 @@ export function openConsumer(settings: ConsumerSettings): Consumer {
     drain: async limitMs => {
       const timer = setTimeout(() => stop.abort(new Error('the worker stops')), limitMs);
       const closing = worker?.close().catch(() => undefined);
-      // without Redis there is nobody to say goodbye to, and BullMQ would wait for it to come back
-      await (connection.status === 'ready' ? closing : Promise.allSettled(atHand));
+      const late = new AbortController();
+      // without Redis there is nobody to say goodbye to, and BullMQ would wait for it to come back; one that goes away in
+      // this moment is not waited for, either: its locks expire, and others take the jobs
+      await Promise.race([
+        connection.status === 'ready' ? closing : Promise.allSettled(atHand),
+        sleep(limitMs + GOODBYE_MS, undefined, { signal: late.signal }).catch(() => undefined),
+      ]);
+      late.abort();
       clearTimeout(timer);
       redis.disconnect();
       connection.disconnect();
