@@ -1,6 +1,7 @@
 import { type ClientBase, Pool } from 'pg';
 import { Gauge, type Registry } from 'prom-client';
 import { parseDatabaseUrl } from './database-url.ts';
+import { inTime } from './in-time.ts';
 import type { Logger } from './logging.ts';
 
 export type DatabaseOptions = {
@@ -117,23 +118,9 @@ export function databaseProbe(options: DatabaseOptions, warmUp: () => Promise<un
 export function answersInTime(ask: () => Promise<unknown>, timeoutMs = PROBE_TIMEOUT_MS): () => Promise<boolean> {
   let open: Promise<boolean> | undefined;
   return () => {
-    open ??= inTime(ask, timeoutMs).finally(() => {
+    open ??= inTime(ask(), timeoutMs).finally(() => {
       open = undefined;
     });
     return open;
   };
-}
-
-async function inTime(ask: () => Promise<unknown>, timeoutMs: number): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<boolean>(resolve => {
-    timer = setTimeout(resolve, timeoutMs, false);
-  });
-  const answer = ask().then(
-    () => true,
-    () => false,
-  );
-  const result = await Promise.race([answer, late]);
-  clearTimeout(timer);
-  return result;
 }

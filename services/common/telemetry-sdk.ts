@@ -8,6 +8,7 @@ import { NodeSDK } from '@opentelemetry/sdk-node';
 import { BullMQOtel } from 'bullmq-otel';
 import type { FastifyRequest } from 'fastify';
 import { Client, Pool } from 'pg';
+import { inTime } from './in-time.ts';
 import { OPERATIONAL_ROUTES, routeOf } from './metrics.ts';
 import { pathOf } from './requests.ts';
 import type { Telemetry } from './telemetry.ts';
@@ -38,7 +39,8 @@ export function startTelemetry(serviceName: string): Telemetry {
       (name, work) =>
       (...values) =>
         inSpan(tracer, name, () => work(...values)),
-    close: () => inTime(sdk.shutdown(), CLOSE_MS),
+    // who cannot be reached must not hold up the end of the process
+    close: async () => void (await inTime(sdk.shutdown(), CLOSE_MS)),
   };
 }
 
@@ -147,12 +149,4 @@ function traceCommands(tracer: Tracer): void {
       if (message.span) end(message.span, message.error);
     },
   });
-}
-
-/** Who cannot be reached must not hold up the end of the process. */
-async function inTime(work: Promise<unknown>, limitMs: number): Promise<void> {
-  const { promise: late, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, limitMs);
-  await Promise.race([work.catch(() => undefined), late]);
-  clearTimeout(timer);
 }

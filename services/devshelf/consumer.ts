@@ -1,7 +1,7 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { DelayedError, type Job as Delivery, Queue, type QueueOptions, UnrecoverableError, Worker } from 'bullmq';
 import { Redis } from 'ioredis';
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import { inTime } from '../common/in-time.ts';
 import type { Logger } from '../common/logging.ts';
 import { JOB_NAMES, type Job, job as jobSchema, optionsOf, PREFIX, QUEUE } from './jobs.ts';
 import { connectRedis, recovering, watchEviction } from './redis.ts';
@@ -97,14 +97,10 @@ export function openConsumer(settings: ConsumerSettings): Consumer {
     drain: async limitMs => {
       const timer = setTimeout(() => stop.abort(new Error('the worker stops')), limitMs);
       const closing = worker?.close().catch(() => undefined);
-      const late = new AbortController();
       // without Redis there is nobody to say goodbye to, and BullMQ would wait for it to come back; one that goes away in
       // this moment is not waited for, either: its locks expire, and others take the jobs
-      await Promise.race([
-        connection.status === 'ready' ? closing : Promise.allSettled(atHand),
-        sleep(limitMs + GOODBYE_MS, undefined, { signal: late.signal }).catch(() => undefined),
-      ]);
-      late.abort();
+      const goodbye = connection.status === 'ready' ? closing : Promise.allSettled(atHand);
+      await inTime(Promise.resolve(goodbye), limitMs + GOODBYE_MS);
       clearTimeout(timer);
       redis.disconnect();
       connection.disconnect();
