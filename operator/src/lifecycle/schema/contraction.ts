@@ -22,7 +22,7 @@ import {
 } from '../snapshot.ts';
 import { backupOf } from './backup.ts';
 import { endOf, removal } from './job-end.ts';
-import { EXPANDED, named, resultFrom, resultOf, stillFails, UP_TO_DATE, waiting } from './result.ts';
+import { isDone, named, resultFrom, resultOf, stillFails, waiting } from './result.ts';
 import { disagreement, onItsWay } from './sharers.ts';
 
 const { act, concede, wait } = about('Migrated');
@@ -125,7 +125,7 @@ function after(seen: Snapshot, job: JobView, before: MigrationResult, { endedAt,
   const next = resultFrom(job, database, endedAt, verdict, before);
   const { contracted = [] } = verdict;
   const withheld = (before.withheld ?? []).filter(({ id }) => !contracted.includes(id));
-  const finished = verdict.result === UP_TO_DATE || verdict.result === EXPANDED;
+  const finished = isDone(verdict);
   const { applied, result, jobName } = before;
   // what this Job applied is no part of what the release did; what waits is as a Job that came to its end found it
   const more = { ...before.more, withheld: (finished ? verdict : before).more?.withheld ?? 0 };
@@ -136,7 +136,7 @@ function done(seen: Snapshot, { revision, result, ids, what }: Matter, job: JobV
   const { verdict } = end;
   const shown = ids.map(shownMigration);
   const left = (verdict?.withheld ?? []).filter(({ id }) => shown.includes(id));
-  if (!verdict || ![UP_TO_DATE, EXPANDED].includes(verdict.result) || left.length > 0) {
+  if (!verdict || !isDone(verdict) || left.length > 0) {
     const said = verdict ? `says "${verdict.result}", ${named(left)} left` : 'gave no verdict';
     return failed(seen, revision, result, ids, `Job ${job.name} exited with 0 but ${said}`);
   }

@@ -16,6 +16,7 @@ import type { Reason } from '../../api/reasons.ts';
 import type { Action } from '../decision.ts';
 import type { RefusalReason } from '../release/refusal.ts';
 import { type JobVerdict, type JobView, type Snapshot, START_GRACE_MS } from '../snapshot.ts';
+import { isDone } from './result.ts';
 
 /** What passed by itself is asked again this long after the last attempt ended. */
 const RETRY_MS = 15_000;
@@ -84,7 +85,7 @@ function failed(seen: Snapshot, job: JobView, state: Failed): JobEnd {
   const end = { endedAt, ...(verdict && { verdict }) };
   if (!podRead && endedAt + POD_LAG_MS > now) return unread(now, job, endedAt);
   // its pod ended well in the moment in which its time was up; what was to verify it may not have run
-  if (isLate && isDone(verdict) && seen.app.spec.migrations.verifyCommand === undefined)
+  if (isLate && verdict && isDone(verdict) && seen.app.spec.migrations.verifyCommand === undefined)
     return { means: 'said', ...end };
   if (isLate && started && (!verdict || verdict.result === 'stopped'))
     return { means: 'failed', reason: 'DeadlineExceeded', message: failure(job, detail), ...end };
@@ -104,9 +105,6 @@ function failed(seen: Snapshot, job: JobView, state: Failed): JobEnd {
   const reason = reasonOf(verdict?.result, detail);
   return { means: 'failed', reason, message: failure(job, detail, verdict), ...end };
 }
-
-const isDone = (verdict: JobVerdict | undefined): boolean =>
-  verdict !== undefined && (verdict.result === 'up to date' || verdict.result === 'expanded');
 
 /** With its deadline a Job's pod is deleted, too. Whether it ever ran is known from what was said of it last. */
 const wasStarting = ({ app }: Snapshot): boolean =>

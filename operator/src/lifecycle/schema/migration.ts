@@ -29,15 +29,14 @@ import { endOf, type JobEnd, removal } from './job-end.ts';
 import { isStatusOf, pending } from './pending.ts';
 import {
   changedAt,
-  EXPANDED,
   everContracted,
+  isDone,
   isOutdated,
   listed,
   named,
   outdatedAt,
   resultFrom,
   resultOf,
-  UP_TO_DATE,
   waiting,
 } from './result.ts';
 import { heldBySharers } from './sharers.ts';
@@ -223,7 +222,7 @@ function said(
       'FalseSuccess',
       `Job ${job.name} exited with 0 but gave no verdict: is ${revision.release.image} the right image?`,
     );
-  if (verdict && ![UP_TO_DATE, EXPANDED].includes(verdict.result))
+  if (verdict && !isDone(verdict))
     return reject(
       seen,
       revision,

@@ -15,8 +15,9 @@ import {
 } from '../snapshot.ts';
 
 /** The words with which `migrate up` says that nothing is left to do; the second: but what takes something away. */
-export const UP_TO_DATE = 'up to date';
-export const EXPANDED = 'expanded';
+const UP_TO_DATE = 'up to date';
+const EXPANDED = 'expanded';
+export const isDone = ({ result }: JobVerdict): boolean => result === UP_TO_DATE || result === EXPANDED;
 
 /** Its own, or that of a release with the same image, command and database. */
 export const resultOf = (seen: Snapshot, revision: Revision): MigrationResult | undefined =>
