@@ -12,7 +12,7 @@ import { pathOf } from '../kube/resource.ts';
 import { childrenOf } from './testing/children-of.ts';
 import { type LittleCluster, startLittleCluster } from './testing/little-cluster.ts';
 import { Scene } from './testing/scene.ts';
-import { type LiveApp, pause, type Shop, until } from './testing/shop.ts';
+import { type LiveApp, NEEDED, type Shop, until } from './testing/shop.ts';
 import { APP_RESOURCES } from './world.ts';
 
 const ONLY = (process.env['ONLY'] ?? '').split(',');
@@ -117,13 +117,7 @@ async function rests(scene: Scene): Promise<LiveApp> {
     `${scene.shop.namespace}: the spec is not looked at`,
     PATIENCE_MS,
   );
-  const begunMs = performance.now();
-  for (let before = -1; before !== scene.writes.length; ) {
-    if (performance.now() - begunMs > PATIENCE_MS)
-      throw new Error(`it is written again and again: ${scene.writes.slice(-5).join(', ')}`);
-    before = scene.writes.length;
-    await pause(REST_MS);
-  }
+  await scene.quiet(REST_MS, PATIENCE_MS);
   return (await scene.shop.app()) ?? app;
 }
 
@@ -187,14 +181,9 @@ async function isAsMadeSo(shop: Shop, spec: LiveApp['spec'], namespace: string):
 async function opened(namespace: string, kind: AppKind): Promise<Scene> {
   const scene = new Scene(cluster, namespace, kind);
   await scene.shop.open();
-  await scene.shop.addDatabase('redis://redis.example:6379', 'queue');
+  await scene.shop.addQueue();
   return scene;
 }
-
-const OTHERS: Readonly<Record<AppKind, Record<string, unknown>>> = {
-  DashboardDeployment: {},
-  DevShelfDeployment: { redis: { urlSecretRef: { name: 'queue', key: 'DATABASE_URL' } } },
-};
 
 test.each(KINDS)(
   '$kind',
@@ -211,7 +200,7 @@ test.each(KINDS)(
     const work = async (lane: number): Promise<void> => {
       const scene = await opened(`${kind.toLowerCase()}-${lane}`, kind);
       await scene.start();
-      await scene.settled('1', OTHERS[kind]);
+      await scene.settled('1', NEEDED[kind]);
       for (let next = left.shift(); next; next = left.shift()) {
         const [number, change] = next;
         const what = `${change.path}: ${JSON.stringify(change.value)}`;

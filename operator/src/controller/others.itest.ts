@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import { pino } from 'pino';
+import type { AppKind } from '../api/resource.ts';
 import type { RolloutRecord } from '../api/rollout.ts';
 import * as kinds from '../kube/resource.ts';
 import type { Transport } from '../kube/transport.ts';
@@ -13,7 +14,7 @@ import { createMetrics } from './metrics.ts';
 import { type LittleCluster, startLittleCluster } from './testing/little-cluster.ts';
 import { Scene } from './testing/scene.ts';
 import { type Script, ScriptedEvidence } from './testing/scripted-evidence.ts';
-import { image, type LiveApp, pause, type Shop, until } from './testing/shop.ts';
+import { image, type LiveApp, pause, type Shop, until, WITH_QUEUE } from './testing/shop.ts';
 import { Somebody } from './testing/somebody.ts';
 import { APP_RESOURCES } from './world.ts';
 
@@ -36,11 +37,18 @@ afterAll(async () => {
 });
 
 async function open(setting: Parameters<Scene['start']>[1] = {}): Promise<Scene> {
+  const scene = await opened();
+  await scene.start(undefined, setting);
+  return scene;
+}
+
+/** Nobody looks after it yet. */
+async function opened(kind?: AppKind): Promise<Scene> {
   count += 1;
-  const scene = new Scene(cluster, `others-${count}`);
+  const scene = new Scene(cluster, `others-${count}`, kind);
   scenes.push(scene);
   await scene.shop.open();
-  await scene.start(undefined, setting);
+  if (kind === 'DevShelfDeployment') await scene.shop.addQueue();
   return scene;
 }
 
@@ -101,13 +109,13 @@ async function onTrial(scene: Scene, spec: Record<string, unknown> = {}): Promis
   return recordOf(shop);
 }
 
-/** An admission policy of somebody else, for Deployments that change and pods that are made. Returns what lifts it. */
-async function refuse(shop: Shop, allowed: string, message: string): Promise<() => Promise<void>> {
+/** An admission policy of somebody else, for Deployments that change and pods that are made. */
+async function refuse(shop: Shop, allowed: string, message: string): Promise<Somebody> {
   const somebody = new Somebody(shop);
   const changed = { apiGroups: ['apps'], operations: ['UPDATE'], resources: ['deployments'] };
   const made = { apiGroups: [''], operations: ['CREATE'], resources: ['pods'] };
   await somebody.forbids([changed, made], message, allowed);
-  return () => somebody.leaves();
+  return somebody;
 }
 
 async function isBad(scene: Scene): Promise<void> {
@@ -294,10 +302,7 @@ test(
     );
     expect(JSON.stringify(scene.operator.said)).toContain('kubectl-set wrote spec.containers[app].env[DEBUG]');
     await scene.quiet();
-    const writes = scene.writes.length;
-    await scene.nudge();
-    await scene.quiet();
-    expect(scene.writes.slice(writes)).toEqual([]);
+    expect(await scene.writesIfNudged()).toEqual([]);
   },
   MINUTE,
 );
@@ -319,10 +324,7 @@ test(
     expect(await live()).not.toHaveProperty('sessionAffinityConfig');
     await shop.says('AsExpected', 'Ready');
     await scene.quiet();
-    const writes = scene.writes.length;
-    await scene.nudge();
-    await scene.quiet();
-    expect(scene.writes.slice(writes)).toEqual([]);
+    expect(await scene.writesIfNudged()).toEqual([]);
   },
   MINUTE,
 );
@@ -378,17 +380,15 @@ test(
     const scene = await open();
     const { shop } = scene;
     await onTrial(scene);
-    const lift = await refuse(shop, "object.metadata.name != 'shop'", 'change freeze until Monday');
-    await until(async () => {
-      const [allowed] = await Promise.allSettled([patch(at(shop), { metadata: { annotations: { probe: '1' } } })]);
-      return allowed?.status === 'rejected';
-    }, 'the policy is not in force');
+    const somebody = await refuse(shop, "object.metadata.name != 'shop'", 'change freeze until Monday');
+    const body = { metadata: { annotations: { probe: '1' } } };
+    await somebody.isRefused({ method: 'PATCH', path: at(shop), contentType: 'application/merge-patch+json', body });
     await isBad(scene);
     await comesTo(shop, '2', 0);
     await until(async () => (await said(shop)).includes('change freeze until Monday'), 'the policy is not named');
     expect(await said(shop)).not.toContain('serves again');
     expect(await serving(shop, '2')).toEqual([]);
-    await lift();
+    await somebody.leaves();
     await reaches(shop, 'Settled');
   },
   2 * MINUTE,
@@ -409,13 +409,8 @@ test(
         () => true,
         () => false,
       );
-    await until(async () => {
-      const body = { metadata: { name: 'probe' }, spec: { ports: [{ port: 80 }] } };
-      const at = kinds.pathOf(kinds.services, { namespace: shop.namespace });
-      const asked = cluster.transport.request({ method: 'POST', path: at, query: { dryRun: 'All' }, body });
-      const [answer] = await Promise.allSettled([asked]);
-      return answer?.status === 'rejected';
-    }, 'the policy is not in force');
+    const body = { metadata: { name: 'probe' }, spec: { ports: [{ port: 80 }] } };
+    await somebody.isRefused({ method: 'POST', path: shop.placeOf('services'), body });
     await cluster.transport.request({ method: 'DELETE', path });
     await until(async () => (await said(shop)).includes('no new Services on Mondays'), 'it is not said');
     await somebody.leaves();
@@ -467,15 +462,11 @@ test(
 test(
   'KEDA is asked for where it is not: a resource that is made so gets its fewest pods and workers, and no more',
   async () => {
-    count += 1;
-    const scene = new Scene(cluster, `others-${count}`, 'DevShelfDeployment');
+    const scene = await opened('DevShelfDeployment');
     const { shop } = scene;
-    scenes.push(scene);
-    await shop.open();
-    await shop.addDatabase('redis://redis.example:6379', 'queue');
     await scene.start();
     await scene.settled('1', {
-      redis: { urlSecretRef: { name: 'queue', key: 'DATABASE_URL' } },
+      ...WITH_QUEUE,
       autoscaling: { provider: 'KEDA', minReplicas: 3, maxReplicas: 5 },
       worker: { autoscaling: { minReplicas: 2, maxReplicas: 4, waitingJobsPerReplica: 10 } },
     });
@@ -505,14 +496,10 @@ test(
     const scene = await open();
     const { shop } = scene;
     await onTrial(scene);
-    const lift = await refuse(shop, "object.kind != 'Pod'", 'no room in this namespace');
+    const somebody = await refuse(shop, "object.kind != 'Pod'", 'no room in this namespace');
     const pods = `/api/v1/namespaces/${shop.namespace}/pods`;
-    await until(async () => {
-      const body = { metadata: { name: 'probe' }, spec: { containers: [{ name: 'a', image: 'a' }] } };
-      const asked = cluster.transport.request({ method: 'POST', path: pods, query: { dryRun: 'All' }, body });
-      const [answer] = await Promise.allSettled([asked]);
-      return answer?.status === 'rejected' && String(answer.reason).includes('no room');
-    }, 'the policy is not in force');
+    const body = { metadata: { name: 'probe' }, spec: { containers: [{ name: 'a', image: 'a' }] } };
+    await somebody.isRefused({ method: 'POST', path: pods, body }, 'no room');
     const [candidate] = await serving(shop, '2');
     await cluster.api.request('DELETE', `${pods}/${candidate?.metadata.name}`);
     scene.aheadMs = 2 * MINUTE;
@@ -525,7 +512,7 @@ test(
     );
     expect(await said(shop)).toContain('no room in this namespace');
     expect(await recordOf(shop)).toMatchObject({ phase: 'Candidate' });
-    await lift();
+    await somebody.leaves();
     await comesTo(shop, '2', 1);
   },
   2 * MINUTE,
@@ -800,14 +787,10 @@ test(
         }
       },
     };
-    count += 1;
-    const scene = new Scene(cluster, `others-${count}`, 'DevShelfDeployment');
+    const scene = await opened('DevShelfDeployment');
     const { shop } = scene;
-    scenes.push(scene);
-    await shop.open();
-    await shop.addDatabase('redis://redis.example:6379', 'queue');
     await scene.start(transport);
-    await scene.settled('1', { redis: { urlSecretRef: { name: 'queue', key: 'DATABASE_URL' } } });
+    await scene.settled('1', WITH_QUEUE);
     tried.length = 0;
     isTold = false;
     await shop.release('2');

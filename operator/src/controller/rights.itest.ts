@@ -10,7 +10,7 @@ import { createTransport, type Transport } from '../kube/transport.ts';
 import { type LittleCluster, startLittleCluster } from './testing/little-cluster.ts';
 import { startOperator } from './testing/little-operator.ts';
 import { Scene } from './testing/scene.ts';
-import { Shop, until } from './testing/shop.ts';
+import { Shop, until, WITH_QUEUE } from './testing/shop.ts';
 
 const BUILD_MS = 15 * 60_000; // the first time the programs are built
 
@@ -210,11 +210,10 @@ test('install, release, rollback and every child that comes and goes: with exact
 test('what the cluster has of monitoring is used, kept, and costs a settled resource no write', async () => {
   const scene = new Scene(cluster, 'rights-monitoring', 'DevShelfDeployment');
   await scene.shop.open();
-  await scene.shop.addDatabase('redis://redis.example:6379', 'queue');
-  const spec = { redis: { urlSecretRef: { name: 'queue', key: 'DATABASE_URL' } } };
+  await scene.shop.addQueue();
   await scene.start();
   try {
-    await scene.settled('1', spec);
+    await scene.settled('1', WITH_QUEUE);
     await scene.shop.says('ServiceMonitorAPIMissing', 'Monitored');
     await cluster.api.installCrds(join(CRDS, 'prometheus-operator'));
     await scene.restart();
@@ -227,10 +226,7 @@ test('what the cluster has of monitoring is used, kept, and costs a settled reso
       ['shop'],
     ]);
     await scene.quiet();
-    const before = scene.writes.length;
-    await scene.nudge();
-    await scene.quiet();
-    expect(scene.writes.slice(before)).toEqual([]);
+    expect(await scene.writesIfNudged()).toEqual([]);
     const lastTransitionTime = '2026-01-01T00:00:00Z';
     const refuse = (status: string) =>
       cluster.transport.request({
@@ -308,7 +304,7 @@ test('from one autoscaler to the other and back: never two, the number of pods s
   const scene = new Scene(cluster, 'rights-keda', 'DevShelfDeployment');
   const { shop } = scene;
   await shop.open();
-  await shop.addDatabase('redis://redis.example:6379', 'queue');
+  await shop.addQueue();
   await cluster.api.installCrds(join(CRDS, 'keda'));
   const setting = { prometheusUrl: 'http://prometheus.monitoring:9090' };
   await scene.start(undefined, setting);
@@ -324,7 +320,7 @@ test('from one autoscaler to the other and back: never two, the number of pods s
   try {
     await refuseASecond(shop);
     await scene.settled('1', {
-      redis: { urlSecretRef: { name: 'queue', key: 'DATABASE_URL' } },
+      ...WITH_QUEUE,
       autoscaling: { maxReplicas: 9 },
       worker: { replicas: 4 },
     });
@@ -358,10 +354,7 @@ test('from one autoscaler to the other and back: never two, the number of pods s
     await keda('shop', [ready, { type: 'Fallback', status: 'False' }]);
     await shop.says('AutoscalerActive', 'AutoscalingActive');
     await scene.quiet();
-    const before = scene.writes.length;
-    await scene.nudge();
-    await scene.quiet();
-    expect(scene.writes.slice(before)).toEqual([]);
+    expect(await scene.writesIfNudged()).toEqual([]);
     expect([(await live('shop')).spec.replicas, (await live('shop-worker')).spec.replicas]).toEqual([5, 4]);
     await shop.patch({ autoscaling: { provider: 'HPA', requestsPerSecondPerReplica: null } });
     await is(['shop'], ['shop-worker']);

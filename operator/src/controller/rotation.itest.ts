@@ -26,10 +26,10 @@ import { prepareOperator } from './testing/little-operator.ts';
 import { mortal } from './testing/mortal-transport.ts';
 import { Scene } from './testing/scene.ts';
 import { image, pause, until } from './testing/shop.ts';
+import { Somebody } from './testing/somebody.ts';
 
 const BUILD_MS = 15 * 60_000; // the first time the programs are built
 const TEST_MS = 90_000;
-const ADMISSION = '/apis/admissionregistration.k8s.io/v1';
 const log = pino({ level: process.env['LOG'] ?? 'silent', base: null });
 
 const pods = new KeyedPods();
@@ -389,34 +389,15 @@ test(
 );
 
 /** A policy that lets nobody update this Secret; resolves when it is in force. */
-async function refuseUpdates(secret: string, message: string): Promise<() => Promise<void>> {
+async function refuseUpdates(secret: string, message: string): Promise<Somebody> {
   const { namespace } = scene.shop;
-  const name = `${namespace}-${secret}`;
-  const namespaceSelector = { matchLabels: { 'kubernetes.io/metadata.name': namespace } };
-  const resourceRules = [{ apiGroups: [''], apiVersions: ['v1'], operations: ['UPDATE'], resources: ['secrets'] }];
-  await cluster.api.request('POST', `${ADMISSION}/validatingadmissionpolicies`, {
-    metadata: { name },
-    spec: {
-      matchConstraints: { namespaceSelector, resourceRules },
-      validations: [{ expression: `object.metadata.name != '${secret}'`, message }],
-    },
-  });
-  await cluster.api.request('POST', `${ADMISSION}/validatingadmissionpolicybindings`, {
-    metadata: { name },
-    spec: { policyName: name, validationActions: ['Deny'] },
-  });
-  await until(async () => {
-    const path = pathOf(secrets, { namespace, name: secret });
-    const body = { metadata: { labels: { probe: '1' } } };
-    const contentType = 'application/merge-patch+json';
-    const tried = cluster.transport.request({ method: 'PATCH', path, query: { dryRun: 'All' }, contentType, body });
-    const [answer] = await Promise.allSettled([tried]);
-    return answer?.status === 'rejected';
-  }, 'the policy is not in force');
-  return async () => {
-    await cluster.api.request('DELETE', `${ADMISSION}/validatingadmissionpolicybindings/${name}`);
-    await cluster.api.request('DELETE', `${ADMISSION}/validatingadmissionpolicies/${name}`);
-  };
+  const somebody = new Somebody(scene.shop);
+  const updates = { apiGroups: [''], operations: ['UPDATE'], resources: ['secrets'] };
+  await somebody.forbids([updates], message, `object.metadata.name != '${secret}'`);
+  const path = pathOf(secrets, { namespace, name: secret });
+  const body = { metadata: { labels: { probe: '1' } } };
+  await somebody.isRefused({ method: 'PATCH', path, contentType: 'application/merge-patch+json', body });
+  return somebody;
 }
 
 test.each([
@@ -427,7 +408,7 @@ test.each([
   async (_what, secret, ids, state) => {
     await scene.settled('1', OVERLAP);
     callers.come();
-    const lift = await refuseUpdates(secret, 'keys are frozen until Monday');
+    const somebody = await refuseUpdates(secret, 'keys are frozen until Monday');
     await ask('a');
     const held = await scene.shop.says('RotationHeld', 'KeysCurrent');
     const conditionOf = (app: typeof held, wanted: string) =>
@@ -463,7 +444,7 @@ test.each([
     await scene.shop.says('RotationHeld', 'KeysCurrent');
     expect(await heldRecords()).toEqual([record]);
 
-    await lift();
+    await somebody.leaves();
     await reaches('Draining', 'a', 'api', 60_000);
     await outlives();
     await reaches('Idle', 'a');

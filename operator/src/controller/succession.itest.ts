@@ -446,6 +446,11 @@ async function keepingBack(matches: (request: Request) => boolean) {
 const isOf = (plural: string) => (request: Request) => request.path.includes(`/${plural}/`);
 const database = (shop: Shop) => pathOf(secrets, { namespace: shop.namespace, name: 'db' });
 
+async function isHeardOf(store: 'deployments' | 'revisions', { metadata }: KubeObject): Promise<void> {
+  const stores = scene.operator.controller.world.of(scene.shop.namespace);
+  await until(async () => stores[store].hasSeen(metadata.resourceVersion ?? ''), 'the store does not hear of it');
+}
+
 /** Another version of the same words is read once more. */
 const touched = (shop: Shop) =>
   cluster.transport.request({
@@ -485,9 +490,7 @@ test(
     await scene.start(kept.transport);
     await kept.came;
     const written = await verdict(refused?.metadata.annotations?.[ANNOTATIONS.verdict] ?? '');
-    const stores = scene.operator.controller.world.of(shop.namespace);
-    const version = written.metadata.resourceVersion ?? '';
-    await until(async () => stores.revisions.hasSeen(version), 'the store does not hear of it');
+    await isHeardOf('revisions', written);
     kept.goes();
     await scene.nudge();
     await scene.quiet();
@@ -532,9 +535,7 @@ test.each<[string, (request: Request) => boolean, (shop: Shop) => Promise<unknow
       contentType: 'application/merge-patch+json',
       body: { metadata: { annotations: { [ANNOTATIONS.rollout]: JSON.stringify(theirs) } } },
     });
-    const stores = scene.operator.controller.world.of(shop.namespace);
-    const version = written.metadata.resourceVersion ?? '';
-    await until(async () => stores.deployments.hasSeen(version), 'the store does not hear of it');
+    await isHeardOf('deployments', written);
     kept.goes();
     await scene.nudge();
     await scene.quiet();

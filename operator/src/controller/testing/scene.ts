@@ -80,19 +80,27 @@ export class Scene {
   }
 
   /** Until the operator wrote nothing for a while. @throws Error when it writes again and again */
-  async quiet(): Promise<void> {
+  async quiet(stillMs = QUIET_MS, withinMs = RESTLESS_MS): Promise<void> {
     const begunMs = performance.now();
     for (let before = -1; before !== this.writes.length; ) {
-      if (performance.now() - begunMs > RESTLESS_MS)
+      if (performance.now() - begunMs > withinMs)
         throw new Error(`it is written again and again: ${this.writes.slice(-5).join(', ')}`);
       before = this.writes.length;
-      await pause(QUIET_MS);
+      await pause(stillMs);
     }
   }
 
   /** A change of the resource that asks for nothing: the operator looks again. */
   async nudge(): Promise<void> {
     await this.shop.annotate({ 'example.com/nudge': String(Math.random()) });
+  }
+
+  /** What the operator writes when it looks again. */
+  async writesIfNudged(): Promise<readonly string[]> {
+    const before = this.writes.length;
+    await this.nudge();
+    await this.quiet();
+    return this.writes.slice(before);
   }
 
   /** Found from now on, and looked for at once. */

@@ -14,7 +14,7 @@ import { type LittleCluster, startLittleCluster } from './little-cluster.ts';
 import { LIES, LyingViews } from './lying-views.ts';
 import { Scene } from './scene.ts';
 import type { Findings } from './scripted-evidence.ts';
-import { pause, QUICK, type Shop, until } from './shop.ts';
+import { NEEDED, pause, QUICK, type Shop, until } from './shop.ts';
 import { type Rule, Somebody } from './somebody.ts';
 
 /** ONLY=12: the one of this number alone, and each of its steps is told. */
@@ -54,10 +54,6 @@ const FIELDS: Readonly<Record<string, readonly [set: object, unset: object]>> = 
 const FIELDS_OF: Readonly<Record<AppKind, typeof FIELDS>> = {
   DashboardDeployment: FIELDS,
   DevShelfDeployment: { ...FIELDS, 'worker.replicas': [{ worker: { replicas: 2 } }, { worker: null }] },
-};
-const SPECS: Readonly<Record<AppKind, Record<string, unknown>>> = {
-  DashboardDeployment: { rollout: ROLLOUT },
-  DevShelfDeployment: { rollout: ROLLOUT, redis: { urlSecretRef: { name: 'queue', key: 'DATABASE_URL' } } },
 };
 
 /** Of a kind's object, the change of somebody who means it well. */
@@ -217,7 +213,6 @@ class Run {
   views: LyingViews | undefined;
   #releases = 0;
   readonly #judging: NodeJS.Timeout[] = [];
-
   readonly #somebody: Somebody;
 
   constructor(namespace: string, kind: AppKind) {
@@ -232,7 +227,7 @@ class Run {
   /** The namespace, and what a spec may name in it. */
   async open(configuration: Readonly<Record<string, string>> = { COLOUR: 'red' }): Promise<void> {
     await this.shop.open();
-    await this.shop.addDatabase('redis://redis.example:6379', 'queue');
+    await this.shop.addQueue();
     await this.shop.configure(configuration);
   }
 
@@ -381,7 +376,7 @@ async function play({ kind, steps }: Schedule, namespace: string): Promise<numbe
   try {
     await run.open();
     await run.begin();
-    await shop.create('good-0', SPECS[kind]);
+    await shop.create('good-0', { ...NEEDED[kind], rollout: ROLLOUT });
     for (const one of steps) await run.take(one);
     await run.isOver();
     const overMs = performance.now();

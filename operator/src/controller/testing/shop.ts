@@ -18,6 +18,14 @@ export const QUICK = { minReadySeconds: 0, bakeSeconds: 0, analysis: { minimumSe
 export const image = (version: string): string => `example/dashboard:${version}`;
 
 const SETTINGS = 'settings';
+const QUEUE = 'queue';
+
+/** Where the queue is that `addQueue` adds. */
+export const WITH_QUEUE = { redis: { urlSecretRef: { name: QUEUE, key: 'DATABASE_URL' } } };
+
+/** What a spec of this kind needs, so that each part of it has something to do. */
+export const NEEDED: Readonly<Record<AppKind, Fields>> = { DashboardDeployment: {}, DevShelfDeployment: WITH_QUEUE };
+
 const HPAS = 'autoscaling/v2/horizontalpodautoscalers';
 
 export class Shop {
@@ -41,6 +49,10 @@ export class Shop {
 
   async addDatabase(url = DATABASE_URL, name = 'db'): Promise<void> {
     await this.addSecret(name, { DATABASE_URL: url });
+  }
+
+  addQueue(): Promise<void> {
+    return this.addDatabase('redis://redis.example:6379', QUEUE);
   }
 
   async addSecret(name: string, stringData: Record<string, string>): Promise<void> {

@@ -2,8 +2,9 @@
 // back (a quota, a policy) is taken back by `leaves`.
 import { get } from '../../kube/apply.ts';
 import * as kinds from '../../kube/resource.ts';
+import type { Request } from '../../kube/transport.ts';
 import { ANNOTATIONS, LABELS } from '../../objects/names.ts';
-import type { Shop } from './shop.ts';
+import { type Shop, until } from './shop.ts';
 
 const ADMISSION = '/apis/admissionregistration.k8s.io/v1';
 const CORE_LABELS = { [LABELS.instance]: null, [LABELS.managedBy]: null };
@@ -73,17 +74,12 @@ export class Somebody {
     const namespace = await get(this.#shop.cluster.transport, kinds.namespaces, { name });
     const owner = { apiVersion: 'v1', kind: 'Namespace', name, uid: namespace?.metadata.uid };
     const ownerReferences = [...(found.metadata.ownerReferences ?? []), owner];
-    await this.changes(kind, which, { metadata: { ownerReferences } });
+    await this.#change(kind, found, { metadata: { ownerReferences } });
   }
 
   async changes(kind: string, which: number, body: object): Promise<void> {
     const found = await this.#one(kind, which);
-    if (!found) return;
-    await this.#request('PATCH', `${this.#shop.placeOf(kind)}/${found.metadata.name}`, {
-      contentType: 'application/merge-patch+json',
-      query: { fieldManager: 'somebody' },
-      body,
-    });
+    if (found) await this.#change(kind, found, body);
   }
 
   async deletes(kind: string, which: number): Promise<void> {
@@ -96,7 +92,7 @@ export class Somebody {
     const found = (await this.#one('secrets', which)) as (kinds.KubeObject & { data?: object }) | undefined;
     const [key] = Object.keys(found?.data ?? {});
     if (!found || key === undefined) return;
-    await this.changes('secrets', which, { data: { [key]: 'Z2FyYmFnZQ==' } });
+    await this.#change('secrets', found, { data: { [key]: 'Z2FyYmFnZQ==' } });
     const { name } = found.metadata;
     if (name.endsWith('-keyring'))
       this.#lifts.push(() => this.#request('DELETE', `${this.#shop.placeOf('secrets')}/${name}`));
@@ -119,6 +115,15 @@ export class Somebody {
     this.#lifts.push(() => this.#request('DELETE', `${path}/none`));
   }
 
+  /** Until this is refused, in these words: a policy is not in force at once. Nothing is done, it is asked as a dry run. */
+  async isRefused(request: Pick<Request, 'method' | 'path' | 'contentType' | 'body'>, words = ''): Promise<void> {
+    await until(async () => {
+      const asked = this.#shop.cluster.transport.request({ ...request, query: { dryRun: 'All' } });
+      const [answer] = await Promise.allSettled([asked]);
+      return answer?.status === 'rejected' && String(answer.reason).includes(words);
+    }, 'the policy is not in force');
+  }
+
   /** An admission policy for everybody. */
   async forbids(rules: readonly Rule[], message: string, allowed = 'false'): Promise<void> {
     const name = `${this.#shop.namespace}-${this.#lifts.length}`;
@@ -139,6 +144,14 @@ export class Somebody {
     this.#lifts.push(async () => {
       await this.#request('DELETE', `${ADMISSION}/validatingadmissionpolicybindings/${name}`);
       await this.#request('DELETE', `${ADMISSION}/validatingadmissionpolicies/${name}`);
+    });
+  }
+
+  #change(kind: string, { metadata: { name } }: kinds.KubeObject, body: object): Promise<void> {
+    return this.#request('PATCH', `${this.#shop.placeOf(kind)}/${name}`, {
+      contentType: 'application/merge-patch+json',
+      query: { fieldManager: 'somebody' },
+      body,
     });
   }
 
