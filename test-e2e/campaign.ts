@@ -13,7 +13,7 @@ import { startJest } from './jest/start.ts';
 const USAGE = `usage: node test-e2e/campaign.ts [--minutes 60] [--schedules 200] [--seed N] [--only words]
 
   --minutes    how long the models are tried, 1 to 1440; the sweeps and the release come first and take about 80 minutes more
-  --schedules  how many are tried on the API server, 1 to 100000: some 13 a minute on two cores
+  --schedules  how many are tried on the API server, 1 to 100000: some 24 a minute on two cores
   --seed       of the first round; the next ones count on from it. Absent: the time of day
   --only       the parts whose names contain these words`;
 

@@ -19,9 +19,9 @@ import { type Rule, Somebody } from './somebody.ts';
 
 /** ONLY=12: the one of this number alone, and each of its steps is told. */
 const ONLY = process.env['ONLY'];
-const AT_ONCE = 6;
+const AT_ONCE = 10;
 const HOUR = 60 * 60_000;
-/** For each thing to come true, on two cores with five others beside it. */
+/** For each thing to come true, on two cores with nine others beside it. */
 const PATIENCE_MS = 90_000;
 /** A candidate is judged after this: there is time for others to meddle. */
 const TRIAL_MS = 800;
