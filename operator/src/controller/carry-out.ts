@@ -5,8 +5,6 @@ import {
   type ConfigurationCopy,
   formatRecord,
   type PodTemplate,
-  parseRecord,
-  type ReadRecord,
   type Release,
   type RolloutRecord,
 } from '../api/rollout.ts';
@@ -14,15 +12,14 @@ import { idAfter } from '../api/rotation.ts';
 import type { AppStatus } from '../api/status.ts';
 import { scrub } from '../api/words.ts';
 import { apply, applyStatus, create, differs, get, patchStatus, remove } from '../kube/apply.ts';
-import { ApiError, isAlreadyExists, isConflict, isInvalid, isNotFound, isOfEndingNamespace } from '../kube/errors.ts';
+import { ApiError, isAlreadyExists, isConflict, isInvalid, isNotFound } from '../kube/errors.ts';
 import * as kinds from '../kube/resource.ts';
 import type { Store } from '../kube/store.ts';
 import type { Transport } from '../kube/transport.ts';
 import { isServedAnew } from '../lifecycle/around/exposed.ts';
 import type { Action } from '../lifecycle/decision.ts';
 import { firstRecord } from '../lifecycle/keys/key-requests.ts';
-import { remembered } from '../lifecycle/release/remembered.ts';
-import { iso, type Orphan, revisionOf, type SchemaTask, type Snapshot, taskText } from '../lifecycle/snapshot.ts';
+import { iso, type Orphan, type SchemaTask, type Snapshot, taskText } from '../lifecycle/snapshot.ts';
 import { childLabels, ownerReference } from '../objects/app.ts';
 import { backupJob, cnpgBackup } from '../objects/backup-job.ts';
 import { type ChildRef, desiredChildren, unwantedChildren } from '../objects/children.ts';
@@ -43,11 +40,22 @@ import { migrationJob, schemaJob } from '../objects/migration-job.ts';
 import { ANNOTATIONS, COMPONENTS, FIELD_MANAGER, LABELS, MANAGED_BY, names } from '../objects/names.ts';
 import { rehearsalPod, workerRehearsalPod } from '../objects/rehearsal-pod.ts';
 import { releaseSeeds, SEED } from '../objects/release-seed.ts';
-import { parseRevision, revision } from '../objects/revision.ts';
+import { revision } from '../objects/revision.ts';
 import type { Claims } from './claims.ts';
 import type { Digests } from './digests.ts';
 import type { Keys } from './keys.ts';
+import {
+  Blocked,
+  HANGING,
+  heldBy,
+  type Obstacle,
+  type Outcome,
+  obstacleIn,
+  rotating,
+  WEBHOOK_RECHECK_MS,
+} from './obstacles.ts';
 import type { OwnWrites } from './own-writes.ts';
+import { Premises } from './premises.ts';
 import type { Effect, EffectivePlan } from './rehearsing.ts';
 import {
   hashOfStatus,
@@ -59,24 +67,6 @@ import {
   WRITER,
 } from './views.ts';
 import { APP_RESOURCES, keyOfApp, type Stores } from './world.ts';
-
-/** Something in the cluster is in the way: said as conditions, tried again later. */
-export interface Obstacle {
-  readonly reason:
-    | 'NotOwned'
-    | 'ApiError'
-    | 'KeyringUnreadable'
-    | 'ReleaseForgotten'
-    | 'ConfigurationRestored'
-    | 'BackupFailed'
-    | 'RotationHeld'
-    | 'StrictNeedsDirect';
-  readonly message: string;
-  /** What is in the way of this alone; the children are as they should be. */
-  readonly holds?: 'backup' | 'rotation';
-  /** Tried again after this long; absent: as what a person has to mend. */
-  readonly recheckMs?: number;
-}
 
 export interface Tools {
   readonly transport: Transport;
@@ -100,24 +90,6 @@ type Holding = Pick<Store<Kept>, 'get'>;
 const NEVER_BESIDE: Readonly<Record<string, object>> = { Service: { sessionAffinityConfig: null } };
 
 const isDeployment = ({ kind }: Pick<kinds.KubeObject, 'kind'>): boolean => kind === 'Deployment';
-
-class Blocked extends Error {
-  readonly obstacle: Obstacle;
-  constructor(obstacle: Obstacle) {
-    super(obstacle.message);
-    this.obstacle = obstacle;
-  }
-}
-
-/** What came of a plan. */
-export interface Outcome {
-  /** Children that could not be made as they should be; the others were. */
-  readonly obstacles: readonly Obstacle[];
-  /** The plan's action was done; also true where it had none. */
-  readonly acted: boolean;
-  /** What a later try may do better: no answer, 409, 429, 5xx. */
-  readonly failure?: unknown;
-}
 
 /**
  * Children first, each on its own: one that is refused does not keep the others, or the action, from being done. In an
@@ -148,101 +120,6 @@ export async function carryOut(seen: Snapshot, plan: EffectivePlan, tools: Tools
 type ChildrenOutcome = Omit<Outcome, 'acted'> & { readonly isWritten: boolean };
 
 const NOTHING_DONE: ChildrenOutcome = { obstacles: [], isWritten: true };
-
-/**
- * Undefined for what may pass by itself.
- * @throws the error of a namespace that is being removed: no other thing can be made there either
- */
-function obstacleIn(error: unknown): Obstacle | undefined {
-  if (isOfEndingNamespace(error)) throw error;
-  if (error instanceof Blocked) return error.obstacle;
-  if (!(error instanceof ApiError && isRefusal(error))) return undefined;
-  const [, webhook] = WEBHOOK.exec(error.message) ?? [];
-  if (error.status < 500 || webhook === undefined) return { reason: 'ApiError', message: scrub(error.message) };
-  const message = `webhook ${webhook} did not answer: ${scrub(error.message)}; it is waited for. Mend what serves it, or delete its configuration`;
-  return { reason: 'ApiError', message, recheckMs: WEBHOOK_RECHECK_MS };
-}
-
-/** @throws Blocked where what is in the way of it is in the way of nothing else */
-async function heldBy(work: Promise<void>, obstacle: (words: string) => Obstacle): Promise<void> {
-  try {
-    await work;
-  } catch (error) {
-    const found = obstacleIn(error);
-    throw found ? new Blocked(obstacle(found.message)) : error;
-  }
-}
-
-/** The next pass comes soon and leaves the turn to what waits behind the rotation: its record, for one. */
-const rotating = (work: Promise<void>): Promise<void> =>
-  heldBy(work, words => ({
-    reason: 'RotationHeld',
-    message: `the keys cannot be changed: ${words}; it is tried again, and goes on by itself when that is allowed`,
-    ...{ holds: 'rotation', recheckMs: AFTER_REFUSAL_MS },
-  }));
-
-const AFTER_REFUSAL_MS = 500;
-
-/** A webhook comes back by itself: nobody waits long for that. */
-const WEBHOOK_RECHECK_MS = 5_000;
-const WEBHOOK = /failed calling webhook "([^"]{1,253})"/;
-const HANGING = /failed calling webhook .*(?:deadline exceeded|timeout|timed out)/i;
-
-/** The request itself is not wanted: quota, admission, a right that is missing, a field that does not fit. */
-const isRefusal = ({ status, message }: ApiError): boolean =>
-  status >= 500 ? REFUSING.test(message) : status >= 400 && status !== 409 && status !== 429;
-
-/** A field that no schema knows is answered with 500 by a server-side apply; a webhook that is down is no fault of ours. */
-const REFUSING = /field not declared in schema|failed (?:calling|to call) webhook/;
-
-/**
- * The conditions of a pass that met obstacles: a condition of its own names all of them. While a release is on its way,
- * or a person is called already, what is said of that stays.
- */
-export function withObstacles(said: readonly Condition[], outcome: Outcome): Condition[] {
-  // what holds up one thing alone is in the way of no release
-  const acted = outcome.acted || outcome.obstacles.some(({ holds }) => holds !== undefined);
-  const conditions = said.map(condition => withoutRotation(withoutBackup(condition, outcome), outcome));
-  const inTheWay = outcome.obstacles.filter(({ holds }) => holds === undefined);
-  const [first, ...more] = [...inTheWay, ...troubleIn(outcome.failure)];
-  if (!first) return conditions;
-  const message = [first, ...more].map(obstacle => obstacle.message).join('; ');
-  const { reason } = first;
-  const applied: Condition = { type: 'ChildrenApplied', status: 'False', reason, message };
-  const isBusy = conditions.some(({ type }) => type === 'Reconciling' || type === 'Stalled');
-  if (acted && isBusy) return [...conditions, applied];
-  const others = conditions.filter(({ type }) => !['Ready', 'Reconciling', 'Stalled'].includes(type));
-  return [
-    { type: 'Ready', status: 'False', reason, message },
-    { type: 'Stalled', status: 'True', reason, message },
-    ...others,
-    applied,
-  ];
-}
-
-/** A backup that cannot begin holds up what waits for it, and nothing else: only what speaks of it says so. */
-function withoutBackup(condition: Condition, outcome: Outcome): Condition {
-  const held = heldUp('backup', outcome);
-  if (!held || condition.reason !== 'BackingUp') return condition;
-  const { reason, message } = held;
-  const { type, status } = condition;
-  if (type === 'Reconciling') return { type: 'Stalled', status: 'True', reason, message };
-  return { type, status: type === 'Migrated' ? 'False' : status, reason, message };
-}
-
-/** Keys stay as they are: what serves, and what is released, knows nothing of that. */
-function withoutRotation(condition: Condition, outcome: Outcome): Condition {
-  const held = heldUp('rotation', outcome);
-  if (!held || condition.type !== 'KeysCurrent') return condition;
-  return { type: 'KeysCurrent', status: 'False', reason: held.reason, message: held.message };
-}
-
-export const heldUp = (what: NonNullable<Obstacle['holds']>, { obstacles }: Outcome): Obstacle | undefined =>
-  obstacles.find(({ holds }) => holds === what);
-
-/** A server or a webhook that does not work is in the way, too; who was faster, or is asked to wait, is not. */
-const troubleIn = (failure: unknown): Obstacle[] =>
-  failure instanceof ApiError && failure.status >= 500 ? [{ reason: 'ApiError', message: scrub(failure.message) }] : [];
 
 /** An object stored under an older schema: said in its status, and nothing else is touched. */
 export async function reportInvalid(
@@ -360,12 +237,14 @@ class Hands {
   readonly #app: AppResource;
   readonly #tools: Tools;
   readonly #namespace: string;
+  readonly #premises: Premises;
 
   constructor(seen: Snapshot, tools: Tools) {
     this.#seen = seen;
     this.#app = seen.app;
     this.#tools = tools;
     this.#namespace = seen.app.metadata.namespace;
+    this.#premises = new Premises(seen, tools.transport);
   }
 
   /** Never throws for one of them: the rest is done first. */
@@ -432,7 +311,7 @@ class Hands {
     const isDecided = action?.do === 'setRecord';
     if (!serving) return record && isDecided ? [{ work: () => this.#recordOnly(record), isRecord: true }] : [];
     const work = async (): Promise<void> => {
-      if (isDecided && record && BEGINNING.has(record.phase)) await this.#isNotRefused(record.release);
+      if (isDecided && record && BEGINNING.has(record.phase)) await this.#premises.verdictStands(record.release);
       await this.#serving(serving, isDecided);
     };
     return [{ work, isRecord: true }];
@@ -523,13 +402,13 @@ class Hands {
       case 'recoverRevision':
         return this.#recover(action);
       case 'annotateRevision':
-        if (ANNOTATIONS.verdict in action.set) await this.#isStillSo(this.#seen.deployment?.record);
+        if (ANNOTATIONS.verdict in action.set) await this.#premises.recordStands();
         return this.#annotate(action.revision, action.set);
       case 'deleteRevision':
-        await this.#isStillSo(this.#seen.deployment?.record);
+        await this.#premises.recordStands();
         return this.#remove(kinds.controllerRevisions, stores.revisions, action.revision);
       case 'createMigrationJob':
-        await this.#isNotRefused(action.release.hash);
+        await this.#premises.verdictStands(action.release.hash);
         return this.#migrate(action.release, action.migrationId);
       case 'createSchemaJob':
         return this.#changeSchema(action.release, action.task);
@@ -554,7 +433,7 @@ class Hands {
     if (!kept) throw new TypeError(`no store for ${child.kind}`);
     const { store, resource } = kept;
     const isKnown = store.get(this.#namespace, child.metadata.name) !== undefined;
-    if (!isKnown && isDeployment(child)) await this.#isStillSo(record);
+    if (!isKnown && isDeployment(child)) await this.#premises.recordStands(record);
     if (!isKnown && (await this.#isMade(resource, store, child))) return;
     const live = await this.#live(child);
     if (live?.metadata.deleting) return; // its successor is made when it is gone
@@ -600,35 +479,15 @@ class Hands {
     if (!isKnown && (await this.#isMade(kinds.deployments, deployments, child))) return;
     const live = (await this.#live(child)) as KeptDeployment | undefined;
     if (live?.metadata.deleting) throw new Error(`Deployment ${child.metadata.name} is still being removed`);
-    if (live) this.#isAsDecidedOn(child, live);
+    if (live) this.#premises.mayReplace(live, child);
     try {
       await this.#writeServing(child, live, isDecided);
     } catch (error) {
-      const newer = live && isConflict(error) ? await this.#withSameRecord(live) : undefined;
+      const newer = live && isConflict(error) ? await this.#premises.newer(live) : undefined;
       if (!newer) throw error;
-      await this.#writeServing(child, newer, isDecided);
+      // with what others have written since: a pause, or something in the template
+      await this.#writeServing(child, keepDeployment(newer), isDecided);
     }
-  }
-
-  /**
-   * The store may have heard of another decision since this one began to be made: its version is none to write over.
-   * @throws Error when the record is neither the one decided on nor the one to be written
-   */
-  #isAsDecidedOn({ metadata }: kinds.KubeObject, { record }: KeptDeployment): void {
-    if (!record || record === 'later' || isSameRecord(record, this.#seen.deployment?.record)) return;
-    if (formatRecord(record) !== metadata.annotations?.[ANNOTATIONS.rollout])
-      throw new Error(`the record of Deployment ${metadata.name} is another one by now: it is decided anew`);
-  }
-
-  /**
-   * What was decided on is the record. While it is the same, a version that has moved on (a count of pods, say) is no
-   * reason to wait for a watch: it may hang, and a bad release would stay for as long.
-   */
-  async #withSameRecord(live: KeptDeployment): Promise<KeptDeployment | undefined> {
-    const found = await get(this.#tools.transport, kinds.deployments, live.metadata);
-    if (found?.metadata.uid !== live.metadata.uid || !isRecordOf(found, this.#seen.deployment?.record))
-      return undefined;
-    return keepDeployment(found); // with what others have written since: a pause, or something in the template
   }
 
   async #writeServing(child: kinds.KubeObject, live: KeptDeployment | undefined, isDecided: boolean): Promise<void> {
@@ -696,34 +555,6 @@ class Hands {
       body,
     });
     expectSeen(ownWrites, this.#app, store, written);
-  }
-
-  /**
-   * Before something is done that is written into another object than the record it was decided on: a store that is
-   * behind may believe in a trial that has ended.
-   * @throws Error when the record is another one by now
-   */
-  async #isStillSo(record: RolloutRecord | undefined): Promise<void> {
-    const name = this.#servingName;
-    const live = await get(this.#tools.transport, kinds.deployments, { namespace: this.#namespace, name });
-    if (live ? !isRecordOf(live, record) : record !== undefined)
-      throw new Error(`the store of Deployments is behind: ${name} is looked at again`);
-  }
-
-  /**
-   * Before a release is begun. Its verdict is in another object than the record, and each store is as old as its own
-   * watch: one that is behind may not know that it was refused.
-   * @throws Error when its revision is another one by now
-   */
-  async #isNotRefused(release: string): Promise<void> {
-    // not what the store has by now: it may have heard of the refusal since this was decided
-    const known = revisionOf(this.#seen, release);
-    if (!known || !this.#seen.deployment) return; // nothing serves yet: nobody is harmed by another try
-    const { transport } = this.#tools;
-    const live = await get(transport, kinds.controllerRevisions, { namespace: this.#namespace, name: known.name });
-    const written = live && parseRevision(live);
-    if (written === undefined || remembered(written, '').verdict.verdict !== known.verdict.verdict)
-      throw new Error(`the store of ControllerRevisions is behind: ${known.name} is looked at again`);
   }
 
   /**
@@ -1163,14 +994,6 @@ class Hands {
     const { wanted } = this.#seen;
     return wanted.known ? wanted.value.databaseIdentity : '';
   }
-}
-
-const isRecordOf = ({ metadata }: kinds.KubeObject, record: RolloutRecord | undefined): boolean =>
-  isSameRecord(parseRecord(metadata.annotations?.[ANNOTATIONS.rollout]), record);
-
-function isSameRecord(known: ReadRecord, record: RolloutRecord | undefined): boolean {
-  if (known === undefined || known === 'later' || !record) return known === record;
-  return formatRecord(known) === formatRecord(record);
 }
 
 function withAnnotations(

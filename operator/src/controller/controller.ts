@@ -22,16 +22,7 @@ import { statusOf } from '../lifecycle/status.ts';
 import { spansLeft } from '../lifecycle/traces.ts';
 import { ANNOTATIONS } from '../objects/names.ts';
 import { backupsOf } from './backups.ts';
-import {
-  carryOut,
-  heldUp,
-  type Outcome,
-  reportInvalid,
-  type Tools,
-  withDenied,
-  withObstacles,
-  writeStatus,
-} from './carry-out.ts';
+import { carryOut, reportInvalid, type Tools, withDenied, writeStatus } from './carry-out.ts';
 import { Claims } from './claims.ts';
 import { Contested } from './contested.ts';
 import { Digests } from './digests.ts';
@@ -41,6 +32,7 @@ import { Inquiries } from './inquiries.ts';
 import { Keys } from './keys.ts';
 import { type Messages, Messenger } from './messenger.ts';
 import type { OperatorMetrics } from './metrics.ts';
+import { heldUp, type Outcome, withObstacles } from './obstacles.ts';
 import { OwnWrites } from './own-writes.ts';
 import { type EffectivePlan, rehearsed } from './rehearsing.ts';
 import type { Traces } from './traces.ts';

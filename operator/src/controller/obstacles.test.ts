@@ -1,7 +1,7 @@
 // What a pass says when something was in its way. A release is under way, and so is a rotation.
 import { expect, test } from '@jest/globals';
 import type { Condition } from '../api/conditions.ts';
-import { type Obstacle, type Outcome, withObstacles } from './carry-out.ts';
+import { type Obstacle, type Outcome, withObstacles } from './obstacles.ts';
 
 const READY: Condition = { type: 'Ready', status: 'True', reason: 'Progressing', message: 'serves' };
 const RELEASING: Condition = { ...READY, type: 'Reconciling' };
