@@ -102,9 +102,9 @@ type Step = { readonly pauseMs: number } & (
 const AWAITED: Readonly<Record<Quality, readonly Phase[]>> = {
   good: ['Candidate', 'Promoting', 'Baking'],
   bad: ['Candidate', 'RollingBack'],
-  turns: ['Candidate', 'Promoting', 'Baking', 'RollingBackAll'],
+  turns: ['Promoting', 'Baking', 'RollingBackAll', 'RollingBackAll'],
 };
-const AWAIT_MS = 3_000;
+const AWAIT_MS = 6_000;
 /** What has a row in the table. */
 const FAULTS = [
   ...['release', 'set', 'unset', 'delete', 'edit', 'annotate', 'relabel', 'join', 'scale', 'restart', 'undo', 'kill'],
@@ -114,73 +114,54 @@ const FAULTS = [
 const which = fc.nat({ max: 7 });
 const pauseMs = fc.constantFrom(0, 0, 50, 200, 600, 1_500);
 const quality = fc.constantFrom<Quality>('good', 'good', 'bad', 'bad', 'turns');
-const release: fc.Arbitrary<Step> = fc.record({ do: fc.constant('release'), how: quality, pauseMs });
-const step: fc.Arbitrary<Step> = fc.oneof(
-  { weight: 4, arbitrary: release },
-  {
-    weight: 3,
-    arbitrary: fc.record({
-      do: fc.constant('set'),
-      field: fc.constantFrom(...Object.keys(FIELDS_OF.DevShelfDeployment)),
-      pauseMs,
-    }),
-  },
-  {
-    weight: 1,
-    arbitrary: fc.record({
-      do: fc.constant('unset'),
-      field: fc.constantFrom(...Object.keys(FIELDS_OF.DevShelfDeployment)),
-      pauseMs,
-    }),
-  },
-  { weight: 3, arbitrary: fc.record({ do: fc.constant('delete'), kind: fc.constantFrom(...DELETED), which, pauseMs }) },
-  { weight: 3, arbitrary: fc.record({ do: fc.constant('edit'), kind: fc.constantFrom(...EDITED), which, pauseMs }) },
-  {
-    weight: 1,
-    arbitrary: fc.record({ do: fc.constant('annotate'), kind: fc.constantFrom(...DELETED), which, pauseMs }),
-  },
-  { weight: 1, arbitrary: fc.record({ do: fc.constant('scale'), replicas: fc.constantFrom(0, 1, 5), pauseMs }) },
-  {
+const of = (what: object): fc.Arbitrary<Step> => fc.record({ ...what, pauseMs }) as unknown as fc.Arbitrary<Step>;
+const plain = (what: Step['do']): fc.Arbitrary<Step> => of({ do: fc.constant(what) });
+const onKind = (what: Step['do'], kinds: readonly string[]): fc.Arbitrary<Step> =>
+  of({ do: fc.constant(what), kind: fc.constantFrom(...kinds), which });
+const onField = (what: 'set' | 'unset'): fc.Arbitrary<Step> =>
+  of({ do: fc.constant(what), field: fc.constantFrom(...Object.keys(FIELDS_OF.DevShelfDeployment)) });
+const lie = (how: (typeof LIES)[number]): fc.Arbitrary<Step> =>
+  of({ do: fc.constant('lie'), kind: fc.constantFrom(...WATCHED), how: fc.constant(how) });
+
+/** Each row of the table, and how often it comes beside the others. */
+const STEPS: readonly { readonly weight: number; readonly arbitrary: fc.Arbitrary<Step> }[] = [
+  { weight: 16, arbitrary: of({ do: fc.constant('release'), how: quality }) },
+  { weight: 12, arbitrary: onField('set') },
+  { weight: 4, arbitrary: onField('unset') },
+  { weight: 12, arbitrary: onKind('delete', DELETED) },
+  { weight: 12, arbitrary: onKind('edit', EDITED) },
+  { weight: 4, arbitrary: onKind('annotate', DELETED) },
+  { weight: 4, arbitrary: onKind('relabel', LABELLED) },
+  { weight: 4, arbitrary: onKind('join', LABELLED) },
+  { weight: 4, arbitrary: of({ do: fc.constant('scale'), replicas: fc.constantFrom(0, 1, 5) }) },
+  { weight: 4, arbitrary: of({ do: fc.constant('forbid'), what: fc.constantFrom(...Object.keys(FORBIDDEN)) }) },
+  { weight: 2, arbitrary: of({ do: fc.constant('evict'), which }) },
+  { weight: 2, arbitrary: of({ do: fc.constant('garble'), which }) },
+  ...(['restart', 'undo', 'limit', 'leave', 'rotate', 'configure'] as const).map(what => ({
     weight: 2,
-    arbitrary: fc.record({ do: fc.constantFrom('restart', 'undo', 'limit', 'leave', 'rotate', 'configure'), pauseMs }),
-  },
-  {
-    weight: 2,
-    arbitrary: fc.record({
-      do: fc.constantFrom('relabel', 'join'),
-      kind: fc.constantFrom(...LABELLED),
-      which,
-      pauseMs,
-    }),
-  },
-  { weight: 1, arbitrary: fc.record({ do: fc.constantFrom('evict', 'garble'), which, pauseMs }) },
-  {
-    weight: 1,
-    arbitrary: fc.record({ do: fc.constant('forbid'), what: fc.constantFrom(...Object.keys(FORBIDDEN)), pauseMs }),
-  },
-  {
-    weight: 3,
-    arbitrary: fc.record({
-      do: fc.constant('lie'),
-      kind: fc.constantFrom(...WATCHED),
-      how: fc.constantFrom(...LIES),
-      pauseMs,
-    }),
-  },
-  { weight: 2, arbitrary: fc.record({ do: fc.constant('kill'), pauseMs }) },
-) as fc.Arbitrary<Step>;
+    arbitrary: plain(what),
+  })),
+  ...LIES.map(how => ({ weight: 3, arbitrary: lie(how) })),
+  { weight: 8, arbitrary: plain('kill') },
+];
+const step: fc.Arbitrary<Step> = fc.oneof(...STEPS);
+/** Each as often as the others: aimed, so that what is rare meets each phase, too. */
+const any: fc.Arbitrary<Step> = fc.oneof(...STEPS.map(({ arbitrary }) => arbitrary));
+
+const awaited = (phase: Phase): Step => ({ do: 'await', phase, pauseMs: 0 });
 /** In the middle of a release. */
 const aimed: fc.Arbitrary<readonly Step[]> = quality.chain(how =>
-  fc.tuple(
-    fc.constant<Step>({ do: 'release', how, pauseMs: 0 }),
-    fc.constantFrom(...AWAITED[how]).map((phase): Step => ({ do: 'await', phase, pauseMs: 0 })),
-    step,
-  ),
+  fc.tuple(fc.constant<Step>({ do: 'release', how, pauseMs: 0 }), fc.constantFrom(...AWAITED[how]).map(awaited), any),
 );
-/** Most begin over a release that serves, the others with the resource itself. */
+/** Most begin over a release that serves, the others with the resource itself or in the middle of its first release. */
+const beginning: fc.Arbitrary<readonly Step[]> = fc.oneof(
+  { weight: 2, arbitrary: fc.constant([]) },
+  { weight: 1, arbitrary: fc.tuple(fc.constant(awaited('Installing')), any) },
+  { weight: 6, arbitrary: fc.constant<readonly Step[]>([{ do: 'settle', pauseMs: 0 }]) },
+);
 const schedule = fc.tuple(
   fc.constantFrom<AppKind>('DashboardDeployment', 'DevShelfDeployment'),
-  fc.constantFrom<readonly Step[]>([], [{ do: 'settle', pauseMs: 0 }], [{ do: 'settle', pauseMs: 0 }]),
+  beginning,
   fc.array(fc.oneof({ weight: 3, arbitrary: step.map(one => [one]) }, { weight: 1, arbitrary: aimed }), {
     ...{ minLength: 4, maxLength: 10 },
   }),
