@@ -12,7 +12,7 @@ import { startJest } from './jest/start.ts';
 
 const USAGE = `usage: node test-e2e/campaign.ts [--minutes 60] [--schedules 200] [--seed N] [--only words]
 
-  --minutes    how long the models are tried, 1 to 1440; the sweeps and the release come first and take about 80 minutes more
+  --minutes    how long the models are tried, 1 to 1440; the sweeps and the release come first and take about two hours more
   --schedules  how many are tried on the API server, 1 to 100000: some 24 a minute on two cores
   --seed       of the first round; the next ones count on from it. Absent: the time of day
   --only       the parts whose names contain these words`;
@@ -70,6 +70,12 @@ const sweepsWith = (schedules: number): readonly Part[] => [
     env: {},
   },
   {
+    name: 'half an hour of everything, on the cluster under load',
+    phase: 'campaign',
+    file: 'test-e2e/scenarios/soak.campaign.ts',
+    env: { SOAK_MINUTES: '30' },
+  },
+  {
     name: 'the release, in a cluster without a network',
     phase: 'campaign',
     file: 'test-e2e/scenarios/release.campaign.ts',
@@ -123,7 +129,7 @@ async function tried(part: Part, seed: number): Promise<Round> {
 /** What a sweep says of itself: writes, kills, faults. */
 const figuresOf = (round: Round): string =>
   [...readFileSync(logOf(round), 'utf8').matchAll(FIGURES)].map(([words]) => words.trim()).join('; ');
-const FIGURES = /(?:crash sweep|behind the fence|schedules on the API server|schedules met|fields of a)[^\n]*/g;
+const FIGURES = /(?:crash sweep|behind the fence|schedules on the API server|schedules met|fields of a|soak:)[^\n]*/g;
 
 async function sweep(parts: readonly Part[], seed: number): Promise<Round[]> {
   const rounds: Round[] = [];

@@ -149,11 +149,14 @@ export type Users = {
   readonly devshelf: Traffic;
 };
 
-/** Users of both services, until they are stopped. */
-export async function startUsers({ namespace }: Stage): Promise<Users> {
+/**
+ * Users of both services, until they are stopped.
+ * @param who of those who ask at the same time as others
+ */
+export async function startUsers({ namespace }: Stage, who = ''): Promise<Users> {
   // as a browser's: what no rehearsal knows of
   const headers = { 'x-api-key': await apiKey(namespace, 'dashboard'), 'accept-language': 'es-AR,es;q=0.9' };
-  const ofDashboard = { namespace, service: 'dashboard', paths: ['/api/summary', '/api/providers'], headers };
+  const ofDashboard = { namespace, service: 'dashboard', paths: ['/api/summary', '/api/providers'], headers, who };
   return {
     dashboard: await startTraffic({ ...ofDashboard, rate: REQUESTS_PER_SECOND }),
     kept: await startTraffic({ ...ofDashboard, rate: KEPT_REQUESTS_PER_SECOND, clients: KEPT_REQUESTS_PER_SECOND }),
@@ -162,6 +165,7 @@ export async function startUsers({ namespace }: Stage): Promise<Users> {
       service: 'devshelf',
       paths: ['/api/v1/resources'],
       rate: DEVSHELF_REQUESTS_PER_SECOND,
+      who,
     }),
   };
 }

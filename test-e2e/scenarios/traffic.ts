@@ -24,14 +24,16 @@ export type TrafficOptions = {
   readonly headers?: Readonly<Record<string, string>>;
   /** So many clients that keep their connections; a new connection for each request without. */
   readonly clients?: number;
+  /** Told from others who ask the same service at the same time. */
+  readonly who?: string;
   /** By this name at this address; by the Service's own address without. */
   readonly by?: { readonly host: string; readonly address: string };
 };
 
 /** Starts a load generator as a process of its own. */
 export async function startTraffic(options: TrafficOptions): Promise<Traffic> {
-  const { namespace, service, paths, rate, headers = {}, clients = 0, by } = options;
-  const name = [namespace, service, by?.host, clients > 0 && 'kept'].filter(Boolean).join('-');
+  const { namespace, service, paths, rate, headers = {}, clients = 0, by, who } = options;
+  const name = [namespace, service, by?.host, clients > 0 && 'kept', who].filter(Boolean).join('-');
   const records = join(CHECKOUT, 'build', 'traffic', `${name}.jsonl`);
   mkdirSync(join(records, '..'), { recursive: true });
   rmSync(records, { force: true });
