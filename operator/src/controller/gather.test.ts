@@ -142,7 +142,7 @@ test('what is said of our listeners', () => {
   const app = read(resource('dashboard', { spec: { exposure: GATEWAY } }));
   const stores = new Stores();
   const { metadata } = answered(httpRoute(app, ['shop.example']));
-  const view = { answer: { accepted: true, words: '' } };
+  const view = { hosts: ['shop.example'], answer: { accepted: true, words: '' } };
   stores.listenerSets.upsert({ metadata, applied: undefined, view });
   expect(doorOf(app, stores)).toBeUndefined();
   stores.httpRoutes.upsert(answered(httpRoute(app, ['shop.example'])));

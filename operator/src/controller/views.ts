@@ -674,6 +674,7 @@ function listenersView({ metadata, spec, status }: ObjectOf<typeof listenerSets>
     const refusal = conflict?.status === 'True' ? conflict : answers.find(answer => answer?.status === 'False');
     return { name, refusal, isWhole: answers.every(answer => answer?.status === 'True') };
   });
+  const hosts = (spec?.listeners ?? []).flatMap(({ hostname }) => hostname ?? []);
   const refused = whole.find(answer => answer?.status === 'False');
   // where it is for its listeners' sake, these say why
   const isAsAWhole = refused !== undefined && !FOR_ITS_LISTENERS.has(refused.reason ?? '');
@@ -681,11 +682,11 @@ function listenersView({ metadata, spec, status }: ObjectOf<typeof listenerSets>
   if (listener?.refusal && !isAsAWhole) {
     const words = `listener ${listener.name}: ${wordsOf(listener.refusal)}`;
     const isOfCertificate = listener.refusal.reason === BAD_CERTIFICATE;
-    return { answer: { accepted: false, words, ...(isOfCertificate && { isOfCertificate }) } };
+    return { hosts, answer: { accepted: false, words, ...(isOfCertificate && { isOfCertificate }) } };
   }
-  if (refused) return { answer: { accepted: false, words: wordsOf(refused) } };
+  if (refused) return { hosts, answer: { accepted: false, words: wordsOf(refused) } };
   const isWhole = whole.every(answer => answer?.status === 'True') && each.every(of => of.isWhole);
-  return isWhole ? { answer: { accepted: true, words: '' } } : {};
+  return { hosts, ...(isWhole && { answer: { accepted: true, words: '' } }) };
 }
 
 /** In this order: why something is refused comes before what it leads to. */

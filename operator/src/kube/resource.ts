@@ -200,7 +200,7 @@ export const httpRoutes: Resource<HttpRouteObject> = {
 };
 /** As far as it is read here. */
 export type ListenerSetObject = KubeObject & {
-  spec?: { listeners?: { name: string }[] };
+  spec?: { listeners?: { name: string; hostname?: string }[] };
   status?: {
     conditions?: GatewayCondition[];
     listeners?: { name: string; conditions?: GatewayCondition[] }[];

@@ -447,6 +447,8 @@ export interface ParentView {
 
 /** What it says of listeners that are ours. */
 export interface ListenersView {
+  /** There is one for each of these. */
+  readonly hosts: readonly string[];
   /** Absent: not answered in full. `isOfCertificate`: it cannot use the Secret with the certificate. */
   readonly answer?: { readonly accepted: boolean; readonly words: string; readonly isOfCertificate?: true };
 }

@@ -38,7 +38,7 @@ const ofSet: ParentView = { ...edge, gateway: 'prod/shop', isListenerSet: true }
 const { section: _section, ...ours } = ofSet;
 const listened = (answer: ListenersView['answer'], ...parents: readonly ParentView[]): DoorView => ({
   ...routed(...parents),
-  listeners: answer ? { answer } : {},
+  listeners: { hosts: ['shop.example'], ...(answer && { answer }) },
 });
 const noCertificate = { secret: 'shop-tls', isThere: false };
 const badCertificate = { accepted: false, words: 'listener shop.example: InvalidCertificateRef: x' } as const;
@@ -176,6 +176,13 @@ test.each<[string, Snapshot, string, string, string]>([
     'Unknown',
     'RouteUnanswered',
     'ListenerSet prod/shop serves at Gateway edge/public; kubectl get listenerset shop',
+  ],
+  [
+    'our listeners are not for all hosts yet',
+    scene(LISTENED, { door: { ...routed(ours), listeners: { hosts: ['old.example'], answer: yes } } }),
+    'Unknown',
+    'RouteUnanswered',
+    'ListenerSet prod/shop',
   ],
   [
     'no ListenerSet yet',

@@ -119,12 +119,15 @@ function ofIngress({ app }: Snapshot, door: DoorView | undefined): Found | undef
 }
 
 /** A route to listeners that are not there serves nobody, whatever is said of it. */
-function ofListeners({ app, certificate }: Snapshot, door: DoorView | undefined): Found | undefined {
+function ofListeners(seen: Snapshot, door: DoorView | undefined): Found | undefined {
+  const { app, certificate } = seen;
   if (!hasOwnListeners(app.spec.exposure)) return undefined;
   const { name, namespace } = app.metadata;
   const listeners = names.listenerSet(name);
   const place = `ListenerSet ${namespace}/${listeners}`;
-  const answer = door?.listeners?.answer;
+  const { hosts = [], answer: said } = door?.listeners ?? {};
+  // what is said of fewer listeners than are wanted says nothing of the others
+  const answer = hostsOf(seen).every(host => hosts.includes(host)) ? said : undefined;
   if (answer?.accepted) return undefined;
   if (answer?.isOfCertificate && certificate?.isThere === false) return pendingCertificate(app, certificate.secret);
   if (answer) return { status: 'False', reason: 'RouteRejected', message: `${place}: ${answer.words}` };
