@@ -14,6 +14,7 @@ import {
   type Resource,
 } from '../kube/resource.ts';
 import { type LittleCluster, startLittleCluster } from './testing/little-cluster.ts';
+import { mortal } from './testing/mortal-transport.ts';
 import { Scene } from './testing/scene.ts';
 import { type LiveApp, until } from './testing/shop.ts';
 
@@ -273,6 +274,37 @@ test('no certificate of one’s own any more, before the first was there: nobody
   await isAttached(GATEWAY);
   await until(async () => !(await find(listenerSets)), 'the ListenerSet stays for good');
   expect((await live(httpRoutes)).metadata.uid).toBe(uid);
+}, 120_000);
+
+test('an operator that dies when the route has left them: the next one takes our listeners away', async () => {
+  await scene.shop.patch({ exposure: OWN });
+  await isAttached(LISTENERS, GATEWAY);
+  await saysOfListeners();
+  await answersRoute();
+  await becomes('True', 'Exposed', '', URLS.secure);
+  await later(SERVED_MS);
+  await isAttached(LISTENERS);
+  await answersRoute();
+  await scene.stop();
+  const dying = mortal(await cluster.connect(), {
+    atWrite: ({ method, path }) => method === 'DELETE' && path.includes('/listenersets/'),
+    when: 'before',
+  });
+  await scene.start(dying);
+  await scene.shop.patch({ exposure: AWAY });
+  await isAttached(GATEWAY, LISTENERS);
+  await answersRoute();
+  await becomes('True', 'Exposed', '', URLS.plain);
+  await later(SERVED_MS);
+  await dying.died;
+  expect(await attached()).toEqual([GATEWAY]);
+  expect(await find(listenerSets)).toBeDefined();
+  await scene.restart();
+  await answersRoute();
+  await becomes('True', 'Exposed', '', URLS.plain);
+  await later(SERVED_MS);
+  await until(async () => !(await find(listenerSets)), 'the ListenerSet stays for good');
+  await rests();
 }, 120_000);
 
 test('nothing exposed: all of it is gone', async () => {
