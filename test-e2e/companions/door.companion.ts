@@ -227,7 +227,7 @@ test(
   'with the balancer’s address in Traefik’s Service both are Exposed',
   async () => {
     await giveAddress();
-    await becomes(SHOP_PATH, { status: 'True', message: `${SHOP} through ${PUBLIC_ADDRESS}` });
+    await becomes(SHOP_PATH, { status: 'True', message: `http://${SHOP} through ${PUBLIC_ADDRESS} (${CLASS})` });
     expect((await get(SHOP_PATH))['status'].publicURLs).toEqual([`http://${SHOP}`]);
     const { status } = await get(`/apis/gateway.networking.k8s.io/v1/namespaces/${EDGE}/gateways/${GATEWAY}`);
     expect(status.addresses).toEqual([{ type: 'IPAddress', value: PUBLIC_ADDRESS }]);

@@ -10,18 +10,19 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Condition } from '../../operator/src/api/conditions.ts';
 import { apisBy } from '../../operator/src/api/optional-apis.ts';
 import { doorOf } from '../../operator/src/controller/gather.ts';
-import { type KeptDoor, keepIngress, keepRoute } from '../../operator/src/controller/views.ts';
+import { type KeptDoor, keepIngress, keepListenerSet, keepRoute } from '../../operator/src/controller/views.ts';
 import type { Stores } from '../../operator/src/controller/world.ts';
 import { apply, get } from '../../operator/src/kube/apply.ts';
 import { loadCluster } from '../../operator/src/kube/config.ts';
 import type * as kinds from '../../operator/src/kube/resource.ts';
-import { httpRoutes, ingresses, services } from '../../operator/src/kube/resource.ts';
+import { httpRoutes, ingresses, listenerSets, services } from '../../operator/src/kube/resource.ts';
 import { createTransport, type Transport } from '../../operator/src/kube/transport.ts';
 import { exposed } from '../../operator/src/lifecycle/around/exposed.ts';
 import { app, deployment, revision, snapshot } from '../../operator/src/lifecycle/testing.ts';
 import type { App, KubeObject } from '../../operator/src/objects/app.ts';
 import { httpRoute, redirectRoute } from '../../operator/src/objects/http-route.ts';
 import { ingress } from '../../operator/src/objects/ingress.ts';
+import { listenerSet } from '../../operator/src/objects/listener-set.ts';
 import { FIELD_MANAGER, HTTP_PORT_NAME, names } from '../../operator/src/objects/names.ts';
 import { service } from '../../operator/src/objects/service.ts';
 import { temporaryFolder, until } from '../../services/common/testing/processes.ts';
@@ -83,6 +84,14 @@ const lost = named('lost', {
   hosts: ['lost.example'],
   gateway: { parentRefs: [through('nobodys', 'http')] },
 });
+/** With listeners of its own, which Traefik does not know; its route is still where it was before. */
+const listened = named('listened', {
+  type: 'Gateway',
+  hosts: ['listened.example'],
+  tls: { secretName: 'safe-tls' },
+  gateway: { parentRefs: [{ name: 'public', namespace: 'edge' }] },
+});
+const BEFORE = { kind: 'Gateway', ...through('public', 'http') } as const;
 
 const pods = new Map<App, StandIns>();
 const podsOf = (of: App): StandIns => {
@@ -101,14 +110,14 @@ beforeAll(
     for (const name of [NAMESPACE, 'edge']) await api.request('POST', '/api/v1/namespaces', { metadata: { name } });
     await makeCertificates();
     await makeDoors();
-    for (const of of [shop, safe, gate]) {
+    for (const of of [shop, safe, gate, listened]) {
       const where = { namespace: NAMESPACE, service: names.service(of.metadata.name), portName: HTTP_PORT_NAME };
       const own = new StandIns(api, where, ['127.0.0.2', '127.0.0.3', '127.0.0.4']);
       pods.set(of, own);
       await own.listen();
       await own.is('ready', 0, 1);
     }
-    for (const of of [shop, safe, gate, bare, shut, lost]) await expose(of);
+    for (const of of [shop, safe, gate, bare, shut, lost, listened]) await expose(of);
   },
   90 * MINUTE, // the first time Traefik is built
 );
@@ -175,7 +184,8 @@ async function expose(of: App): Promise<void> {
     object && apply(transport, resource, object, WRITER);
   await put(services, service(of));
   await put(ingresses, ingress(of, hosts));
-  await put(httpRoutes, httpRoute(of, hosts));
+  await put(listenerSets, listenerSet(of, hosts));
+  await put(httpRoutes, httpRoute(of, hosts, of === listened ? [BEFORE] : []));
   await put(httpRoutes, redirectRoute(of, hosts));
 }
 
@@ -188,9 +198,11 @@ async function exposedOf(of: App): Promise<Condition | undefined> {
     const live = await get(transport, httpRoutes, { namespace, name: route });
     if (live) routes.set(route, keepRoute(live));
   }
+  const listeners = await get(transport, listenerSets, { namespace, name: names.listenerSet(name) });
   const stores = {
     ingresses: { get: () => own && keepIngress(own) },
     httpRoutes: { get: (_namespace: string, route: string) => routes.get(route) },
+    listenerSets: { get: () => listeners && keepListenerSet(listeners) },
   };
   const door = doorOf(of, stores as unknown as Stores);
   const known = revision('v1', 'released');
@@ -393,7 +405,11 @@ describe('with a throttle of 100 ms, TLS by default and an address for Ingresses
   };
 
   test('an Ingress is Exposed by the address that Traefik writes', async () => {
-    await becomes(shop, { status: 'True', reason: 'Exposed', message: `shop.example through ${ADDRESS}` });
+    await becomes(shop, {
+      status: 'True',
+      reason: 'Exposed',
+      message: `http://shop.example through ${ADDRESS} (traefik)`,
+    });
     await comesTo('shop.example', 'http', 200);
   });
 
@@ -418,7 +434,11 @@ describe('with a throttle of 100 ms, TLS by default and an address for Ingresses
   });
 
   test('both listeners’ words make it Exposed', () =>
-    becomes(gate, { status: 'True', reason: 'Exposed', message: `gate.example through ${GATEWAY_CONTROLLER}` }));
+    becomes(gate, {
+      status: 'True',
+      reason: 'Exposed',
+      message: `https://gate.example through ${GATEWAY_CONTROLLER}`,
+    }));
 
   test('a listener that lets only its own namespace in: RouteRejected', () =>
     becomes(shut, {
@@ -433,6 +453,16 @@ describe('with a throttle of 100 ms, TLS by default and an address for Ingresses
   test('a Gateway that is not there: nobody answers', async () => {
     await becomes(gate, { status: 'True' });
     expect(await exposedOf(lost)).toMatchObject({ status: 'Unknown', reason: 'RouteUnanswered' });
+  });
+
+  test('listeners of one’s own, which Traefik does not know: nobody answers, and users come as before', async () => {
+    await comesTo('listened.example', 'http', 200);
+    await becomes(gate, { status: 'True' });
+    expect(await exposedOf(listened)).toMatchObject({
+      status: 'Unknown',
+      reason: 'RouteUnanswered',
+      message: expect.stringContaining('ListenerSet'),
+    });
   });
 
   test.each(LEAVINGS)('%s', (_title, door, leaving) => leave(traefik, door, leaving, 'throttle 100 ms'), 2 * MINUTE);

@@ -18,7 +18,7 @@ const SOURCES = [
     folder: 'gateway-api',
     module: 'sigs.k8s.io/gateway-api@v1.5.1',
     path: 'config/crd/standard',
-    files: ['gateway.networking.k8s.io_httproutes.yaml'],
+    files: ['httproutes', 'listenersets'].map(name => `gateway.networking.k8s.io_${name}.yaml`),
   },
   {
     // what a controller of Gateways watches besides, and none of ours is

@@ -396,11 +396,24 @@ describe.each(KINDS)('$kind', definition => {
     exposed('hosts', 'a wildcard', { type: 'Ingress', hosts: ['*.shop.example'] }, 'should match'),
     exposed('gateway', 'a Gateway without parents', { type: 'Gateway', hosts }, 'needs gateway.parentRefs'),
     exposed('ingress', 'an Ingress’ class for nothing', { hosts, ingress: { className: 'x' } }, 'ingress is for type'),
+    exposed('tls', 'TLS for nothing', { hosts, tls: { secretName: 'x' } }, 'tls is for type Ingress or Gateway'),
     exposed(
-      'tls',
-      'TLS at a Gateway',
+      'gateway',
+      'a certificate for a listener that is there',
       { type: 'Gateway', hosts, gateway: { parentRefs }, tls: { secretName: 'x' } },
-      'at its own listener',
+      'without sectionName',
+    ),
+    exposed(
+      'gateway',
+      'a certificate at two Gateways',
+      { type: 'Gateway', hosts, gateway: { parentRefs: [{ name: 'a' }, { name: 'b' }] }, tls: { secretName: 'x' } },
+      'name one in parentRefs',
+    ),
+    exposed(
+      'gateway.httpsPort',
+      'a port for no listener',
+      { type: 'Gateway', hosts, gateway: { parentRefs, httpsPort: 8443 } },
+      'httpsPort is the port of listeners that tls brings',
     ),
     exposed('tls', 'TLS from nowhere', { type: 'Ingress', hosts, tls: {} }, 'tls needs issuer, secretName or both'),
     exposed(
@@ -464,6 +477,17 @@ describe.each(KINDS)('$kind', definition => {
     [
       'a Gateway',
       { type: 'Gateway', hosts, trustedProxies, forceHTTPS: true, gateway: { parentRefs, httpSection: 'http' } },
+    ],
+    [
+      'a Gateway with listeners of our own',
+      {
+        type: 'Gateway',
+        hosts,
+        tls: { issuer: { name: 'x' } },
+        trustedProxies,
+        forceHTTPS: true,
+        gateway: { parentRefs: [{ name: 'public', namespace: 'edge' }], httpSection: 'http', httpsPort: 8443 },
+      },
     ],
   ])('exposed by %s', async (_case, exposure) => {
     await accepted({ ...good, exposure });

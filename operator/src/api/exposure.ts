@@ -16,7 +16,7 @@ const tls = z
         name: objectName().describe('Its name.'),
       })
       .optional()
-      .describe('cert-manager makes the certificate, by an annotation of the Ingress.'),
+      .describe('cert-manager makes the certificate, by an annotation of the Ingress or ListenerSet.'),
     secretName: objectName()
       .optional()
       .describe('Secret of type kubernetes.io/tls: yours, or the one that the issuer fills. Without it <name>-tls.'),
@@ -39,6 +39,12 @@ const gateway = z.object({
   httpSection: objectName()
     .optional()
     .describe('Listener for plain HTTP, on which forceHTTPS puts a route that redirects.'),
+  httpsPort: z
+    .int()
+    .min(1)
+    .max(65_535)
+    .optional()
+    .describe('With tls: port of the listeners that hold the certificate; without it 443.'),
   requestTimeoutSeconds: seconds(1, 3600)
     .optional()
     .describe('The router gives up after this time. Not every implementation can; without it its own limit holds.'),
@@ -50,7 +56,7 @@ export const exposure = z
       .enum(['None', 'Ingress', 'Gateway'])
       .default('None')
       .describe(
-        'None: the service is reached inside the cluster only. Ingress, Gateway: an Ingress, an HTTPRoute is kept.',
+        'None: the service is reached inside the cluster only. Ingress, Gateway: an Ingress, an HTTPRoute is kept; for a Gateway with tls a ListenerSet, too.',
       ),
     hosts: z.array(host).max(16).default([]).meta({
       description:
@@ -91,6 +97,17 @@ export const exposure = z
 
 export type Exposure = z.output<typeof exposure>;
 
+/** The Gateway is given listeners of ours, with a certificate of ours. */
+export const hasOwnListeners = ({ type, tls }: Exposure): boolean => type === 'Gateway' && tls !== undefined;
+
+/** Where a route is attached. */
+export interface RouteParent {
+  readonly kind: 'Gateway' | 'ListenerSet';
+  readonly name: string;
+  readonly namespace: string;
+  readonly sectionName?: string;
+}
+
 /** They stand on the spec: the default of `exposure` is `{}`, on which the API server tries rules of its own. */
 export const exposureRules: readonly CelRule[] = [
   {
@@ -109,10 +126,20 @@ export const exposureRules: readonly CelRule[] = [
     message: 'ingress is for type Ingress; set type to Ingress, or leave it out',
   },
   {
-    rule: "self.exposure.type == 'Ingress' || !has(self.exposure.tls)",
+    rule: "self.exposure.type != 'None' || !has(self.exposure.tls)",
     fieldPath: '.exposure.tls',
+    message: 'tls is for type Ingress or Gateway; set one of them, or leave it out',
+  },
+  {
+    rule: '!has(self.exposure.tls) || !has(self.exposure.gateway) || (self.exposure.gateway.parentRefs.size() == 1 && !has(self.exposure.gateway.parentRefs[0].sectionName))',
+    fieldPath: '.exposure.gateway',
     message:
-      'tls is for type Ingress; a Gateway ends TLS at its own listener: name the certificate there, leave tls out',
+      'with tls a ListenerSet brings listeners of its own to one Gateway: name one in parentRefs, without sectionName; or leave tls out, and the certificate is that of the Gateway’s listener',
+  },
+  {
+    rule: '!has(self.exposure.gateway) || !has(self.exposure.gateway.httpsPort) || has(self.exposure.tls)',
+    fieldPath: '.exposure.gateway.httpsPort',
+    message: 'httpsPort is the port of listeners that tls brings: set tls, too, or leave it out',
   },
   {
     rule: "!self.exposure.forceHTTPS || (self.exposure.trustedProxies.size() > 0 && (self.exposure.type == 'Gateway' || has(self.exposure.tls)))",
@@ -121,10 +148,10 @@ export const exposureRules: readonly CelRule[] = [
       'forceHTTPS needs trustedProxies (only the router knows how a client came) and a router that ends TLS: tls, or type Gateway',
   },
   {
-    rule: '!self.exposure.forceHTTPS || !has(self.exposure.gateway) || (has(self.exposure.gateway.httpSection) && self.exposure.gateway.parentRefs.all(parent, has(parent.sectionName) && parent.sectionName != self.exposure.gateway.httpSection))',
+    rule: '!self.exposure.forceHTTPS || !has(self.exposure.gateway) || (has(self.exposure.gateway.httpSection) && (has(self.exposure.tls) || self.exposure.gateway.parentRefs.all(parent, has(parent.sectionName) && parent.sectionName != self.exposure.gateway.httpSection)))',
     fieldPath: '.exposure.gateway',
     message:
-      'forceHTTPS needs gateway.httpSection, and in each of parentRefs a sectionName that is another one: the route must not serve what it redirects',
+      'forceHTTPS needs gateway.httpSection, and without tls in each of parentRefs a sectionName that is another one: the route must not serve what it redirects',
   },
   {
     rule: "self.networkPolicy != 'Strict' || self.exposure.type == 'None' || self.exposure.from.size() > 0",

@@ -4,6 +4,7 @@ export const OPTIONAL_APIS = {
   PodMonitor: { apiVersion: 'monitoring.coreos.com/v1', plural: 'podmonitors' },
   Ingress: { apiVersion: 'networking.k8s.io/v1', plural: 'ingresses' },
   HTTPRoute: { apiVersion: 'gateway.networking.k8s.io/v1', plural: 'httproutes' },
+  ListenerSet: { apiVersion: 'gateway.networking.k8s.io/v1', plural: 'listenersets' },
   ScaledObject: { apiVersion: 'keda.sh/v1alpha1', plural: 'scaledobjects' },
   PrometheusRule: { apiVersion: 'monitoring.coreos.com/v1', plural: 'prometheusrules' },
 } as const;

@@ -124,7 +124,7 @@ export const REASONS = {
 
   // exposure
   Exposed: 'The load balancer says that it serves every host.',
-  ExposureAPIMissing: 'The cluster has no Ingress or HTTPRoute API, or it may not be seen.',
+  ExposureAPIMissing: 'The cluster has no Ingress, HTTPRoute or ListenerSet API, or it may not be seen.',
   RouteRejected: 'A Gateway refuses the route.',
   RouteUnanswered: 'No controller has said a word about the route as it is now.',
   LoadBalancerPending: 'The Ingress has no address yet.',

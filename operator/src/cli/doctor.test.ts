@@ -50,7 +50,8 @@ test('all is well', () => {
     '✔ your rights     whole: status',
     '· your rights     retry lacks patch dashboarddeployments.apps.devshelf.dev',
     '                  → ask whoever gives rights in shop; without it retry says less, or nothing',
-    '✔ optional kinds  there: ServiceMonitor, PodMonitor, Ingress, HTTPRoute, PrometheusRule; not there: ScaledObject',
+    '✔ optional kinds  there: ServiceMonitor, PodMonitor, Ingress, HTTPRoute, ListenerSet, PrometheusRule; not there:',
+    '                  ScaledObject',
     '✔ dbd/dashboard   nothing stands in its way',
   ]);
 });

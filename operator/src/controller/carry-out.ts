@@ -329,7 +329,7 @@ class Hands {
   }
 
   #wanted({ action }: EffectivePlan) {
-    const { apis, revisions, deployment, candidate, autoscaler, scaledObject, kedaScales, prometheusUrl, keys } =
+    const { apis, revisions, deployment, candidate, autoscaler, scaledObject, kedaScales, prometheusUrl, keys, door } =
       this.#seen;
     const { docsUrl, podsAskedFrom } = this.#tools;
     const record = action?.do === 'setRecord' ? action.record : deployment?.record;
@@ -344,6 +344,7 @@ class Hands {
       scaledObjectIsThere: scaledObject !== undefined || kedaScales === true,
       candidateIsThere: candidate !== undefined,
       doorServes: isServedAnew(this.#seen),
+      ...(door?.attached && { routeParents: door.attached }),
       scrapeTokenIsThere: keys.some(({ name, clientPresent }) => name === 'scrape' && clientPresent),
       ...(deployment && { servingReplicas: deployment.wantedReplicas }),
       ...this.#databaseOfServing(),

@@ -138,6 +138,19 @@ test.each([
   expect(answers).toEqual(sections.map(section => [section, true]));
 });
 
+test('what is said of our listeners', () => {
+  const app = read(resource('dashboard', { spec: { exposure: GATEWAY } }));
+  const stores = new Stores();
+  const { metadata } = answered(httpRoute(app, ['shop.example']));
+  const view = { hosts: ['shop.example'], answer: { accepted: true, words: '' } };
+  stores.listenerSets.upsert({ metadata, applied: undefined, view });
+  expect(doorOf(app, stores)).toBeUndefined();
+  stores.httpRoutes.upsert(answered(httpRoute(app, ['shop.example'])));
+  expect(doorOf(app, stores)?.listeners).toEqual(view);
+  stores.listenerSets.upsert({ metadata: { ...metadata, ownerReferences: [] }, applied: undefined, view });
+  expect(doorOf(app, stores)?.listeners).toBeUndefined();
+});
+
 test.each([
   [
     'made for a ScaledObject: KEDA’s',

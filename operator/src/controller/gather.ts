@@ -43,15 +43,7 @@ import { parseRevision } from '../objects/revision.ts';
 import type { Digests } from './digests.ts';
 import type { Answer, Asking, Question } from './inquiries.ts';
 import type { Keys } from './keys.ts';
-import {
-  jobView,
-  type Kept,
-  type KeptDeployment,
-  type KeptDoor,
-  type KeptJob,
-  type KeptPod,
-  type KeptRevision,
-} from './views.ts';
+import { jobView, type Kept, type KeptDeployment, type KeptJob, type KeptPod, type KeptRevision } from './views.ts';
 import { type KeptApp, type KeptMigration, labelled, type Stores } from './world.ts';
 
 export interface Sources {
@@ -233,12 +225,14 @@ export function doorOf(app: AppResource, stores: Stores): DoorView | undefined {
   const { name, namespace } = app.metadata;
   const { type } = app.spec.exposure;
   if (type === 'None') return undefined;
-  const ours = (kept: KeptDoor | undefined) => (kept && isOwned(app, kept) ? kept.view : undefined);
+  const ours = <T>(kept: (Kept & { view: T }) | undefined) => (kept && isOwned(app, kept) ? kept.view : undefined);
   if (type === 'Ingress') return ours(stores.ingresses.get(namespace, names.ingress(name)));
   const route = ours(stores.httpRoutes.get(namespace, names.httpRoute(name)));
   const redirect = ours(stores.httpRoutes.get(namespace, names.redirectRoute(name)));
   // they are on different listeners, so each answer says of which it is
-  return route && { ...route, parents: [...route.parents, ...(redirect?.parents ?? [])] };
+  const parents = [...(route?.parents ?? []), ...(redirect?.parents ?? [])];
+  const listeners = ours(stores.listenerSets.get(namespace, names.listenerSet(name)));
+  return route && { ...route, parents, ...(listeners && { listeners }) };
 }
 
 const ownedBy = (owners: readonly { uid: string }[], job: KeptJob): boolean =>

@@ -5,6 +5,7 @@ import {
   keepAutoscaler,
   keepDeployment,
   keepJob,
+  keepListenerSet,
   keepMonitor,
   keepPod,
   keepRoute,
@@ -412,4 +413,72 @@ test.each([
 ])('what a Gateway says of a route: %s', (_case, conditions, answer) => {
   const { parents } = keepRoute(route(...conditions) as never).view;
   expect(parents).toEqual([{ gateway: 'prod/public', controller: 'x.io/gateway', ...(answer && { answer }) }]);
+});
+
+test('where a route is attached', () => {
+  const ours = { group: 'gateway.networking.k8s.io', kind: 'ListenerSet', name: 'shop' };
+  const parentRefs = [ours, { name: 'public', namespace: 'edge', sectionName: 'https' }];
+  const status = { parents: [{ parentRef: ours, controllerName: 'x', conditions: [] }] };
+  const { attached, parents } = keepRoute({ ...route(), spec: { parentRefs }, status } as never).view;
+  expect(attached).toEqual([
+    { kind: 'ListenerSet', name: 'shop', namespace: 'prod' },
+    { kind: 'Gateway', name: 'public', namespace: 'edge', sectionName: 'https' },
+  ]);
+  expect(parents).toEqual([{ gateway: 'prod/shop', isListenerSet: true, controller: 'x' }]);
+});
+
+const because = (type: string, status: string, reason: string, observedGeneration = 3) => ({
+  ...says(type, status, observedGeneration),
+  reason,
+});
+const good = (...types: string[]) => types.map(type => says(type, 'True', 3));
+const SET = good('Accepted', 'Programmed');
+const LISTENER = good('Accepted', 'Programmed', 'ResolvedRefs');
+
+const refusedAs = (words: string) => ({ accepted: false, words });
+
+test.each<[string, object[], object[][], object | undefined]>([
+  ['all of it', SET, [LISTENER, LISTENER], { accepted: true, words: '' }],
+  ['nothing', [], [], undefined],
+  ['what the API server writes for a new one', [says('Accepted', 'Unknown', 0)], [], undefined],
+  ['of one listener nothing', SET, [LISTENER], undefined],
+  ['of one listener not all', SET, [LISTENER, good('Accepted', 'ResolvedRefs')], undefined],
+  ['it is accepted and not programmed', good('Accepted'), [LISTENER, LISTENER], undefined],
+  ['an earlier set’s', [says('Accepted', 'True', 2), says('Programmed', 'True', 3)], [LISTENER, LISTENER], undefined],
+  ['an earlier listener’s', SET, [LISTENER, LISTENER.map(said => ({ ...said, observedGeneration: 2 }))], undefined],
+  ['an earlier refusal', [because('Accepted', 'False', 'NotAllowed', 2)], [], undefined],
+  [
+    'the Gateway lets none in',
+    [because('Accepted', 'False', 'NotAllowed'), because('Programmed', 'False', 'NotAllowed')],
+    [],
+    refusedAs('NotAllowed: of it'),
+  ],
+  [
+    'accepted, but for one listener',
+    SET,
+    [LISTENER, [...LISTENER, because('Conflicted', 'True', 'HostnameConflict')]],
+    refusedAs('listener www.shop.example: HostnameConflict: of it'),
+  ],
+  [
+    'the certificate is not there',
+    [because('Accepted', 'False', 'ListenersNotValid'), because('Programmed', 'False', 'Invalid')],
+    [[because('Programmed', 'False', 'Invalid'), because('ResolvedRefs', 'False', 'InvalidCertificateRef')]],
+    { ...refusedAs('listener shop.example: InvalidCertificateRef: of it'), isOfCertificate: true },
+  ],
+  [
+    'the Gateway’s refusal tells more than a listener’s',
+    [because('Accepted', 'False', 'NotAllowed')],
+    [[because('ResolvedRefs', 'False', 'InvalidCertificateRef')]],
+    refusedAs('NotAllowed: of it'),
+  ],
+])('what a Gateway says of our listeners: %s', (_case, conditions, each, answer) => {
+  const hosts = ['shop.example', 'www.shop.example'];
+  const object = {
+    apiVersion: 'gateway.networking.k8s.io/v1',
+    kind: 'ListenerSet',
+    metadata: route().metadata,
+    spec: { listeners: hosts.map(name => ({ name, hostname: name })) },
+    status: { conditions, listeners: each.map((said, index) => ({ name: hosts[index], conditions: said })) },
+  };
+  expect(keepListenerSet(object as never).view).toEqual({ hosts, ...(answer && { answer }) });
 });

@@ -5,6 +5,7 @@
 // namespace into its environment; what such an image writes into its termination message would be readable in the
 // status for everybody who may read that. No image can be told from another one that says the same, so of a verdict only
 // what is of a known set or shape passes. The words themselves are in the container's log, for who may read logs.
+import type { RouteParent } from '../api/exposure.ts';
 import { type IncidentRecord, type IncidentSummary, parseRefusals, type Refusal, rotationId } from '../api/incident.ts';
 import { parseRecord, type ReadRecord } from '../api/rollout.ts';
 import { parseRotation, type RotationRecord } from '../api/rotation.ts';
@@ -26,6 +27,7 @@ import type {
   ingresses,
   jobs,
   KubeObject,
+  listenerSets,
   OwnerReference,
   pods,
   Resource,
@@ -36,6 +38,7 @@ import {
   isBackupTask,
   type JobVerdict,
   type JobView,
+  type ListenersView,
   type ParentView,
   type PodView,
   type PutBack,
@@ -609,21 +612,84 @@ export function keepIngress(object: ObjectOf<typeof ingresses>): KeptDoor {
   return { ...keepChild(object), view: { kind: 'Ingress', addresses, parents: [] } };
 }
 
+type Said = NonNullable<NonNullable<ObjectOf<typeof listenerSets>['status']>['conditions']>;
+
+/**
+ * What is said of this generation: an answer to an earlier one is none. Gateway API wants each to say which it is about,
+ * and its schema lets one be silent; such a one is taken as it is: nobody would ever know of that controller's otherwise.
+ */
+const saidOf =
+  (conditions: Said, generation: number) =>
+  (wanted: string): Said[number] | undefined =>
+    conditions.find(({ type, observedGeneration = generation }) => type === wanted && observedGeneration >= generation);
+
+const wordsOf = ({ reason, message = '' }: Said[number]): string => scrub(`${reason}: ${message}`);
+
 export function keepRoute(object: ObjectOf<typeof httpRoutes>): KeptDoor {
   const { namespace: own = '', generation = 0 } = object.metadata;
   const parents = (object.status?.parents ?? []).map(({ parentRef, controllerName, conditions = [] }): ParentView => {
-    const fresh = (wanted: string) =>
-      conditions.find(({ type, observedGeneration = 0 }) => type === wanted && observedGeneration >= generation);
+    const fresh = saidOf(conditions, generation);
     const answers = [fresh('Accepted'), fresh('ResolvedRefs')];
     const refusal = answers.find(answer => answer?.status === 'False');
     const isWhole = answers.every(answer => answer?.status === 'True');
     return {
       gateway: `${parentRef.namespace ?? own}/${parentRef.name}`,
+      ...(parentRef.kind === 'ListenerSet' && { isListenerSet: true }),
       ...(parentRef.sectionName !== undefined && { section: parentRef.sectionName }),
       controller: controllerName,
-      ...(refusal && { answer: { accepted: false, words: scrub(`${refusal.reason}: ${refusal.message ?? ''}`) } }),
+      ...(refusal && { answer: { accepted: false, words: wordsOf(refusal) } }),
       ...(isWhole && { answer: { accepted: true, words: '' } }),
     };
   });
-  return { ...keepChild(object), view: { kind: 'HTTPRoute', addresses: [], parents } };
+  const attached = (object.spec?.parentRefs ?? []).map(
+    ({ kind, name, namespace = own, sectionName }): RouteParent => ({
+      kind: kind === 'ListenerSet' ? kind : 'Gateway',
+      name,
+      namespace,
+      ...(sectionName !== undefined && { sectionName }),
+    }),
+  );
+  return { ...keepChild(object), view: { kind: 'HTTPRoute', addresses: [], parents, attached } };
 }
+
+export interface KeptListenerSet extends KeptChild {
+  readonly view: ListenersView;
+}
+
+export const keepListenerSet = (object: ObjectOf<typeof listenerSets>): KeptListenerSet => ({
+  ...keepChild(object),
+  view: listenersView(object),
+});
+
+/** Of the set as a whole it may be said that it is accepted while one of its listeners is not. */
+function listenersView({ metadata, spec, status }: ObjectOf<typeof listenerSets>): ListenersView {
+  const { generation = 0 } = metadata;
+  const set = saidOf(status?.conditions ?? [], generation);
+  const whole = [set('Accepted'), set('Programmed')];
+  const each = (spec?.listeners ?? []).map(({ name }) => {
+    const conditions = status?.listeners?.find(listener => listener.name === name)?.conditions ?? [];
+    const said = saidOf(conditions, generation);
+    const answers = LISTENER_SAYS.map(said);
+    const conflict = said('Conflicted');
+    const refusal = conflict?.status === 'True' ? conflict : answers.find(answer => answer?.status === 'False');
+    return { name, refusal, isWhole: answers.every(answer => answer?.status === 'True') };
+  });
+  const hosts = (spec?.listeners ?? []).flatMap(({ hostname }) => hostname ?? []);
+  const refused = whole.find(answer => answer?.status === 'False');
+  // where it is for its listeners' sake, these say why
+  const isAsAWhole = refused !== undefined && !FOR_ITS_LISTENERS.has(refused.reason ?? '');
+  const listener = each.find(({ refusal }) => refusal !== undefined);
+  if (listener?.refusal && !isAsAWhole) {
+    const words = `listener ${listener.name}: ${wordsOf(listener.refusal)}`;
+    const isOfCertificate = listener.refusal.reason === BAD_CERTIFICATE;
+    return { hosts, answer: { accepted: false, words, ...(isOfCertificate && { isOfCertificate }) } };
+  }
+  if (refused) return { hosts, answer: { accepted: false, words: wordsOf(refused) } };
+  const isWhole = whole.every(answer => answer?.status === 'True') && each.every(of => of.isWhole);
+  return { hosts, ...(isWhole && { answer: { accepted: true, words: '' } }) };
+}
+
+/** In this order: why something is refused comes before what it leads to. */
+const LISTENER_SAYS = ['ResolvedRefs', 'Accepted', 'Programmed'] as const;
+const BAD_CERTIFICATE = 'InvalidCertificateRef';
+const FOR_ITS_LISTENERS: ReadonlySet<string> = new Set(['ListenersNotValid', 'Invalid']);

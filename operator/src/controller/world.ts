@@ -79,6 +79,7 @@ function storeOf<T extends views.Kept>(kind: string, indexers: Readonly<Record<s
 const WITH_STATUS: Readonly<Record<string, unknown>> = {
   Ingress: views.keepIngress,
   HTTPRoute: views.keepRoute,
+  ListenerSet: views.keepListenerSet,
   ServiceMonitor: views.keepMonitor,
   PodMonitor: views.keepMonitor,
   ScaledObject: views.keepScaledObject,
@@ -104,6 +105,7 @@ export class Stores {
   readonly networkPolicies = storeOf<views.KeptChild>('networkPolicies');
   readonly ingresses = storeOf<views.KeptDoor>('ingresses');
   readonly httpRoutes = storeOf<views.KeptDoor>('httpRoutes');
+  readonly listenerSets = storeOf<views.KeptListenerSet>('listenerSets');
   readonly serviceMonitors = storeOf<views.KeptMonitor>('serviceMonitors');
   readonly podMonitors = storeOf<views.KeptMonitor>('podMonitors');
   readonly scaledObjects = storeOf<views.KeptScaledObject>('scaledObjects');
@@ -122,6 +124,7 @@ export class Stores {
     HorizontalPodAutoscaler: { store: this.autoscalers, resource: kinds.horizontalPodAutoscalers },
     Ingress: { store: this.ingresses, resource: kinds.ingresses },
     HTTPRoute: { store: this.httpRoutes, resource: kinds.httpRoutes },
+    ListenerSet: { store: this.listenerSets, resource: kinds.listenerSets },
     ServiceMonitor: { store: this.serviceMonitors, resource: kinds.serviceMonitors },
     PodMonitor: { store: this.podMonitors, resource: kinds.podMonitors },
     ScaledObject: { store: this.scaledObjects, resource: kinds.scaledObjects },

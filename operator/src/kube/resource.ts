@@ -173,13 +173,22 @@ export const events: Resource<EventObject> = {
   namespaced: true,
 };
 export const ingresses = served<V1Ingress>('networking.k8s.io/v1', 'Ingress', 'ingresses');
+type GatewayParent = { kind?: string; name: string; namespace?: string; sectionName?: string };
+type GatewayCondition = {
+  type: string;
+  status: string;
+  reason?: string;
+  message?: string;
+  observedGeneration?: number;
+};
 /** As far as it is read here. */
 export type HttpRouteObject = KubeObject & {
+  spec?: { parentRefs?: GatewayParent[] };
   status?: {
     parents?: {
-      parentRef: { name: string; namespace?: string; sectionName?: string };
+      parentRef: GatewayParent;
       controllerName: string;
-      conditions?: { type: string; status: string; reason?: string; message?: string; observedGeneration?: number }[];
+      conditions?: GatewayCondition[];
     }[];
   };
 };
@@ -187,6 +196,20 @@ export const httpRoutes: Resource<HttpRouteObject> = {
   apiVersion: 'gateway.networking.k8s.io/v1',
   kind: 'HTTPRoute',
   plural: 'httproutes',
+  namespaced: true,
+};
+/** As far as it is read here. */
+export type ListenerSetObject = KubeObject & {
+  spec?: { listeners?: { name: string; hostname?: string }[] };
+  status?: {
+    conditions?: GatewayCondition[];
+    listeners?: { name: string; conditions?: GatewayCondition[] }[];
+  };
+};
+export const listenerSets: Resource<ListenerSetObject> = {
+  apiVersion: 'gateway.networking.k8s.io/v1',
+  kind: 'ListenerSet',
+  plural: 'listenersets',
   namespaced: true,
 };
 /** As far as it is read here. */

@@ -1,4 +1,5 @@
 // Everything that one pass knows, read before it decides. What could not be read is a value too: it means wait.
+import type { RouteParent } from '../api/exposure.ts';
 import type { GroupFigures, IncidentSummary, Refusal, Requester } from '../api/incident.ts';
 import type { Apis } from '../api/optional-apis.ts';
 import type { AppResource } from '../api/resource.ts';
@@ -434,11 +435,22 @@ export interface DatabaseSharer {
 
 /** What a Gateway's controller says of a route; of an answer to an earlier generation nothing is kept. */
 export interface ParentView {
+  /** `namespace/name`. */
   readonly gateway: string;
+  /** It is no Gateway, but a ListenerSet. */
+  readonly isListenerSet?: true;
   readonly section?: string;
   readonly controller: string;
   /** Absent: not answered in full. */
   readonly answer?: { readonly accepted: boolean; readonly words: string };
+}
+
+/** What it says of listeners that are ours. */
+export interface ListenersView {
+  /** There is one for each of these. */
+  readonly hosts: readonly string[];
+  /** Absent: not answered in full. `isOfCertificate`: it cannot use the Secret with the certificate. */
+  readonly answer?: { readonly accepted: boolean; readonly words: string; readonly isOfCertificate?: true };
 }
 
 /** The Ingress or HTTPRoute of a resource, and what others say of it. */
@@ -447,6 +459,10 @@ export interface DoorView {
   /** Of an Ingress: where its load balancer is reached. */
   readonly addresses: readonly string[];
   readonly parents: readonly ParentView[];
+  /** Where the HTTPRoute is attached, as it is written. */
+  readonly attached?: readonly RouteParent[];
+  /** The ListenerSet of a Gateway's route. */
+  readonly listeners?: ListenersView;
 }
 
 /** A ScaledObject as KEDA sees it, and the HorizontalPodAutoscaler that KEDA keeps for it. */

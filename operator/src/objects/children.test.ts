@@ -111,9 +111,9 @@ test('every child belongs to the resource', () => {
   }
 });
 
-const DOORS = /^(Ingress|HTTPRoute)\//;
+const DOORS = /^(Ingress|HTTPRoute|ListenerSet)\//;
 /** They have tables of their own. */
-const TOLD_APART = /^(Ingress|HTTPRoute|ScaledObject)\//;
+const TOLD_APART = /^(Ingress|HTTPRoute|ListenerSet|ScaledObject)\//;
 
 const unwantedOf = (
   of: App,
@@ -186,14 +186,32 @@ const goingDoors = (spec: Record<string, unknown>, known: FindRelease, cluster =
 };
 const opened = { exposure: { type: 'Ingress', hosts: ['shop.example'] } };
 const knowing = (hash: string) => ({ ...releases(hash), hosts: ['shop.example'] });
-const ROUTES = ['HTTPRoute/devshelf', 'HTTPRoute/devshelf-redirect'];
+const LISTENERS = 'ListenerSet/devshelf';
+const ROUTES = ['HTTPRoute/devshelf', 'HTTPRoute/devshelf-redirect', LISTENERS];
+const INGRESS = 'Ingress/devshelf';
+const REDIRECT = 'HTTPRoute/devshelf-redirect';
+const parentRefs = [{ name: 'public', namespace: 'edge' }];
+const gatewayed = { exposure: { type: 'Gateway', hosts: ['shop.example'], gateway: { parentRefs } } };
+const certified = { exposure: { ...gatewayed.exposure, tls: { secretName: 'shop-tls' } } };
+const notYet: Cluster = { ...everywhere, doorServes: false };
 
 test.each<[string, Record<string, unknown>, FindRelease, Cluster, string[]]>([
   ['an Ingress is wanted: routes go', opened, knowing, everywhere, ROUTES],
-  ['it does not serve yet: users come by the routes', opened, knowing, { ...everywhere, doorServes: false }, []],
-  ['nothing is exposed any more', {}, knowing, everywhere, ['Ingress/devshelf', ...ROUTES]],
-  ['what serves knows no host', opened, releases, everywhere, ['Ingress/devshelf', ...ROUTES]],
+  ['it does not serve yet: users come by the routes', opened, knowing, notYet, []],
+  ['nothing is exposed any more', {}, knowing, everywhere, [INGRESS, ...ROUTES]],
+  ['what serves knows no host', opened, releases, everywhere, [INGRESS, ...ROUTES]],
   ['nobody remembers what serves: its users keep their door', opened, () => undefined, everywhere, []],
+  ['a Gateway’s own listener is wanted: ours go', gatewayed, knowing, everywhere, [INGRESS, REDIRECT, LISTENERS]],
+  ['it does not serve yet: users come by ours', gatewayed, knowing, notYet, [REDIRECT]],
+  ['listeners of ours are wanted', certified, knowing, everywhere, [INGRESS, REDIRECT]],
+  ['what serves knows no host for them', certified, releases, everywhere, [INGRESS, ...ROUTES]],
+  [
+    'listeners of ours are not served',
+    {},
+    knowing,
+    { apis: { ...everywhere.apis, ListenerSet: 'absent' } },
+    [INGRESS, 'HTTPRoute/devshelf', REDIRECT],
+  ],
   ['the kinds are not served', {}, knowing, { apis: apisBy(() => 'absent') }, []],
 ])('doors: %s', (_case, spec, known, cluster, expected) => {
   expect(goingDoors(spec, known, cluster)).toEqual(expected);
@@ -224,4 +242,16 @@ test('Service, ServiceAccount and the serving Deployment are never deleted', () 
   );
   expect(gone).not.toContain('Deployment/dashboard');
   expect(gone.filter(name => name.startsWith('Service/') || name.startsWith('ServiceAccount/'))).toEqual([]);
+});
+
+test.each<[string, Cluster, string[]]>([
+  ['listeners of ours serve: the route is at nothing else', everywhere, ['ListenerSet']],
+  ['they do not serve yet: it stays where it is, too', notYet, ['ListenerSet', 'Gateway']],
+])('%s', (_case, cluster, expected) => {
+  const routeParents = [{ kind: 'Gateway', name: 'public', namespace: 'edge' } as const];
+  const children = desiredChildren(devshelf(certified), settled, knowing, { ...cluster, routeParents });
+  const doors = children.filter(({ kind }) => DOORS.test(`${kind}/`));
+  // what it is attached to comes first
+  expect(doors.map(({ kind }) => kind)).toEqual(['ListenerSet', 'HTTPRoute']);
+  expect(doors[1]).toMatchObject({ spec: { parentRefs: expected.map(kind => ({ kind })) } });
 });

@@ -1,4 +1,5 @@
 // Everything that should be there for one resource, in the order in which it is applied.
+import { hasOwnListeners, type RouteParent } from '../api/exposure.ts';
 import { routedHosts } from '../api/hosts.ts';
 import { type Apis, isOptional, OPTIONAL_APIS, type OptionalKind } from '../api/optional-apis.ts';
 import { type Release, type RolloutRecord, releaseInForce, releaseOnTrial, servingReleases } from '../api/rollout.ts';
@@ -8,6 +9,7 @@ import { candidateDeployment, deployment, workerDeployment } from './deployment.
 import { disruptionBudget } from './disruption-budget.ts';
 import { httpRoute, redirectRoute } from './http-route.ts';
 import { ingress } from './ingress.ts';
+import { listenerSet } from './listener-set.ts';
 import { names } from './names.ts';
 import { networkPolicy } from './network-policy.ts';
 import { podMonitor } from './pod-monitor.ts';
@@ -39,6 +41,8 @@ export interface Cluster {
   readonly candidateIsThere?: boolean;
   /** The door that the spec asks for serves; absent: it does. */
   readonly doorServes?: boolean;
+  /** Where the HTTPRoute is attached now. */
+  readonly routeParents?: readonly RouteParent[];
   /** The Secret that Prometheus reads the pods with; absent: it is. */
   readonly scrapeTokenIsThere?: boolean;
   /** Identity of the database that the spec names, if it could be read. */
@@ -65,7 +69,8 @@ export function desiredChildren(
     ...(record ? deployments(app, record, releases, cluster) : []),
     ...(record ? autoscalers(app, record, cluster) : []),
     ingress(app, hosts),
-    httpRoute(app, hosts),
+    listenerSet(app, hosts),
+    httpRoute(app, hosts, cluster.doorServes === false ? cluster.routeParents : []),
     redirectRoute(app, hosts),
     ...monitors(app, cluster),
     prometheusRule(app, cluster.docsUrl),
@@ -132,8 +137,12 @@ type Prunable = ChildRef & { readonly mayGo: boolean };
 const isServingKnown = (record: RolloutRecord | undefined, releases: FindRelease): boolean =>
   record === undefined || servingReleases(record).every(hash => releases(hash) !== undefined);
 
-const isOtherDoor = ({ spec: { exposure } }: App, kind: OptionalKind): boolean =>
-  (exposure.type === 'Gateway' && kind === 'Ingress') || (exposure.type === 'Ingress' && kind === 'HTTPRoute');
+/** The kinds by which users may come who do not come by the door that is wanted. */
+function isOtherDoor({ spec: { exposure } }: App, kind: OptionalKind): boolean {
+  if (exposure.type === 'None') return false;
+  if (kind === 'ListenerSet') return !hasOwnListeners(exposure);
+  return kind === (exposure.type === 'Gateway' ? 'Ingress' : 'HTTPRoute');
+}
 
 const optional = (name: string, kind: OptionalKind, cluster: Cluster): Prunable => ({
   apiVersion: OPTIONAL_APIS[kind].apiVersion,
@@ -184,6 +193,8 @@ export function unwantedChildren(
     door(names.ingress(name), 'Ingress'),
     door(names.httpRoute(name), 'HTTPRoute'),
     door(names.redirectRoute(name), 'HTTPRoute'),
+    // after the route that is attached to it
+    door(names.listenerSet(name), 'ListenerSet'),
     monitor(names.serviceMonitor(name), 'ServiceMonitor'),
     { apiVersion: 'apps/v1', kind: 'Deployment', name: names.worker(name), mayGo: inForceIsKnown },
     monitor(names.podMonitor(name), 'PodMonitor'),

@@ -3,6 +3,7 @@ import { routedHosts } from '../api/hosts.ts';
 import type { RolloutRecord } from '../api/rollout.ts';
 import { httpRoute, redirectRoute } from './http-route.ts';
 import { ingress } from './ingress.ts';
+import { listenerSet } from './listener-set.ts';
 import { releaseOf } from './release.ts';
 import { dashboard, dashboardMeta, devshelf } from './testing.ts';
 
@@ -18,6 +19,12 @@ const FORCED = {
   trustedProxies: ['10.0.0.0/8'],
   gateway: { ...GATEWAY.gateway, httpSection: 'http' },
 };
+const WITH_LISTENERS = {
+  ...FORCED,
+  tls: { issuer: { kind: 'ClusterIssuer', name: 'letsencrypt' } },
+  gateway: { parentRefs: [{ name: 'public', namespace: 'edge' }], httpSection: 'http' },
+};
+const GROUP = 'gateway.networking.k8s.io';
 
 test('an Ingress as a whole', () => {
   const app = dashboard({
@@ -71,6 +78,64 @@ test('an HTTPRoute as a whole', () => {
   });
 });
 
+test('a ListenerSet as a whole', () => {
+  expect(listenerSet(dashboard({ exposure: WITH_LISTENERS }), HOSTS)).toEqual({
+    apiVersion: 'gateway.networking.k8s.io/v1',
+    kind: 'ListenerSet',
+    metadata: {
+      ...dashboardMeta('dashboard'),
+      annotations: { 'cert-manager.io/cluster-issuer': 'letsencrypt' },
+    },
+    spec: {
+      parentRef: { group: GROUP, kind: 'Gateway', name: 'public', namespace: 'edge' },
+      listeners: HOSTS.map(host => ({
+        name: host,
+        hostname: host,
+        port: 443,
+        protocol: 'HTTPS',
+        tls: { mode: 'Terminate', certificateRefs: [{ group: '', kind: 'Secret', name: 'dashboard-tls' }] },
+        allowedRoutes: { namespaces: { from: 'Same' } },
+      })),
+    },
+  });
+});
+
+test('a certificate that is yours, at another port: no annotation', () => {
+  const gateway = { ...WITH_LISTENERS.gateway, httpsPort: 8443 };
+  const found = listenerSet(
+    dashboard({ exposure: { ...WITH_LISTENERS, tls: { secretName: 'mine' }, gateway } }),
+    HOSTS,
+  );
+  expect(found?.metadata).toEqual(dashboardMeta('dashboard'));
+  const listener = { port: 8443, tls: { certificateRefs: [{ name: 'mine' }] } };
+  expect(found).toMatchObject({ spec: { listeners: [listener, listener] } });
+});
+
+type Attached = { spec: { parentRefs: object[] } };
+const LISTENERS = { group: GROUP, kind: 'ListenerSet', name: 'dashboard', namespace: 'shop' };
+const AT_GATEWAY = { group: GROUP, kind: 'Gateway', name: 'public', namespace: 'edge', sectionName: 'https' };
+const left = ({ group: _group, kind, ...of }: typeof LISTENERS) => ({
+  kind: kind as 'Gateway' | 'ListenerSet',
+  ...of,
+});
+
+test.each([
+  ['to its listeners', WITH_LISTENERS, [], [LISTENERS]],
+  ['to both, while they do not serve', WITH_LISTENERS, [left(AT_GATEWAY)], [LISTENERS, AT_GATEWAY]],
+  ['once only', WITH_LISTENERS, [left(LISTENERS)], [LISTENERS]],
+  ['to the Gateway', GATEWAY, [], [AT_GATEWAY]],
+  ['to both, while the Gateway does not serve', GATEWAY, [left(LISTENERS)], [AT_GATEWAY, LISTENERS]],
+  ['to no other Gateway', GATEWAY, [{ ...left(AT_GATEWAY), name: 'other' }], [AT_GATEWAY]],
+])('the route is attached %s', (_case, exposure, attached, expected) => {
+  const found = httpRoute(dashboard({ exposure }), HOSTS, attached) as unknown as Attached;
+  expect(found.spec.parentRefs).toEqual(expected);
+});
+
+test('listeners of our own are HTTPS: who comes by plain HTTP is redirected at the Gateway', () => {
+  const found = redirectRoute(dashboard({ exposure: WITH_LISTENERS }), HOSTS) as unknown as Attached;
+  expect(found.spec.parentRefs).toEqual([{ ...AT_GATEWAY, sectionName: 'http' }]);
+});
+
 test('plain HTTP is redirected by the router, once for each Gateway', () => {
   const app = dashboard({ exposure: FORCED });
   expect(redirectRoute(dashboard({ exposure: GATEWAY }), HOSTS)).toBeUndefined();
@@ -87,6 +152,7 @@ test('no host, no door: it would take everybody’s requests', () => {
   expect(ingress(dashboard({ exposure: { type: 'Ingress', hosts: HOSTS } }), [])).toBeUndefined();
   expect(httpRoute(dashboard({ exposure: GATEWAY }), [])).toBeUndefined();
   expect(redirectRoute(dashboard({ exposure: FORCED }), [])).toBeUndefined();
+  expect(listenerSet(dashboard({ exposure: WITH_LISTENERS }), [])).toBeUndefined();
 });
 
 const record: RolloutRecord = { phase: 'Settled', release: 'old', stable: 'old', since: '2026-01-01T00:00:00Z' };
@@ -146,6 +212,7 @@ test.each<[string, object, boolean]>([
   ['another host', { ...GATEWAY, hosts: ['shop.example'] }, true],
   ['another proxy', { ...GATEWAY, trustedProxies: ['10.0.0.1'] }, true],
   ['another Gateway', { ...GATEWAY, gateway: { parentRefs: [{ name: 'other' }] } }, false],
+  ['a certificate of its own', { ...GATEWAY, tls: { secretName: 'x' }, gateway: WITH_LISTENERS.gateway }, false],
   ['an Ingress instead', { type: 'Ingress', hosts: HOSTS }, false],
   ['nothing exposed', { hosts: HOSTS }, true],
 ])('%s: a release of its own: %s', (_case, exposure, isAnother) => {

@@ -5,8 +5,15 @@ import { names } from './names.ts';
 
 /** Of the Secret with the certificate; undefined where the router has its own, or none. */
 export function tlsSecretOf({ metadata, spec: { exposure } }: App): string | undefined {
-  if (exposure.type !== 'Ingress' || !exposure.tls) return undefined;
+  if (exposure.type === 'None' || !exposure.tls) return undefined;
   return exposure.tls.secretName ?? names.tlsSecret(metadata.name);
+}
+
+/** What cert-manager reads on an Ingress or a ListenerSet. */
+export function issuerAnnotation({ spec: { exposure } }: App): Readonly<Record<string, string>> {
+  const issuer = exposure.tls?.issuer;
+  if (!issuer) return {};
+  return { [issuer.kind === 'Issuer' ? 'cert-manager.io/issuer' : 'cert-manager.io/cluster-issuer']: issuer.name };
 }
 
 /** What serving pods are told. The user's own word in `extraEnv` comes first. */

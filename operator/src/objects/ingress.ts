@@ -1,5 +1,5 @@
 import { type App, childMeta, compact, type KubeObject } from './app.ts';
-import { tlsSecretOf } from './exposure.ts';
+import { issuerAnnotation, tlsSecretOf } from './exposure.ts';
 import { HTTP_PORT_NAME, names } from './names.ts';
 
 /** The whole service under these hosts; undefined without any: a rule without a host would take everybody's requests. */
@@ -9,7 +9,7 @@ export function ingress(app: App, hosts: readonly string[]): KubeObject | undefi
   const { name } = app.metadata;
   const service = { name: names.service(name), port: { name: HTTP_PORT_NAME } };
   const secretName = tlsSecretOf(app);
-  const annotations = { ...exposure.ingress?.annotations, ...issuerAnnotation(exposure.tls?.issuer) };
+  const annotations = { ...exposure.ingress?.annotations, ...issuerAnnotation(app) };
   return {
     apiVersion: 'networking.k8s.io/v1',
     kind: 'Ingress',
@@ -26,10 +26,4 @@ export function ingress(app: App, hosts: readonly string[]): KubeObject | undefi
       tls: secretName === undefined ? undefined : [{ hosts: [...hosts], secretName }],
     }),
   };
-}
-
-/** cert-manager reads it. */
-function issuerAnnotation(issuer: { kind: 'Issuer' | 'ClusterIssuer'; name: string } | undefined) {
-  if (!issuer) return {};
-  return { [issuer.kind === 'Issuer' ? 'cert-manager.io/issuer' : 'cert-manager.io/cluster-issuer']: issuer.name };
 }

@@ -125,6 +125,7 @@ export const names = {
   networkPolicy: (app: string) => app,
   ingress: (app: string) => app,
   httpRoute: (app: string) => app,
+  listenerSet: (app: string) => app,
   redirectRoute: (app: string) => suffixed(app, 'redirect'),
   tlsSecret: (app: string) => suffixed(app, 'tls'),
   serviceMonitor: (app: string) => app,

@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import { type Apis, apisBy } from '../../api/optional-apis.ts';
 import { decide } from '../plan.ts';
-import type { DoorView, ParentView, Snapshot } from '../snapshot.ts';
+import type { DoorView, ListenersView, ParentView, Snapshot } from '../snapshot.ts';
 import { statusOf } from '../status.ts';
 import { app, at, deployment, release, revision, snapshot, T0, wanted } from '../testing.ts';
 import { exposed, isServedAnew } from './exposed.ts';
@@ -29,6 +29,20 @@ const plain: ParentView = { ...edge, section: 'http' };
 const routed = (...parents: readonly ParentView[]): DoorView => ({ kind: 'HTTPRoute', addresses: [], parents });
 const { answer: _answer, ...silent } = own;
 
+const LISTENED = {
+  ...GATEWAY,
+  tls: { issuer: { name: 'ours' } },
+  gateway: { parentRefs: [{ name: 'public', namespace: 'edge' }] },
+};
+const ofSet: ParentView = { ...edge, gateway: 'prod/shop', isListenerSet: true };
+const { section: _section, ...ours } = ofSet;
+const listened = (answer: ListenersView['answer'], ...parents: readonly ParentView[]): DoorView => ({
+  ...routed(...parents),
+  listeners: { hosts: ['shop.example'], ...(answer && { answer }) },
+});
+const noCertificate = { secret: 'shop-tls', isThere: false };
+const badCertificate = { accepted: false, words: 'listener shop.example: InvalidCertificateRef: x' } as const;
+
 const knowing = (hosts?: string[]) => {
   const known = revision('v1', 'released');
   return { ...known, release: { ...known.release, ...(hosts && { hosts }) } };
@@ -45,8 +59,27 @@ function scene(exposure: object, change: Partial<Snapshot> = {}, apis: Partial<A
 }
 
 test.each<[string, Snapshot, string, string, string]>([
-  ['an address', scene(INGRESS, { door: opened }), 'True', 'Exposed', 'shop.example through 203.0.113.7'],
-  ['every parent says yes', scene(GATEWAY, { door: routed(edge, own) }), 'True', 'Exposed', 'traefik.io/gateway'],
+  [
+    'an address',
+    scene(INGRESS, { door: opened }),
+    'True',
+    'Exposed',
+    'http://shop.example through 203.0.113.7 (traefik)',
+  ],
+  [
+    'no class is named',
+    scene({ ...TLS, ingress: undefined }, { door: opened }),
+    'True',
+    'Exposed',
+    'https://shop.example through 203.0.113.7',
+  ],
+  [
+    'every parent says yes',
+    scene(GATEWAY, { door: routed(edge, own) }),
+    'True',
+    'Exposed',
+    'shop.example through traefik.io/gateway',
+  ],
   ['no address', scene(INGRESS, { door: { ...opened, addresses: [] } }), 'Unknown', 'LoadBalancerPending', 'traefik'],
   ['no Ingress yet', scene(INGRESS), 'Unknown', 'LoadBalancerPending', 'no address'],
   [
@@ -102,7 +135,121 @@ test.each<[string, Snapshot, string, string, string]>([
     'RouteRejected',
     'Gateway edge/public, listener http: NotAllowedByListeners',
   ],
-  ['both listeners say yes', scene(REDIRECTED, { door: routed(edge, plain) }), 'True', 'Exposed', 'traefik.io/gateway'],
+  [
+    'both listeners say yes',
+    scene(REDIRECTED, { door: routed(edge, plain) }),
+    'True',
+    'Exposed',
+    'https://shop.example through traefik.io/gateway',
+  ],
+  [
+    'our listeners serve',
+    scene(LISTENED, { door: listened(yes, ours) }),
+    'True',
+    'Exposed',
+    'https://shop.example through traefik.io/gateway',
+  ],
+  [
+    'no ListenerSet API',
+    scene(LISTENED, { door: listened(yes, ours) }, { ListenerSet: 'absent' }),
+    'False',
+    'ExposureAPIMissing',
+    'the cluster has no ListenerSet: install Gateway API 1.5',
+  ],
+  [
+    'no rights to see a ListenerSet',
+    scene(LISTENED, {}, { ListenerSet: 'refused' }),
+    'False',
+    'ExposureAPIMissing',
+    'objects of kind ListenerSet',
+  ],
+  [
+    'who has no listeners does not ask for it',
+    scene(GATEWAY, { door: routed(edge, own) }, { ListenerSet: 'absent' }),
+    'True',
+    'Exposed',
+    '',
+  ],
+  [
+    'nothing is said of our listeners',
+    scene(LISTENED, { door: listened(undefined, ours) }),
+    'Unknown',
+    'RouteUnanswered',
+    'ListenerSet prod/shop serves at Gateway edge/public; kubectl get listenerset shop',
+  ],
+  [
+    'our listeners are not for all hosts yet',
+    scene(LISTENED, { door: { ...routed(ours), listeners: { hosts: ['old.example'], answer: yes } } }),
+    'Unknown',
+    'RouteUnanswered',
+    'ListenerSet prod/shop',
+  ],
+  [
+    'no ListenerSet yet',
+    scene(LISTENED, { door: routed(ours) }),
+    'Unknown',
+    'RouteUnanswered',
+    'ListenerSet prod/shop',
+  ],
+  [
+    'the Gateway lets no listeners in',
+    scene(LISTENED, { door: listened({ accepted: false, words: 'NotAllowed: x' }, ours), certificate: noCertificate }),
+    'False',
+    'RouteRejected',
+    'ListenerSet prod/shop: NotAllowed: x',
+  ],
+  [
+    'they have no certificate, because it is not there',
+    scene(LISTENED, { door: listened({ ...badCertificate, isOfCertificate: true }), certificate: noCertificate }),
+    'Unknown',
+    'CertificatePending',
+    'kubectl describe certificate shop-tls',
+  ],
+  [
+    'their certificate is of no use',
+    scene(LISTENED, { door: listened({ ...badCertificate, isOfCertificate: true }), certificate: certified(90) }),
+    'False',
+    'RouteRejected',
+    'listener shop.example: InvalidCertificateRef',
+  ],
+  [
+    'the route is not attached to them yet, but to the Gateway',
+    scene(LISTENED, { door: listened(yes, edge) }),
+    'Unknown',
+    'RouteUnanswered',
+    'ListenerSet prod/shop; kubectl get httproute shop',
+  ],
+  [
+    'a Gateway of their name is another place',
+    scene(LISTENED, { door: listened(yes, { ...own, gateway: 'prod/shop' }) }),
+    'Unknown',
+    'RouteUnanswered',
+    'ListenerSet prod/shop; kubectl get httproute shop',
+  ],
+  [
+    'the Gateway is wanted, and the route is at our listeners',
+    scene({ ...GATEWAY, gateway: LISTENED.gateway }, { door: listened(yes, ours) }),
+    'Unknown',
+    'RouteUnanswered',
+    'Gateway edge/public; kubectl get httproute shop',
+  ],
+  [
+    'our listeners serve, and the one for plain HTTP has not answered',
+    scene(
+      { ...REDIRECTED, tls: { secretName: 'x' }, gateway: { ...LISTENED.gateway, httpSection: 'http' } },
+      { door: listened(yes, ours) },
+    ),
+    'Unknown',
+    'RouteUnanswered',
+    'Gateway edge/public, listener http; kubectl get httproute shop-redirect',
+  ],
+  [
+    'the certificate of our listeners ends',
+    scene(LISTENED, { door: listened(yes, ours), certificate: certified(13) }),
+    'False',
+    'CertificateExpires',
+    'Secret shop-tls expires',
+  ],
   [
     'no certificate',
     scene(TLS, { door: opened, certificate: { secret: 'shop-tls', isThere: false } }),

@@ -1,6 +1,8 @@
 // Whether the world gets in, by the load balancer's own word. It never decides about Ready: no release waits for a router.
 import { type Condition, findCondition } from '../../api/conditions.ts';
+import { type Exposure, hasOwnListeners, type RouteParent } from '../../api/exposure.ts';
 import { routedHosts } from '../../api/hosts.ts';
+import type { ApiState, OptionalKind } from '../../api/optional-apis.ts';
 import { names } from '../../objects/names.ts';
 import { type DoorView, iso, type ParentView, revisionOf, type Snapshot } from '../snapshot.ts';
 
@@ -68,9 +70,14 @@ function waitedMs({ app, now }: Snapshot, reason: string): number {
 /** While it serves by all of these, and only then. */
 export function publicUrls(seen: Snapshot): readonly string[] {
   if (exposed(seen)?.status !== 'True') return [];
-  const { tls, forceHTTPS, hsts } = seen.app.spec.exposure;
-  const scheme = tls || forceHTTPS || hsts ? 'https' : 'http';
+  const scheme = schemeOf(seen.app.spec.exposure) ?? 'http';
   return hostsOf(seen).map(host => `${scheme}://${host}`);
+}
+
+/** Undefined where only the Gateway's own listener knows. */
+function schemeOf({ type, tls, forceHTTPS, hsts }: Exposure): 'https' | 'http' | undefined {
+  if (tls || forceHTTPS || hsts) return 'https';
+  return type === 'Ingress' ? 'http' : undefined;
 }
 
 const hostsOf = (seen: Snapshot): readonly string[] =>
@@ -78,22 +85,29 @@ const hostsOf = (seen: Snapshot): readonly string[] =>
 
 function find(seen: Snapshot): Found {
   const { app, door, apis } = seen;
-  const kind = app.spec.exposure.type === 'Ingress' ? 'Ingress' : 'HTTPRoute';
-  if (apis[kind] !== 'present') {
-    const remedy =
-      apis[kind] === 'refused'
-        ? `the operator may not see objects of kind ${kind}: give it the rights of its chart`
-        : `the cluster has no ${kind}: install Gateway API and an implementation, or set spec.exposure.type to Ingress`;
-    return { status: 'False', reason: 'ExposureAPIMissing', message: remedy };
-  }
+  const lacking = kindsFor(app.spec.exposure).find(kind => apis[kind] !== 'present');
+  if (lacking) return { status: 'False', reason: 'ExposureAPIMissing', message: remedyFor(lacking, apis[lacking]) };
   const routed = hostsOf(seen);
   const waiting = app.spec.exposure.hosts.filter(host => !routed.includes(host));
   if (waiting.length > 0) {
     const message = `${waiting.join(', ')}: routed when the release that knows it serves alone`;
     return { status: 'Unknown', reason: 'HostsFollow', message };
   }
-  const answer = kind === 'Ingress' ? ofIngress(seen, door) : ofRoute(seen, door);
+  const isIngress = app.spec.exposure.type === 'Ingress';
+  const answer = isIngress ? ofIngress(seen, door) : (ofListeners(seen, door) ?? ofRoute(seen, door));
   return answer ?? withCertificate(seen, door);
+}
+
+function kindsFor(exposure: Exposure): readonly OptionalKind[] {
+  if (exposure.type === 'Ingress') return ['Ingress'];
+  return hasOwnListeners(exposure) ? ['HTTPRoute', 'ListenerSet'] : ['HTTPRoute'];
+}
+
+function remedyFor(kind: OptionalKind, state: ApiState): string {
+  if (state === 'refused') return `the operator may not see objects of kind ${kind}: give it the rights of its chart`;
+  if (kind === 'ListenerSet')
+    return 'the cluster has no ListenerSet: install Gateway API 1.5 or later and an implementation that knows it, or leave out spec.exposure.tls and name the certificate at the Gateway’s own listener';
+  return `the cluster has no ${kind}: install Gateway API and an implementation, or set spec.exposure.type to Ingress`;
 }
 
 function ofIngress({ app }: Snapshot, door: DoorView | undefined): Found | undefined {
@@ -104,54 +118,78 @@ function ofIngress({ app }: Snapshot, door: DoorView | undefined): Found | undef
   return { status: 'Unknown', reason: 'LoadBalancerPending', message, isWaiting: true };
 }
 
+/** A route to listeners that are not there serves nobody, whatever is said of it. */
+function ofListeners(seen: Snapshot, door: DoorView | undefined): Found | undefined {
+  const { app, certificate } = seen;
+  if (!hasOwnListeners(app.spec.exposure)) return undefined;
+  const { name, namespace } = app.metadata;
+  const listeners = names.listenerSet(name);
+  const place = `ListenerSet ${namespace}/${listeners}`;
+  const { hosts = [], answer: said } = door?.listeners ?? {};
+  // what is said of fewer listeners than are wanted says nothing of the others
+  const answer = hostsOf(seen).every(host => hosts.includes(host)) ? said : undefined;
+  if (answer?.accepted) return undefined;
+  if (answer?.isOfCertificate && certificate?.isThere === false) return pendingCertificate(app, certificate.secret);
+  if (answer) return { status: 'False', reason: 'RouteRejected', message: `${place}: ${answer.words}` };
+  const [parent] = app.spec.exposure.gateway?.parentRefs ?? [];
+  const gateway = `${parent?.namespace ?? namespace}/${parent?.name}`;
+  const message = `no controller has said that ${place} serves at Gateway ${gateway}; kubectl get listenerset ${listeners} -o yaml shows its status`;
+  return { status: 'Unknown', reason: 'RouteUnanswered', message, isWaiting: true };
+}
+
 /**
  * Who accepts a route for a Gateway has it. Some controllers refuse the same route for Gateways that are not theirs, so
  * a refusal counts only where nobody accepts.
  */
 function ofRoute({ app }: Snapshot, door: DoorView | undefined): Found | undefined {
-  const { namespace } = app.metadata;
   for (const { route, parent } of attachments(app)) {
-    const gateway = `${parent.namespace ?? namespace}/${parent.name}`;
-    const answers = (door?.parents ?? []).filter(isOf(gateway, parent.sectionName));
+    const answers = (door?.parents ?? []).filter(isOf(parent));
     if (answers.some(({ answer }) => answer?.accepted)) continue;
     const refused = answers.find(({ answer }) => answer?.accepted === false)?.answer;
-    const place = parent.sectionName === undefined ? gateway : `${gateway}, listener ${parent.sectionName}`;
-    if (refused) return { status: 'False', reason: 'RouteRejected', message: `Gateway ${place}: ${refused.words}` };
-    const message = `no controller answered for Gateway ${place}; kubectl get httproute ${route} -o yaml shows status.parents`;
+    const { kind, name, namespace, sectionName } = parent;
+    const listener = sectionName === undefined ? '' : `, listener ${sectionName}`;
+    const place = `${kind} ${namespace}/${name}${listener}`;
+    if (refused) return { status: 'False', reason: 'RouteRejected', message: `${place}: ${refused.words}` };
+    const message = `no controller answered for ${place}; kubectl get httproute ${route} -o yaml shows status.parents`;
     return { status: 'Unknown', reason: 'RouteUnanswered', message, isWaiting: true };
   }
   return undefined;
 }
 
-type ParentRef = NonNullable<Snapshot['app']['spec']['exposure']['gateway']>['parentRefs'][number];
-
 /** Each listener that has to take one of the routes: without the one for plain HTTP nobody is sent to HTTPS. */
 function attachments({
   metadata,
   spec: { exposure },
-}: Snapshot['app']): readonly { route: string; parent: ParentRef }[] {
-  const parents = exposure.gateway?.parentRefs ?? [];
+}: Snapshot['app']): readonly { route: string; parent: RouteParent }[] {
+  const { name, namespace } = metadata;
+  const gateways = (exposure.gateway?.parentRefs ?? []).map(
+    ({ sectionName, ...of }): RouteParent => ({
+      kind: 'Gateway',
+      name: of.name,
+      namespace: of.namespace ?? namespace,
+      ...(sectionName !== undefined && { sectionName }),
+    }),
+  );
+  const listeners: RouteParent = { kind: 'ListenerSet', name: names.listenerSet(name), namespace };
+  const parents = hasOwnListeners(exposure) ? [listeners] : gateways;
   const sectionName = exposure.forceHTTPS ? exposure.gateway?.httpSection : undefined;
-  const redirecting = sectionName === undefined ? [] : parents.map(of => ({ ...of, sectionName }));
+  const redirecting = sectionName === undefined ? [] : gateways.map(of => ({ ...of, sectionName }));
   return [
-    ...parents.map(parent => ({ route: names.httpRoute(metadata.name), parent })),
-    ...redirecting.map(parent => ({ route: names.redirectRoute(metadata.name), parent })),
+    ...parents.map(parent => ({ route: names.httpRoute(name), parent })),
+    ...redirecting.map(parent => ({ route: names.redirectRoute(name), parent })),
   ];
 }
 
 const isOf =
-  (gateway: string, section: string | undefined) =>
-  (parent: ParentView): boolean =>
-    parent.gateway === gateway && parent.section === section;
+  ({ kind, name, namespace, sectionName }: RouteParent) =>
+  ({ gateway, section, isListenerSet }: ParentView): boolean =>
+    gateway === `${namespace}/${name}` &&
+    section === sectionName &&
+    (isListenerSet ?? false) === (kind === 'ListenerSet');
 
 function withCertificate(seen: Snapshot, door: DoorView | undefined): Found {
   const { certificate } = seen;
-  if (certificate && !certificate.isThere) {
-    const { secret } = certificate;
-    const issuer = seen.app.spec.exposure.tls?.issuer;
-    const remedy = issuer ? `kubectl describe certificate ${secret} says why` : 'make it, of type kubernetes.io/tls';
-    return { status: 'Unknown', reason: 'CertificatePending', message: `Secret ${secret} is not there: ${remedy}` };
-  }
+  if (certificate && !certificate.isThere) return pendingCertificate(seen.app, certificate.secret);
   if (certificate?.expiresAt !== undefined && certificate.expiresAt - seen.now < EXPIRES_MS) {
     const { secret, expiresAt } = certificate;
     const issuer = seen.app.spec.exposure.tls?.issuer;
@@ -160,7 +198,24 @@ function withCertificate(seen: Snapshot, door: DoorView | undefined): Found {
     const message = `the certificate in Secret ${secret} ${verb} at ${iso(expiresAt)}: ${remedy}`;
     return { status: 'False', reason: 'CertificateExpires', message };
   }
-  const through = door?.kind === 'Ingress' ? door.addresses : [...new Set(door?.parents.map(of => of.controller))];
-  const message = `${hostsOf(seen).join(', ')} through ${(through ?? []).join(', ')}`;
-  return { status: 'True', reason: 'Exposed', message };
+  return { status: 'True', reason: 'Exposed', message: `${urls(seen).join(', ')} through ${through(seen.app, door)}` };
+}
+
+function urls(seen: Snapshot): readonly string[] {
+  const scheme = schemeOf(seen.app.spec.exposure);
+  return hostsOf(seen).map(host => (scheme === undefined ? host : `${scheme}://${host}`));
+}
+
+/** Where an Ingress is reached, and by which class; of routes who has taken them. */
+function through({ spec: { exposure } }: Snapshot['app'], door: DoorView | undefined): string {
+  if (door?.kind !== 'Ingress') return [...new Set(door?.parents.map(of => of.controller))].join(', ');
+  const { className } = exposure.ingress ?? {};
+  return `${door.addresses.join(', ')}${className === undefined ? '' : ` (${className})`}`;
+}
+
+function pendingCertificate({ spec: { exposure } }: Snapshot['app'], secret: string): Found {
+  const remedy = exposure.tls?.issuer
+    ? `kubectl describe certificate ${secret} says why`
+    : 'make it, of type kubernetes.io/tls';
+  return { status: 'Unknown', reason: 'CertificatePending', message: `Secret ${secret} is not there: ${remedy}` };
 }
