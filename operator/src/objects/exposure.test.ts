@@ -103,6 +103,15 @@ test.each<[string, RolloutRecord | undefined, string[] | undefined, string[] | u
   ['the release that knows it serves alone', { ...promoting, phase: 'Baking' }, ['shop.example'], HOSTS, HOSTS],
   ['the candidate knows one only', candidate, HOSTS, ['shop.example'], ['shop.example']],
   ['one is gone from the spec', record, ['old.example', ...HOSTS], undefined, HOSTS],
+  ['all are others, which is refused', record, ['old.example'], undefined, ['old.example']],
+  ['all are others, and what is on trial knows one', candidate, ['old.example'], ['old.example'], ['old.example']],
+  [
+    'all are others than those on trial, too',
+    candidate,
+    ['old.example', 'older.example'],
+    ['old.example'],
+    ['old.example'],
+  ],
 ])('routed hosts: %s', (_case, at, old, fresh, expected) => {
   const app = dashboard({ exposure: { type: 'Ingress', hosts: HOSTS } });
   const releases = (hash: string) => {
