@@ -6,6 +6,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/gl
 import { temporaryFolder } from '../../../services/common/testing/processes.ts';
 import { authority, certificate, type Pair } from '../../../test-e2e/cluster/pki.ts';
 import { type FaultProxy, startFaultProxy } from '../../../test-e2e/integration/faults.ts';
+import type { AppStatus } from '../api/status.ts';
 import { get } from '../kube/apply.ts';
 import { httpRoutes, ingresses, type KubeObject, pathOf, type Resource, secrets, services } from '../kube/resource.ts';
 import { createTransport, type Transport } from '../kube/transport.ts';
@@ -168,6 +169,19 @@ async function rests(scene: Scene): Promise<void> {
 const readiness = async (scene: Scene): Promise<string | undefined> =>
   (await scene.shop.app())?.status?.conditions?.find(({ type }) => type === 'Ready')?.status;
 
+/** Every status that goes through it. */
+function heard(inner: Transport, said: AppStatus[]): Transport {
+  return {
+    request: request => {
+      if (request.path.endsWith('/shop/status')) said.push((request.body as LiveApp).status as AppStatus);
+      return inner.request(request);
+    },
+    text: request => inner.text(request),
+    watch: (...asked) => inner.watch(...asked),
+    close: () => inner.close(),
+  };
+}
+
 /** What passes by waiting need not be waited for. */
 async function later(scene: Scene, ms: number): Promise<void> {
   scene.aheadMs += ms;
@@ -224,6 +238,21 @@ describe('a Gateway', () => {
       { status: 'Unknown', reason: 'RouteUnanswered', words: '/own; ' },
     ],
     [
+      'a word that does not say which route it is about is taken as it is',
+      [...yes(PUBLIC), { parent: OWN, accepted: { behind: 'untold' }, resolved: { behind: 'untold' } }],
+      { status: 'True', reason: 'Exposed', words: ROUTER, urls: REACHED },
+    ],
+    [
+      'but not beside one that is about the route before',
+      [...yes(PUBLIC), { parent: OWN, accepted: { behind: 1 }, resolved: { behind: 'untold' } }],
+      { status: 'Unknown', reason: 'RouteUnanswered', words: '/own; ' },
+    ],
+    [
+      'a refusal that does not say which route it is about is a refusal',
+      [...yes(PUBLIC), { parent: OWN, accepted: { status: 'False', reason: 'NoMatchingParent', behind: 'untold' } }],
+      { status: 'False', reason: 'RouteRejected', words: '/own: NoMatchingParent' },
+    ],
+    [
       'one parent refuses',
       [...yes(PUBLIC), { parent: OWN, accepted: { status: 'False', reason: 'NotAllowedByListeners' } }],
       { status: 'False', reason: 'RouteRejected', words: '/own: NotAllowedByListeners: NotAllowedByListeners, in a' },
@@ -269,6 +298,32 @@ describe('a Gateway', () => {
       await rests(scene);
       await answers(scene, yes(PUBLIC, OWN));
       await becomes(scene, { status: 'True', reason: 'Exposed', urls: REACHED });
+      await rests(scene);
+    },
+    2 * MINUTE,
+  );
+
+  test(
+    'no host is said to be reached before a router has heard of it',
+    async () => {
+      const said: AppStatus[] = [];
+      const both = [HOST, 'www.example'];
+      const scene = await open('told', { ...GATEWAY, hosts: both }, heard(await cluster.connect(), said));
+      await answers(scene, yes(PUBLIC, OWN));
+      await becomes(scene, { status: 'True', reason: 'Exposed', urls: ['http://shop.example', 'http://www.example'] });
+      // what is wanted cannot be released, so that no pods are in between
+      const secretKeyRef = { name: 'nobody-made-it', key: 'x' };
+      await scene.shop.patch({ exposure: { hosts: [HOST] }, extraEnv: [{ name: 'X', valueFrom: { secretKeyRef } }] });
+      await becomes(scene, { status: 'Unknown', reason: 'RouteUnanswered' });
+      await answers(scene, yes(PUBLIC, OWN));
+      await becomes(scene, { status: 'True', reason: 'Exposed', urls: REACHED });
+      await rests(scene);
+      said.length = 0;
+      await scene.shop.patch({ exposure: { hosts: both }, extraEnv: null });
+      await becomes(scene, { status: 'Unknown', reason: 'RouteUnanswered' });
+      expect(said.flatMap(({ publicURLs = [] }) => publicURLs)).not.toContain('http://www.example');
+      await answers(scene, yes(PUBLIC, OWN));
+      await becomes(scene, { status: 'True', reason: 'Exposed', urls: ['http://shop.example', 'http://www.example'] });
       await rests(scene);
     },
     2 * MINUTE,

@@ -606,14 +606,21 @@ export interface KeptDoor extends KeptChild {
 export function keepIngress(object: ObjectOf<typeof ingresses>): KeptDoor {
   const places = object.status?.loadBalancer?.ingress ?? [];
   const addresses = places.flatMap(({ ip, hostname }) => ip ?? hostname ?? []).slice(0, 4);
-  return { ...keepChild(object), view: { kind: 'Ingress', addresses, parents: [] } };
+  const hosts = (object.spec?.rules ?? []).flatMap(({ host }) => host ?? []);
+  return { ...keepChild(object), view: { kind: 'Ingress', hosts, addresses, parents: [] } };
 }
 
+/**
+ * An answer that is about an earlier route is none. Gateway API wants each to say which it is about, and its schema lets
+ * one be silent; such a one is taken as it is: nobody would ever know of that controller's routes otherwise.
+ */
 export function keepRoute(object: ObjectOf<typeof httpRoutes>): KeptDoor {
   const { namespace: own = '', generation = 0 } = object.metadata;
   const parents = (object.status?.parents ?? []).map(({ parentRef, controllerName, conditions = [] }): ParentView => {
     const fresh = (wanted: string) =>
-      conditions.find(({ type, observedGeneration = 0 }) => type === wanted && observedGeneration >= generation);
+      conditions.find(
+        ({ type, observedGeneration = generation }) => type === wanted && observedGeneration >= generation,
+      );
     const answers = [fresh('Accepted'), fresh('ResolvedRefs')];
     const refusal = answers.find(answer => answer?.status === 'False');
     const isWhole = answers.every(answer => answer?.status === 'True');
@@ -625,5 +632,6 @@ export function keepRoute(object: ObjectOf<typeof httpRoutes>): KeptDoor {
       ...(isWhole && { answer: { accepted: true, words: '' } }),
     };
   });
-  return { ...keepChild(object), view: { kind: 'HTTPRoute', addresses: [], parents } };
+  const hosts = object.spec?.hostnames ?? [];
+  return { ...keepChild(object), view: { kind: 'HTTPRoute', hosts, addresses: [], parents } };
 }

@@ -175,6 +175,7 @@ export const events: Resource<EventObject> = {
 export const ingresses = served<V1Ingress>('networking.k8s.io/v1', 'Ingress', 'ingresses');
 /** As far as it is read here. */
 export type HttpRouteObject = KubeObject & {
+  spec?: { hostnames?: string[] };
   status?: {
     parents?: {
       parentRef: { name: string; namespace?: string; sectionName?: string };

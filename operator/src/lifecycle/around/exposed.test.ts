@@ -21,12 +21,18 @@ const REDIRECTED = {
 const TLS = { ...INGRESS, tls: { issuer: { name: 'ours' } } };
 const OWN_TLS = { ...INGRESS, tls: { secretName: 'shop-tls' } };
 const certified = (days: number) => ({ secret: 'shop-tls', isThere: true, expiresAt: T0 + days * 86_400_000 });
-const opened: DoorView = { kind: 'Ingress', addresses: ['203.0.113.7'], parents: [] };
+const hosts = ['shop.example'];
+const opened: DoorView = { kind: 'Ingress', hosts, addresses: ['203.0.113.7'], parents: [] };
 const yes = { accepted: true, words: '' };
 const edge: ParentView = { gateway: 'edge/public', section: 'https', controller: 'traefik.io/gateway', answer: yes };
 const own: ParentView = { gateway: 'prod/own', controller: 'traefik.io/gateway', answer: yes };
 const plain: ParentView = { ...edge, section: 'http' };
-const routed = (...parents: readonly ParentView[]): DoorView => ({ kind: 'HTTPRoute', addresses: [], parents });
+const routed = (...parents: readonly ParentView[]): DoorView => ({
+  kind: 'HTTPRoute',
+  hosts,
+  addresses: [],
+  parents,
+});
 const { answer: _answer, ...silent } = own;
 
 const knowing = (hosts?: string[]) => {
@@ -48,6 +54,20 @@ test.each<[string, Snapshot, string, string, string]>([
   ['an address', scene(INGRESS, { door: opened }), 'True', 'Exposed', 'shop.example through 203.0.113.7'],
   ['every parent says yes', scene(GATEWAY, { door: routed(edge, own) }), 'True', 'Exposed', 'traefik.io/gateway'],
   ['no address', scene(INGRESS, { door: { ...opened, addresses: [] } }), 'Unknown', 'LoadBalancerPending', 'traefik'],
+  [
+    'the Ingress is not for it yet',
+    scene(INGRESS, { door: { ...opened, hosts: ['other.example'] } }),
+    'Unknown',
+    'LoadBalancerPending',
+    'no address',
+  ],
+  [
+    'the route is not for it yet',
+    scene(GATEWAY, { door: { ...routed(edge, own), hosts: [] } }),
+    'Unknown',
+    'RouteUnanswered',
+    'edge/public',
+  ],
   ['no Ingress yet', scene(INGRESS), 'Unknown', 'LoadBalancerPending', 'no address'],
   [
     'no HTTPRoute API',

@@ -77,7 +77,7 @@ const hostsOf = (seen: Snapshot): readonly string[] =>
   routedHosts(seen.app, seen.deployment?.record, hash => revisionOf(seen, hash)?.release);
 
 function find(seen: Snapshot): Found {
-  const { app, door, apis } = seen;
+  const { app, apis } = seen;
   const kind = app.spec.exposure.type === 'Ingress' ? 'Ingress' : 'HTTPRoute';
   if (apis[kind] !== 'present') {
     const remedy =
@@ -92,6 +92,8 @@ function find(seen: Snapshot): Found {
     const message = `${waiting.join(', ')}: routed when the release that knows it serves alone`;
     return { status: 'Unknown', reason: 'HostsFollow', message };
   }
+  // what routers said of it before it was for all of these says nothing of them
+  const door = routed.every(host => seen.door?.hosts.includes(host)) ? seen.door : undefined;
   const answer = kind === 'Ingress' ? ofIngress(seen, door) : ofRoute(seen, door);
   return answer ?? withCertificate(seen, door);
 }
