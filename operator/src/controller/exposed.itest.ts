@@ -160,6 +160,12 @@ async function becomes(
   return app;
 }
 
+/** The column of `kubectl get -o wide`. */
+async function shownUrl({ shop: { namespace } }: Scene): Promise<string | undefined> {
+  const [head = '', line = ''] = (await cluster.api.kubectl('get', 'dbd', '-n', namespace, '-o', 'wide')).split('\n');
+  return line.slice(head.indexOf('URL')).split(' ')[0];
+}
+
 /** And then nothing is written, however often it is looked at. */
 async function rests(scene: Scene): Promise<void> {
   await scene.quiet();
@@ -396,11 +402,13 @@ describe('an Ingress', () => {
       await rests(scene);
       await publishes(scene, { ip: ADDRESS });
       await becomes(scene, { status: 'True', reason: 'Exposed', words: `${HOST} through ${ADDRESS}`, urls: REACHED });
+      expect(await shownUrl(scene)).toBe('http://shop.example');
       await rests(scene);
       await publishes(scene, { hostname: 'lb.example' });
       await becomes(scene, { status: 'True', reason: 'Exposed', words: 'through lb.example', urls: REACHED });
       await publishes(scene);
       await becomes(scene, { status: 'Unknown', reason: 'LoadBalancerPending' });
+      expect(await shownUrl(scene)).toBe('');
       await rests(scene);
     },
     2 * MINUTE,
