@@ -4,7 +4,6 @@
 //   c. it was not rejected before, unless spec.rollout.retryToken changed since
 //   d. it is written down as a ControllerRevision: from here on its pods are never rendered again
 
-import { isAnotherPlace } from '../../api/hosts.ts';
 import { type Release, type RolloutRecord, releaseInForce } from '../../api/rollout.ts';
 import { ANNOTATIONS, names } from '../../objects/names.ts';
 import { about, type Decision, type Stage } from '../decision.ts';
@@ -72,7 +71,7 @@ function strangers(seen: Snapshot, { release }: Wanted): Decision | undefined {
   const record = seen.deployment?.record;
   const serving = record && revisionOf(seen, releaseInForce(record))?.release.hosts;
   if (!hasNewRelease(seen) || !serving || !release.hosts) return undefined;
-  if (!isAnotherPlace(release.hosts, serving)) return undefined;
+  if (release.hosts.some(host => serving.includes(host))) return undefined;
   return fail(
     'HostsDisjoint',
     `users come by ${serving.join(', ')}, and spec.exposure.hosts names none of these (${release.hosts.join(', ')}): add the new name first, remove the old one in the next change`,
