@@ -503,6 +503,25 @@ describe('an Ingress', () => {
   );
 
   test(
+    'a first release that nobody was ever served by binds nobody to its hosts',
+    async () => {
+      const scene = new Scene(cluster, 'exposed-mistyped');
+      scenes.push(scene);
+      await scene.shop.open();
+      await scene.start();
+      cluster.kubelet.behave(scene.shop.namespace, 'example/dashboard:1', { serving: 'neverReady' });
+      await scene.shop.create('1', { exposure: { ...INGRESS, hosts: ['shpo.example'] } });
+      await scene.shop.reaches('Installing');
+      await scene.shop.patch({ image: 'example/dashboard:2', exposure: { hosts: [HOST] } });
+      await scene.shop.settles('2');
+      await publishes(scene, { ip: ADDRESS });
+      await becomes(scene, { status: 'True', reason: 'Exposed', urls: REACHED });
+      await rests(scene);
+    },
+    2 * MINUTE,
+  );
+
+  test(
     'who may not see Ingresses says so, and is let in by the rights alone',
     async () => {
       proxy.inject(

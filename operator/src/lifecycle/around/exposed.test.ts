@@ -1,5 +1,6 @@
 import { expect, test } from '@jest/globals';
 import { type Apis, apisBy } from '../../api/optional-apis.ts';
+import type { Phase } from '../../api/rollout.ts';
 import { decide } from '../plan.ts';
 import type { DoorView, ParentView, Snapshot } from '../snapshot.ts';
 import { statusOf } from '../status.ts';
@@ -230,14 +231,19 @@ test('public URLs are there while it is reached', () => {
   expect(urls(scene(INGRESS))).toBeUndefined();
 });
 
-test.each<[string, string[] | undefined, string[] | undefined, boolean]>([
+test.each<[string, string[] | undefined, string[] | undefined, boolean, Phase?]>([
   ['shares one', ['shop.example'], ['shop.example', 'new.example'], false],
   ['shares none', ['shop.example'], ['new.example'], true],
   ['is the first that has any', undefined, ['new.example'], false],
   ['is not exposed any more', ['shop.example'], undefined, false],
-])('a new release whose hosts: %s', (_case, before, after, isRefused) => {
+  ['shares none with a first one that is not there yet', ['shpo.example'], ['shop.example'], false, 'Installing'],
+])('a new release whose hosts: %s', (_case, before, after, isRefused, phase = 'Settled') => {
   const value = { release: { ...release('v2'), ...(after && { hosts: after }) }, databaseIdentity: 'db' };
-  const seen = scene(INGRESS, { revisions: [knowing(before)], wanted: { known: true, readAt: T0, value } });
+  const seen = scene(INGRESS, {
+    revisions: [knowing(before)],
+    deployment: deployment({ phase }),
+    wanted: { known: true, readAt: T0, value },
+  });
   const stalled = decide(seen).conditions.find(({ type }) => type === 'Stalled');
   expect(stalled?.reason === 'HostsDisjoint').toBe(isRefused);
 });
