@@ -7,7 +7,7 @@ import { run } from './run.ts';
 export type Pair = { readonly cert: string; readonly key: string };
 
 const NEW_KEY = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'];
-const VALID = ['-days', '365'];
+const valid = (days = 365): readonly string[] => ['-days', String(days)];
 
 const pair = (folder: string, name: string): Pair => ({
   cert: join(folder, `${name}.crt`),
@@ -18,7 +18,7 @@ const pair = (folder: string, name: string): Pair => ({
 export const authority = async (folder: string, name: string): Promise<Pair> => {
   const made = pair(folder, name);
   const files = ['-keyout', made.key, '-out', made.cert];
-  await run(['openssl', 'req', '-x509', ...NEW_KEY, ...files, ...VALID, '-subj', `/CN=devshelf-${name}`]);
+  await run(['openssl', 'req', '-x509', ...NEW_KEY, ...files, ...valid(), '-subj', `/CN=devshelf-${name}`]);
   return made;
 };
 
@@ -27,6 +27,8 @@ export type Subject = {
   readonly organization?: string;
   /** As openssl writes them: `IP:127.0.0.1`, `DNS:localhost`. */
   readonly alternativeNames?: readonly string[];
+  /** For how many days from now. */
+  readonly days?: number;
 };
 
 /** A certificate for servers and clients alike, signed by `issuer`. */
@@ -39,7 +41,7 @@ export const certificate = async (folder: string, issuer: Pair, name: string, su
   writeFileSync(extensions, `subjectAltName=${names}\nextendedKeyUsage=serverAuth,clientAuth\n`);
   await run(['openssl', 'req', ...NEW_KEY, '-keyout', made.key, '-out', request, '-subj', distinguishedName]);
   const signed = ['-in', request, '-CA', issuer.cert, '-CAkey', issuer.key, '-set_serial', serial()];
-  await run(['openssl', 'x509', '-req', ...signed, '-out', made.cert, ...VALID, '-extfile', extensions]);
+  await run(['openssl', 'x509', '-req', ...signed, '-out', made.cert, ...valid(subject.days), '-extfile', extensions]);
   return made;
 };
 

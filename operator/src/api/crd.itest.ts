@@ -137,7 +137,7 @@ describe.each(KINDS)('$kind', definition => {
       (await api.kubectl('get', definition.shortName, ...args)).split('\n')[0]?.split(/\s+/);
     expect(await columns()).toEqual(['NAME', 'READY', 'PHASE', 'IMAGE', 'REPLICAS', 'AGE']);
     expect(await columns('-o', 'wide')).toEqual(
-      expect.arrayContaining(['CANDIDATE', 'REJECTED', 'KEY-ROTATES', 'MESSAGE']),
+      expect.arrayContaining(['CANDIDATE', 'REJECTED', 'KEY-ROTATES', 'URL', 'MESSAGE']),
     );
   });
 

@@ -64,6 +64,13 @@ export const PRINTER_COLUMNS: readonly PrinterColumn[] = [
     priority: 1,
   },
   {
+    name: 'URL',
+    type: 'string',
+    jsonPath: '.status.publicURLs[0]',
+    description: 'Where users reach it, by the load balancer’s word: the first address.',
+    priority: 1,
+  },
+  {
     name: 'Message',
     type: 'string',
     jsonPath: conditionMessage('Ready'),

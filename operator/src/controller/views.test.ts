@@ -392,10 +392,10 @@ const route = (...conditions: object[]) => ({
   metadata: { name: 'shop', namespace: 'prod', uid: 'u', resourceVersion: '1', generation: 3 },
   status: { parents: [{ parentRef: { name: 'public' }, controllerName: 'x.io/gateway', conditions }] },
 });
-const says = (type: string, status: string, observedGeneration: number) => ({
+const says = (type: string, status: string, observedGeneration?: number) => ({
   type,
   status,
-  observedGeneration,
+  ...(observedGeneration !== undefined && { observedGeneration }),
   reason: 'Because',
   message: 'of it',
 });
@@ -410,6 +410,14 @@ test.each([
     { accepted: false, words: 'Because: of it' },
   ],
   ['an earlier refusal', [says('Accepted', 'False', 2)], undefined],
+  [
+    'both, of which route is not said',
+    [says('Accepted', 'True'), says('ResolvedRefs', 'True')],
+    { accepted: true, words: '' },
+  ],
+  ['of which route is said of one only', [says('Accepted', 'True', 2), says('ResolvedRefs', 'True')], undefined],
+  ['of no route at all', [says('Accepted', 'True', 0), says('ResolvedRefs', 'True', 0)], undefined],
+  ['a refusal, of which route is not said', [says('Accepted', 'False')], { accepted: false, words: 'Because: of it' }],
 ])('what a Gateway says of a route: %s', (_case, conditions, answer) => {
   const { parents } = keepRoute(route(...conditions) as never).view;
   expect(parents).toEqual([{ gateway: 'prod/public', controller: 'x.io/gateway', ...(answer && { answer }) }]);

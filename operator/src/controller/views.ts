@@ -609,7 +609,8 @@ export interface KeptDoor extends KeptChild {
 export function keepIngress(object: ObjectOf<typeof ingresses>): KeptDoor {
   const places = object.status?.loadBalancer?.ingress ?? [];
   const addresses = places.flatMap(({ ip, hostname }) => ip ?? hostname ?? []).slice(0, 4);
-  return { ...keepChild(object), view: { kind: 'Ingress', addresses, parents: [] } };
+  const hosts = (object.spec?.rules ?? []).flatMap(({ host }) => host ?? []);
+  return { ...keepChild(object), view: { kind: 'Ingress', hosts, addresses, parents: [] } };
 }
 
 type Said = NonNullable<NonNullable<ObjectOf<typeof listenerSets>['status']>['conditions']>;
@@ -641,6 +642,7 @@ export function keepRoute(object: ObjectOf<typeof httpRoutes>): KeptDoor {
       ...(isWhole && { answer: { accepted: true, words: '' } }),
     };
   });
+  const hosts = object.spec?.hostnames ?? [];
   const attached = (object.spec?.parentRefs ?? []).map(
     ({ kind, name, namespace = own, sectionName }): RouteParent => ({
       kind: kind === 'ListenerSet' ? kind : 'Gateway',
@@ -649,7 +651,7 @@ export function keepRoute(object: ObjectOf<typeof httpRoutes>): KeptDoor {
       ...(sectionName !== undefined && { sectionName }),
     }),
   );
-  return { ...keepChild(object), view: { kind: 'HTTPRoute', addresses: [], parents, attached } };
+  return { ...keepChild(object), view: { kind: 'HTTPRoute', hosts, addresses: [], parents, attached } };
 }
 
 export interface KeptListenerSet extends KeptChild {

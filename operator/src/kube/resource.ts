@@ -183,7 +183,7 @@ type GatewayCondition = {
 };
 /** As far as it is read here. */
 export type HttpRouteObject = KubeObject & {
-  spec?: { parentRefs?: GatewayParent[] };
+  spec?: { hostnames?: string[]; parentRefs?: GatewayParent[] };
   status?: {
     parents?: {
       parentRef: GatewayParent;

@@ -153,6 +153,14 @@ test.each<[string, Partial<Snapshot>, string, string]>([
   expect(conditions.find(({ type }) => type === 'Available')).toMatchObject({ status, reason });
 });
 
+test.each([
+  [1, 'one pod: a drain is an outage; two outlive it'],
+  [2, 'pods serve'],
+])('Available with %i wanted', (pods, message) => {
+  const { conditions } = decide(serving({ deployment: deployment({}, { readyReplicas: pods, wantedReplicas: pods }) }));
+  expect(conditions.find(({ type }) => type === 'Available')).toMatchObject({ status: 'True', message });
+});
+
 test('without a worker a release is not Ready, and the kubelet’s words are told', () => {
   const workers = [pod('v1', 'shop-worker-a', { ready: false, lastExit: 'exit code 1' })];
   const seen = serving({ worker: candidate({ availableReplicas: 0 }), workers });

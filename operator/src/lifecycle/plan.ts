@@ -210,7 +210,9 @@ function available(seen: Snapshot): Condition {
   if (idle !== undefined) return { type: 'Available', status: 'False', reason: 'WorkerUnavailable', message: idle };
   const differing = imagesDiffer(seen);
   if (differing !== undefined) return { type: 'Available', status: 'True', reason: 'ImagesDiffer', message: differing };
-  return { type: 'Available', status: 'True', reason: 'MinimumPodsAvailable', message: 'pods serve' };
+  // the disruption budget lets the only one go: its node could never be drained otherwise
+  const message = wanted === 1 ? 'one pod: a drain is an outage; two outlive it' : 'pods serve';
+  return { type: 'Available', status: 'True', reason: 'MinimumPodsAvailable', message };
 }
 
 /** The worker is part of the release: with none of them running, its jobs wait. */

@@ -456,6 +456,8 @@ export interface ListenersView {
 /** The Ingress or HTTPRoute of a resource, and what others say of it. */
 export interface DoorView {
   readonly kind: 'Ingress' | 'HTTPRoute';
+  /** That it is for. */
+  readonly hosts: readonly string[];
   /** Of an Ingress: where its load balancer is reached. */
   readonly addresses: readonly string[];
   readonly parents: readonly ParentView[];

@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { type ApiServer, startApiServer } from '../../../test-e2e/cluster/apiserver.ts';
-import { apisBy } from '../api/optional-apis.ts';
+import { apisBy, OPTIONAL_APIS } from '../api/optional-apis.ts';
 import { PHASES, type PodTemplate, parseRecord, type RolloutRecord } from '../api/rollout.ts';
 import { appliedBy, apply, create, differs } from '../kube/apply.ts';
 import { loadCluster } from '../kube/config.ts';
@@ -96,6 +96,16 @@ const withListeners = {
     gateway: { parentRefs: [{ name: 'public', namespace: 'edge' }], httpSection: 'http', httpsPort: 8443 },
   },
 };
+const scaled = {
+  autoscaling: {
+    provider: 'KEDA',
+    minReplicas: 2,
+    maxReplicas: 12,
+    targetCPUUtilizationPercentage: 70,
+    requestsPerSecondPerReplica: 20,
+  },
+};
+const worker = { autoscaling: { minReplicas: 1, maxReplicas: 8, waitingJobsPerReplica: 50 } };
 
 const apps: readonly [string, App][] = [
   ['the smallest dashboard', dashboard()],
@@ -106,6 +116,8 @@ const apps: readonly [string, App][] = [
   ['a devshelf behind a Gateway', devshelf(gatewayed)],
   ['a dashboard with listeners of its own', dashboard(withListeners)],
   ['a devshelf with listeners of its own', devshelf(withListeners)],
+  ['a dashboard that KEDA scales', dashboard(scaled)],
+  ['a devshelf that KEDA scales, worker and all', devshelf({ ...scaled, worker })],
 ];
 
 const settled = (release: string): RolloutRecord => ({
@@ -130,12 +142,23 @@ const put = (object: KubeObject) => apply(transport, resourceOf(object), object,
 const wouldWriteAgain = (object: KubeObject, live: served.KubeObject): boolean =>
   differs(object, appliedBy(live.metadata, WRITER), WRITER);
 
-test.each(apps)('%s: every child is taken, and is not written again', async (_case, app) => {
+/** Of everything that is asked for. */
+const CLUSTER = { apis: apisBy(() => 'present'), prometheusUrl: 'http://prometheus.monitoring.svc:9090' };
+const childrenOf = (app: App): readonly KubeObject[] => {
   const wanted = releaseOf(app, {}, 'db');
-  const cluster = { apis: apisBy(() => 'present') };
-  const children = desiredChildren(app, settled(wanted.hash), () => wanted, cluster);
-  expect(children.some(({ kind }) => kind === 'ListenerSet')).toBe(app.spec.exposure.gateway?.httpsPort === 8443);
-  for (const child of children) {
+  return desiredChildren(app, settled(wanted.hash), () => wanted, CLUSTER);
+};
+
+test('no kind of child is left out', () => {
+  const all = apps.flatMap(([, app]) => childrenOf(app));
+  const kinds = new Set(all.map(({ kind }) => kind));
+  const scaledObjects = all.flatMap(({ kind, metadata }) => (kind === 'ScaledObject' ? [metadata.name] : []));
+  expect(scaledObjects).toEqual(['dashboard', 'devshelf', 'devshelf-worker']);
+  expect(Object.keys(OPTIONAL_APIS).filter(kind => !kinds.has(kind))).toEqual([]);
+});
+
+test.each(apps)('%s: every child is taken, and is not written again', async (_case, app) => {
+  for (const child of childrenOf(app)) {
     const made = await put(child);
     expect([child.kind, wouldWriteAgain(child, made)]).toEqual([child.kind, false]);
     // its definition has a status for a new one, which the API server stores with the write after the first

@@ -1,5 +1,6 @@
 import { expect, test } from '@jest/globals';
 import { type Apis, apisBy } from '../../api/optional-apis.ts';
+import type { Phase } from '../../api/rollout.ts';
 import { decide } from '../plan.ts';
 import type { DoorView, ListenersView, ParentView, Snapshot } from '../snapshot.ts';
 import { statusOf } from '../status.ts';
@@ -21,12 +22,18 @@ const REDIRECTED = {
 const TLS = { ...INGRESS, tls: { issuer: { name: 'ours' } } };
 const OWN_TLS = { ...INGRESS, tls: { secretName: 'shop-tls' } };
 const certified = (days: number) => ({ secret: 'shop-tls', isThere: true, expiresAt: T0 + days * 86_400_000 });
-const opened: DoorView = { kind: 'Ingress', addresses: ['203.0.113.7'], parents: [] };
+const hosts = ['shop.example'];
+const opened: DoorView = { kind: 'Ingress', hosts, addresses: ['203.0.113.7'], parents: [] };
 const yes = { accepted: true, words: '' };
 const edge: ParentView = { gateway: 'edge/public', section: 'https', controller: 'traefik.io/gateway', answer: yes };
 const own: ParentView = { gateway: 'prod/own', controller: 'traefik.io/gateway', answer: yes };
 const plain: ParentView = { ...edge, section: 'http' };
-const routed = (...parents: readonly ParentView[]): DoorView => ({ kind: 'HTTPRoute', addresses: [], parents });
+const routed = (...parents: readonly ParentView[]): DoorView => ({
+  kind: 'HTTPRoute',
+  hosts,
+  addresses: [],
+  parents,
+});
 const { answer: _answer, ...silent } = own;
 
 const LISTENED = {
@@ -81,6 +88,20 @@ test.each<[string, Snapshot, string, string, string]>([
     'shop.example through traefik.io/gateway',
   ],
   ['no address', scene(INGRESS, { door: { ...opened, addresses: [] } }), 'Unknown', 'LoadBalancerPending', 'traefik'],
+  [
+    'the Ingress is not for it yet',
+    scene(INGRESS, { door: { ...opened, hosts: ['other.example'] } }),
+    'Unknown',
+    'LoadBalancerPending',
+    'no address',
+  ],
+  [
+    'the route is not for it yet',
+    scene(GATEWAY, { door: { ...routed(edge, own), hosts: [] } }),
+    'Unknown',
+    'RouteUnanswered',
+    'edge/public',
+  ],
   ['no Ingress yet', scene(INGRESS), 'Unknown', 'LoadBalancerPending', 'no address'],
   [
     'no HTTPRoute API',
@@ -357,14 +378,19 @@ test('public URLs are there while it is reached', () => {
   expect(urls(scene(INGRESS))).toBeUndefined();
 });
 
-test.each<[string, string[] | undefined, string[] | undefined, boolean]>([
+test.each<[string, string[] | undefined, string[] | undefined, boolean, Phase?]>([
   ['shares one', ['shop.example'], ['shop.example', 'new.example'], false],
   ['shares none', ['shop.example'], ['new.example'], true],
   ['is the first that has any', undefined, ['new.example'], false],
   ['is not exposed any more', ['shop.example'], undefined, false],
-])('a new release whose hosts: %s', (_case, before, after, isRefused) => {
+  ['shares none with a first one that is not there yet', ['shpo.example'], ['shop.example'], false, 'Installing'],
+])('a new release whose hosts: %s', (_case, before, after, isRefused, phase = 'Settled') => {
   const value = { release: { ...release('v2'), ...(after && { hosts: after }) }, databaseIdentity: 'db' };
-  const seen = scene(INGRESS, { revisions: [knowing(before)], wanted: { known: true, readAt: T0, value } });
+  const seen = scene(INGRESS, {
+    revisions: [knowing(before)],
+    deployment: deployment({ phase }),
+    wanted: { known: true, readAt: T0, value },
+  });
   const stalled = decide(seen).conditions.find(({ type }) => type === 'Stalled');
   expect(stalled?.reason === 'HostsDisjoint').toBe(isRefused);
 });

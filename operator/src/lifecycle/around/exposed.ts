@@ -84,7 +84,7 @@ const hostsOf = (seen: Snapshot): readonly string[] =>
   routedHosts(seen.app, seen.deployment?.record, hash => revisionOf(seen, hash)?.release);
 
 function find(seen: Snapshot): Found {
-  const { app, door, apis } = seen;
+  const { app, apis } = seen;
   const lacking = kindsFor(app.spec.exposure).find(kind => apis[kind] !== 'present');
   if (lacking) return { status: 'False', reason: 'ExposureAPIMissing', message: remedyFor(lacking, apis[lacking]) };
   const routed = hostsOf(seen);
@@ -93,6 +93,8 @@ function find(seen: Snapshot): Found {
     const message = `${waiting.join(', ')}: routed when the release that knows it serves alone`;
     return { status: 'Unknown', reason: 'HostsFollow', message };
   }
+  // what routers said of it before it was for all of these says nothing of them
+  const door = routed.every(host => seen.door?.hosts.includes(host)) ? seen.door : undefined;
   const isIngress = app.spec.exposure.type === 'Ingress';
   const answer = isIngress ? ofIngress(seen, door) : (ofListeners(seen, door) ?? ofRoute(seen, door));
   return answer ?? withCertificate(seen, door);

@@ -70,7 +70,8 @@ const isStillRead = (seen: Snapshot, { verdict, retryToken }: Revision, { lastEx
 function strangers(seen: Snapshot, { release }: Wanted): Decision | undefined {
   const record = seen.deployment?.record;
   const serving = record && revisionOf(seen, releaseInForce(record))?.release.hosts;
-  if (!hasNewRelease(seen) || !serving || !release.hosts) return undefined;
+  // the first one is not there yet: nobody comes by its names
+  if (!hasNewRelease(seen) || !serving || !release.hosts || record.phase === 'Installing') return undefined;
   if (release.hosts.some(host => serving.includes(host))) return undefined;
   return fail(
     'HostsDisjoint',
