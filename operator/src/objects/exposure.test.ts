@@ -103,6 +103,15 @@ test.each<[string, RolloutRecord | undefined, string[] | undefined, string[] | u
   ['the release that knows it serves alone', { ...promoting, phase: 'Baking' }, ['shop.example'], HOSTS, HOSTS],
   ['the candidate knows one only', candidate, HOSTS, ['shop.example'], ['shop.example']],
   ['one is gone from the spec', record, ['old.example', ...HOSTS], undefined, HOSTS],
+  ['all are replaced, which is refused', record, ['old.example'], HOSTS, ['old.example']],
+  [
+    'all are replaced in the middle of a promotion',
+    promoting,
+    ['old.example'],
+    ['old.example', 'b.example'],
+    ['old.example'],
+  ],
+  ['all are replaced, and a pod that serves knows none', promoting, undefined, ['old.example'], []],
 ])('routed hosts: %s', (_case, at, old, fresh, expected) => {
   const app = dashboard({ exposure: { type: 'Ingress', hosts: HOSTS } });
   const releases = (hash: string) => {
@@ -111,6 +120,11 @@ test.each<[string, RolloutRecord | undefined, string[] | undefined, string[] | u
     return { ...release, hash, ...(hosts && { hosts }) };
   };
   expect(routedHosts(app, at, releases)).toEqual(expected);
+});
+
+test('who wants no door has no host routed, whatever the pods know', () => {
+  const releases = () => releaseOf(dashboard({ exposure: { type: 'Ingress', hosts: HOSTS } }), {}, 'db');
+  expect(routedHosts(dashboard(), record, releases)).toEqual([]);
 });
 
 type Container = { env: { name: string; value?: string }[] };
