@@ -12,14 +12,19 @@ import { GATEWAY_CONTROLLER, INGRESS_CONTROLLER } from './traefik.ts';
 export const EDGE = 'edge';
 export const CLASS = 'traefik';
 export const GATEWAY = 'public';
-export const LISTENER = 'http';
+/** The Gateway's listeners. */
+export const HTTP = 'http';
+export const HTTPS = 'https';
+/** In `EDGE`: the certificate of the listener for HTTPS. The test makes it. */
+export const GATEWAY_SECRET = 'public-tls';
 /** Of the node's own network, where nobody has it: kube-proxy leads it to the pods, as it does with a balancer's. */
 export const PUBLIC_ADDRESS = '172.30.0.200';
 
 const NAME = 'traefik';
 const VERSION = '3.6.12';
 const REPLICAS = 2;
-const WEB_PORT = 8000;
+/** Of the entry points in the pods; the Service's own are what users meet. */
+const PORTS = { web: 8000, websecure: 8443 };
 const OWN_PORT = 8080;
 const LABELS = { app: NAME };
 const PODS = `/api/v1/namespaces/${EDGE}/pods`;
@@ -28,7 +33,7 @@ const DEPLOYMENT = `/apis/apps/v1/namespaces/${EDGE}/deployments/${NAME}`;
 const RBAC = 'rbac.authorization.k8s.io';
 
 export interface Lifecycle {
-  /** `entryPoints.web.transport.lifeCycle.requestAcceptGraceTimeout`; absent: Traefik's own, none. */
+  /** `transport.lifeCycle.requestAcceptGraceTimeout` of each entry point; absent: Traefik's own, none. */
   readonly acceptsForSeconds?: number;
 }
 
@@ -50,10 +55,14 @@ const RULES = [
 const args = ({ acceptsForSeconds }: Lifecycle): readonly string[] => [
   '--global.checkNewVersion=false',
   '--global.sendAnonymousUsage=false',
-  `--entryPoints.web.address=:${WEB_PORT}`,
-  ...(acceptsForSeconds === undefined
-    ? []
-    : [`--entryPoints.web.transport.lifeCycle.requestAcceptGraceTimeout=${acceptsForSeconds}s`]),
+  ...Object.entries(PORTS).flatMap(([name, port]) => [
+    `--entryPoints.${name}.address=:${port}`,
+    ...(acceptsForSeconds === undefined
+      ? []
+      : [`--entryPoints.${name}.transport.lifeCycle.requestAcceptGraceTimeout=${acceptsForSeconds}s`]),
+  ]),
+  // without it an Ingress' certificate alone opens no HTTPS
+  '--entryPoints.websecure.http.tls=true',
   `--entryPoints.traefik.address=:${OWN_PORT}`,
   '--ping=true',
   '--providers.kubernetesIngress=true',
@@ -83,7 +92,7 @@ const deployment = (image: string, lifecycle: Lifecycle): KubeObject => ({
             image,
             args: args(lifecycle),
             ports: [
-              { name: 'web', containerPort: WEB_PORT },
+              ...Object.entries(PORTS).map(([name, containerPort]) => ({ name, containerPort })),
               { name: 'own', containerPort: OWN_PORT },
             ],
             readinessProbe: { httpGet: { path: '/ping', port: 'own' }, periodSeconds: 1, failureThreshold: 1 },
@@ -119,7 +128,16 @@ const objects = (): readonly KubeObject[] => [
     apiVersion: 'v1',
     kind: 'Service',
     metadata: { name: NAME, namespace: EDGE },
-    spec: { type: 'LoadBalancer', selector: LABELS, ports: [{ name: 'web', port: 80, targetPort: 'web' }] },
+    spec: {
+      type: 'LoadBalancer',
+      // otherwise the node puts its own address in the place of the client's
+      externalTrafficPolicy: 'Local',
+      selector: LABELS,
+      ports: [
+        { name: 'web', port: 80, targetPort: 'web' },
+        { name: 'websecure', port: 443, targetPort: 'websecure' },
+      ],
+    },
   },
   {
     apiVersion: 'networking.k8s.io/v1',
@@ -139,8 +157,16 @@ const objects = (): readonly KubeObject[] => [
     metadata: { name: GATEWAY, namespace: EDGE },
     spec: {
       gatewayClassName: CLASS,
-      // the port is the entry point's in the pods; the Service's own is what users meet
-      listeners: [{ name: LISTENER, port: WEB_PORT, protocol: 'HTTP', allowedRoutes: { namespaces: { from: 'All' } } }],
+      // the ports are the entry points' in the pods
+      listeners: [
+        { name: HTTP, port: PORTS.web, protocol: 'HTTP' },
+        {
+          name: HTTPS,
+          port: PORTS.websecure,
+          protocol: 'HTTPS',
+          tls: { mode: 'Terminate', certificateRefs: [{ name: GATEWAY_SECRET }] },
+        },
+      ].map(listener => ({ ...listener, allowedRoutes: { namespaces: { from: 'All' } } })),
     },
   },
 ];
@@ -164,9 +190,10 @@ export async function prepareTraefik(): Promise<void> {
 }
 
 /** Returns when both pods are ready; no balancer has given their Service an address yet. */
-export async function startTraefik(): Promise<void> {
+export async function startTraefik(certificate: KubeObject): Promise<void> {
   await clearNamespace(EDGE);
-  for (const object of objects()) await apply(object);
+  const [namespace, ...others] = objects();
+  for (const object of [namespace, certificate, ...others]) if (object) await apply(object);
   await setLifecycle({});
 }
 

@@ -2,15 +2,20 @@
 // before, so a slow server is not asked less. Runs inside the node's network, bounded in rate and time:
 //
 //   LOAD_HEADERS='{"x-api-key":"…"}' node load.ts --url http://10.96.0.7 --path /api/summary --path /api/providers \
-//     --rate 20 --seconds 600 --records traffic.jsonl [--clients 20]
+//     --rate 20 --seconds 600 --records traffic.jsonl [--clients 20] [--ca ca.crt]
 //
 // Without --clients every request has a connection of its own, so each is routed anew. With it, so many clients keep
 // their connections alive, as most real ones do: the node routes a connection once, when it is made.
 //
-// One line per response: {"at":…,"ms":3.2,"status":200,"release":"1.1.0"} or {"at":…,"ms":5000,"error":"TIMEOUT"}.
-// `at` is when the request left, epoch milliseconds. `release` is what the response's X-Release header says.
-import { createWriteStream } from 'node:fs';
-import { Agent, type IncomingMessage, request } from 'node:http';
+// An https URL is asked with the Host of the headers for its server's name, and its certificate is believed by --ca.
+//
+// One line per response: {"at":…,"ms":3.2,"status":200,"release":"1.1.0"} or
+// {"at":…,"ms":5000,"error":"TIMEOUT","port":40112}. `at` is when the request left, epoch milliseconds. `release` is what
+// the response's X-Release header says. `port` is our own, of a connection that was made: without it there was none.
+import { createWriteStream, readFileSync } from 'node:fs';
+import { Agent, type ClientRequest, type IncomingMessage, request as overHttp } from 'node:http';
+import { request as overHttps, Agent as TlsAgent } from 'node:https';
+import type { Socket } from 'node:net';
 import { parseArgs } from 'node:util';
 
 const MAX_RATE = 200;
@@ -26,6 +31,7 @@ export type Answer = {
   readonly ms: number;
   readonly status?: number;
   readonly error?: string;
+  readonly port?: number;
   readonly release?: string;
 };
 
@@ -36,6 +42,8 @@ type Plan = {
   readonly seconds: number;
   readonly records: string;
   readonly clients: number;
+  /** Of whom an https server's certificate has to be. */
+  readonly ca?: string;
 };
 
 function parsePlan(args: readonly string[]): Plan {
@@ -48,26 +56,52 @@ function parsePlan(args: readonly string[]): Plan {
       seconds: { type: 'string' },
       records: { type: 'string' },
       clients: { type: 'string', default: '0' },
+      ca: { type: 'string' },
     },
   });
-  const { url, path: paths = [], records } = values;
+  const { url, path: paths = [], records, ca } = values;
   const [rate, seconds, clients] = [Number(values.rate), Number(values.seconds), Number(values.clients)];
   if (url === undefined || paths.length === 0 || records === undefined) throw new Error('--url, --path and --records');
   if (!(rate > 0 && rate <= MAX_RATE)) throw new Error(`--rate is above 0 and at most ${MAX_RATE} requests per second`);
   if (!(seconds > 0 && seconds <= MAX_SECONDS)) throw new Error(`--seconds is above 0 and at most ${MAX_SECONDS}`);
   if (!Number.isInteger(clients) || clients < 0 || clients > MAX_RATE) throw new Error('--clients is a small number');
-  return { url, paths, rate, seconds, records, clients };
+  return { url, paths, rate, seconds, records, clients, ...(ca !== undefined && { ca: readFileSync(ca, 'utf8') }) };
 }
 
 const now = (): number => performance.timeOrigin + performance.now();
 
+type Send = (url: string, index: number) => ClientRequest;
+
+/** Each client keeps one connection; without clients each request has its own. */
+function sender({ url, clients, ca }: Plan, headers: Record<string, string>): { send: Send; end: () => void } {
+  const isTls = url.startsWith('https:');
+  const request = isTls ? overHttps : overHttp;
+  const tls = isTls ? { servername: headers['host'] ?? new URL(url).hostname, ...(ca !== undefined && { ca }) } : {};
+  const kept = { keepAlive: true, maxSockets: 1 };
+  const agents = Array.from({ length: clients }, () => (isTls ? new TlsAgent(kept) : new Agent(kept)));
+  return {
+    send: (to, index) =>
+      request(to, { headers, ...tls, agent: agents[index % agents.length] ?? false, timeout: TIMEOUT_MS }),
+    end: () => {
+      for (const agent of agents) agent.destroy();
+    },
+  };
+}
+
 /** Sends one request and always gives an answer. */
-function ask(url: string, headers: Record<string, string>, agent: Agent | false): Promise<Answer> {
+function ask(send: () => ClientRequest): Promise<Answer> {
   const at = now();
   const took = () => Math.round((now() - at) * 10) / 10;
   return new Promise(resolve => {
-    const failed = (error: string) => resolve({ at: Math.round(at), ms: took(), error });
-    const sent = request(url, { headers, agent, timeout: TIMEOUT_MS });
+    let port: number | undefined;
+    const failed = (error: string) =>
+      resolve({ at: Math.round(at), ms: took(), error, ...(port !== undefined && { port }) });
+    const sent = send();
+    sent.once('socket', (socket: Socket) => {
+      const note = () => (port = socket.localPort);
+      if (socket.connecting) socket.once('connect', note);
+      else note();
+    });
     let due = at + TIMEOUT_MS;
     let limit = setTimeout(expire, TIMEOUT_MS);
     function expire(): void {
@@ -96,7 +130,7 @@ function ask(url: string, headers: Record<string, string>, agent: Agent | false)
 
 async function generate(plan: Plan, headers: Record<string, string>): Promise<void> {
   const records = createWriteStream(plan.records, { flags: 'a' });
-  const agents = Array.from({ length: plan.clients }, () => new Agent({ keepAlive: true, maxSockets: 1 }));
+  const { send, end } = sender(plan, headers);
   const begun = performance.now();
   let stopped = false;
   const open = new Set<Promise<void>>();
@@ -105,14 +139,14 @@ async function generate(plan: Plan, headers: Record<string, string>): Promise<vo
     const wait = begun + (i * 1000) / plan.rate - performance.now();
     if (wait > 0) await new Promise(resolve => setTimeout(resolve, wait));
     const path = plan.paths[i % plan.paths.length] ?? '/';
-    const answered = ask(plan.url + path, headers, agents[i % agents.length] ?? false).then(answer => {
+    const answered = ask(() => send(plan.url + path, i)).then(answer => {
       records.write(`${JSON.stringify(answer)}\n`);
       open.delete(answered);
     });
     open.add(answered);
   }
   await Promise.all(open);
-  for (const agent of agents) agent.destroy();
+  end();
   await new Promise(resolve => records.end(resolve));
 }
 

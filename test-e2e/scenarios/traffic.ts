@@ -27,7 +27,16 @@ export type TrafficOptions = {
   /** Told from others who ask the same service at the same time. */
   readonly who?: string;
   /** By this name at this address; by the Service's own address without. */
-  readonly by?: { readonly host: string; readonly address: string };
+  readonly by?: By;
+};
+
+export type By = {
+  readonly host: string;
+  readonly address: string;
+  /** By HTTPS: the file with the authority that its certificate is from. */
+  readonly ca?: string;
+  /** What to put before the generator's command, inside the node; nothing: it is asked from the node. */
+  readonly enter?: readonly string[];
 };
 
 /** Starts a load generator as a process of its own. */
@@ -38,14 +47,18 @@ export async function startTraffic(options: TrafficOptions): Promise<Traffic> {
   mkdirSync(join(records, '..'), { recursive: true });
   rmSync(records, { force: true });
   const args = [
-    ...['--url', `http://${by?.address ?? (await serviceAddress(namespace, service))}`, '--records', records],
+    ...['--url', `${by?.ca ? 'https' : 'http'}://${by?.address ?? (await serviceAddress(namespace, service))}`],
+    ...['--records', records, ...(by?.ca ? ['--ca', by.ca] : [])],
     ...paths.flatMap(path => ['--path', path]),
     ...['--rate', `${rate}`, '--seconds', `${HOUR}`, '--clients', `${clients}`],
   ];
-  const generator = insideNode([process.execPath, join(import.meta.dirname, 'load.ts'), ...args], {
-    stdio: ['ignore', 'inherit', 'inherit'],
-    env: { ...process.env, LOAD_HEADERS: JSON.stringify({ ...headers, ...(by && { host: by.host }) }) },
-  });
+  const generator = insideNode(
+    [...(by?.enter ?? []), process.execPath, join(import.meta.dirname, 'load.ts'), ...args],
+    {
+      stdio: ['ignore', 'inherit', 'inherit'],
+      env: { ...process.env, LOAD_HEADERS: JSON.stringify({ ...headers, ...(by && { host: by.host }) }) },
+    },
+  );
   // nsenter executes the program in its own place, so this is the generator's own pid
   const stopWithUs = () => generator.kill();
   process.once('exit', stopWithUs);
