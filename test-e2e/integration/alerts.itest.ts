@@ -19,7 +19,8 @@ import { SCRAPE_TOKEN as DASHBOARD_TOKEN, testApp as dashboardApp } from '../../
 import { SCRAPE_TOKEN as DEVSHELF_TOKEN, testApp as devshelfApp } from '../../services/devshelf/testing.ts';
 import { type AlertCase, OPERATOR_CASES, RESOURCE_CASES } from './alert-cases.ts';
 import { promtool, startPrometheus } from './prometheus.ts';
-import { ends as endsOf, goesOn, isOfResource, REPLACEMENTS } from './replaced-operator.ts';
+import { RATE_CASES } from './rate-cases.ts';
+import { ends as endsOf, goesOn, inputOf, isOfResource, REPLACEMENTS } from './replaced-operator.ts';
 
 interface Rule {
   alert?: string;
@@ -74,7 +75,7 @@ describe.each([
       const one = (name: string, series: Readonly<Record<string, string>>, exp_samples: unknown[]) => ({
         name: `${called(alert, labels)} ${name}`,
         interval: '30s',
-        input_series: Object.entries(series).map(([known, values]) => ({ series: known, values })),
+        input_series: inputOf(series),
         promql_expr_test: [{ expr: `count(ALERTS{${selector}})`, eval_time: at, exp_samples }],
       });
       return [one('fires', fires, [{ labels: '{}', value: 1 }]), one('is silent', silent, [])];
@@ -85,6 +86,25 @@ describe.each([
     );
   }, 120_000);
 });
+
+test('errors are counted, and somebody is called, as was tried before the rules were written', async () => {
+  const tests = Object.entries(RATE_CASES).map(([name, { series, asked }]) => ({
+    name,
+    interval: '30s',
+    input_series: inputOf(series),
+    promql_expr_test: asked.map(([expr, at, answer]) => ({
+      // without labels, and so without what tells whose it is
+      expr: `sum(${expr})`,
+      eval_time: at,
+      exp_samples: answer === undefined ? [] : [{ labels: '{}', value: answer }],
+    })),
+  }));
+  const groups = [OF_DEVSHELF, OF_DASHBOARD].flatMap(of => of.groups);
+  const file = { rule_files: ['rules.yml'], evaluation_interval: '30s', tests };
+  expect(await promtool({ 'rules.yml': { groups }, 'tests.yml': file }, 'test', 'rules', 'tests.yml')).toContain(
+    'SUCCESS',
+  );
+}, 120_000);
 
 describe('the operator’s pod is replaced', () => {
   const cases = OPERATOR_CASES.filter(isOfResource);
@@ -258,11 +278,13 @@ describe('a real Prometheus', () => {
       60_000,
     );
     // the database is not there: both answer 5xx, on a route that never did before
-    await fetch(`http://127.0.0.1:${dashboardPort}/api/summary`, { headers: { 'x-api-key': 'dsk_a1_api' } });
-    await fetch(`http://127.0.0.1:${devshelfPort}/api/v1/resources/`);
+    for (let request = 0; request < 7; request += 1) {
+      await fetch(`http://127.0.0.1:${dashboardPort}/api/summary`, { headers: { 'x-api-key': 'dsk_a1_api' } });
+      await fetch(`http://127.0.0.1:${devshelfPort}/api/v1/resources/`);
+    }
     await until(
-      'errors are recorded',
-      async () => (await values('devshelf:http_errors:rate5m > 0')).length === 2,
+      'each of them is recorded',
+      async () => (await values('round(devshelf:http_errors:rate5m * 300) == 7')).length === 2,
       60_000,
     );
     await until('ratios are, too', async () => (await values('devshelf:http_error_ratio:3d > 0')).length === 2, 60_000);
