@@ -4,9 +4,8 @@ import { expect, test } from '@jest/globals';
 import { REASONS } from '../api/reasons.ts';
 import { type Alert, alertingRule } from './alert.ts';
 import { OPERATOR_ALERTS } from './operator-alerts.ts';
-import { prometheusRule } from './prometheus-rule.ts';
 import { resourceAlerts } from './resource-alerts.ts';
-import { dashboard, dashboardMeta, devshelf } from './testing.ts';
+import { dashboard, devshelf } from './testing.ts';
 
 const DOCS = new URL('../../../docs/', import.meta.url).pathname;
 const monitoring = { objective: { latencySeconds: '0.5' } };
@@ -93,14 +92,4 @@ test.each([
 ])('an objective of %s burns by 14.4 times its budget', (availability, words) => {
   const [page] = resourceAlerts(dashboard({ monitoring: { objective: { availability } } }));
   expect(page?.expr).toContain(words);
-});
-
-test('the PrometheusRule around them', () => {
-  const rule = prometheusRule(dashboard({ monitoring: { labels: { release: 'prometheus' } } }));
-  expect(rule).toMatchObject({
-    kind: 'PrometheusRule',
-    metadata: dashboardMeta('dashboard', { release: 'prometheus' }),
-    spec: { groups: [{ name: 'shop.dashboard.recorded' }, { name: 'shop.dashboard.alerts', interval: '30s' }] },
-  });
-  expect(prometheusRule(dashboard({ monitoring: { prometheusRule: 'Disabled' } }))).toBeUndefined();
 });
