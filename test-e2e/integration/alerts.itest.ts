@@ -43,6 +43,13 @@ const OF_OPERATOR = operatorGroups() as unknown as Groups;
 const ALL: Groups = { groups: [OF_DEVSHELF, OF_DASHBOARD, OF_OPERATOR].flatMap(({ groups }) => groups) };
 
 const rulesOf = ({ groups }: Groups): Rule[] => groups.flatMap(({ rules }) => rules);
+/** Labels by which people are called and alerts silenced: those of the resource that a case is about. */
+function whoseOf(series: Readonly<Record<string, string>>): string {
+  const [first = ''] = Object.keys(series);
+  const place = /\bnamespace="([^"]*)",service="([^"]*)"/.exec(first);
+  const [, namespace, service] = place ?? /resource_namespace="([^"]*)",resource="([^"]*)"/.exec(first) ?? [];
+  return namespace === undefined ? '{}' : `{namespace="${namespace}",service="${service}"}`;
+}
 const called = (alert: string | undefined, labels: Readonly<Record<string, string>> = {}): string =>
   [alert, labels['long']].filter(part => part !== undefined).join(' ');
 
@@ -76,9 +83,9 @@ describe.each([
         name: `${called(alert, labels)} ${name}`,
         interval: '30s',
         input_series: inputOf(series),
-        promql_expr_test: [{ expr: `count(ALERTS{${selector}})`, eval_time: at, exp_samples }],
+        promql_expr_test: [{ expr: `count by (namespace, service) (ALERTS{${selector}})`, eval_time: at, exp_samples }],
       });
-      return [one('fires', fires, [{ labels: '{}', value: 1 }]), one('is silent', silent, [])];
+      return [one('fires', fires, [{ labels: whoseOf(fires), value: 1 }]), one('is silent', silent, [])];
     });
     const file = { rule_files: ['rules.yml'], evaluation_interval: '30s', tests };
     expect(await promtool({ 'rules.yml': groups, 'tests.yml': file }, 'test', 'rules', 'tests.yml')).toContain(

@@ -117,7 +117,7 @@ test('of a DevShelf with a worker, an objective for latency, a label that Promet
               labels: { severity: 'warning', long: '3d', short: '6h' },
               annotations: {
                 summary:
-                  '{{ $labels.namespace }}/{{ $labels.service }}: {{ $value | humanizePercentage }} of the answers of 3d are 5xx, 1 times what the objective allows',
+                  '{{ $labels.namespace }}/{{ $labels.service }}: {{ $value | humanizePercentage }} of the answers of 3d are 5xx, more than what the objective allows',
                 runbook_url: 'https://git.example/docs/runbook.md#serviceerrorbudgetburn',
               },
             },
@@ -145,7 +145,7 @@ test('of a DevShelf with a worker, an objective for latency, a label that Promet
             },
             {
               alert: 'ServiceNotScraped',
-              expr: 'absent(up{namespace="shop",service="devshelf"} == 1)',
+              expr: 'absent(up{namespace="shop",service="devshelf"}) or max by (namespace, service) (up{namespace="shop",service="devshelf"}) == 0',
               for: '10m',
               labels: { severity: 'warning' },
               annotations: {
@@ -285,7 +285,7 @@ test('of a dashboard as it is by default', () => {
               labels: { severity: 'warning', long: '3d', short: '6h' },
               annotations: {
                 summary:
-                  '{{ $labels.namespace }}/{{ $labels.service }}: {{ $value | humanizePercentage }} of the answers of 3d are 5xx, 1 times what the objective allows',
+                  '{{ $labels.namespace }}/{{ $labels.service }}: {{ $value | humanizePercentage }} of the answers of 3d are 5xx, more than what the objective allows',
                 runbook: 'docs/runbook.md#serviceerrorbudgetburn',
               },
             },
@@ -302,7 +302,7 @@ test('of a dashboard as it is by default', () => {
             },
             {
               alert: 'ServiceNotScraped',
-              expr: 'absent(up{namespace="shop",service="dashboard"} == 1)',
+              expr: 'absent(up{namespace="shop",service="dashboard"}) or max by (namespace, service) (up{namespace="shop",service="dashboard"}) == 0',
               for: '10m',
               labels: { severity: 'warning' },
               annotations: {
