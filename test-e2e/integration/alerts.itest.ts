@@ -18,6 +18,7 @@ import { until } from '../../services/common/testing/processes.ts';
 import { SCRAPE_TOKEN as DASHBOARD_TOKEN, testApp as dashboardApp } from '../../services/dashboard/testing.ts';
 import { SCRAPE_TOKEN as DEVSHELF_TOKEN, testApp as devshelfApp } from '../../services/devshelf/testing.ts';
 import { type AlertCase, OPERATOR_CASES, RESOURCE_CASES } from './alert-cases.ts';
+import { INSTALLATION_CASES } from './installation-cases.ts';
 import { promtool, startPrometheus, type TestPrometheus } from './prometheus.ts';
 import { RATE_CASES } from './rate-cases.ts';
 import { ends as endsOf, goesOn, inputOf, isOfResource, REPLACEMENTS } from './replaced-operator.ts';
@@ -41,7 +42,8 @@ const groupsOf = (rule: KubeObject | undefined): Groups => {
 const OF_DEVSHELF = groupsOf(prometheusRule(devshelf({ monitoring })));
 const OF_DASHBOARD = groupsOf(prometheusRule(dashboard({ monitoring })));
 const OF_OPERATOR = operatorGroups() as unknown as Groups;
-const ALL: Groups = { groups: [OF_DEVSHELF, OF_DASHBOARD, OF_OPERATOR].flatMap(({ groups }) => groups) };
+const BOTH: Groups = { groups: [OF_DEVSHELF, OF_DASHBOARD].flatMap(({ groups }) => groups) };
+const ALL: Groups = { groups: [...BOTH.groups, ...OF_OPERATOR.groups] };
 
 const rulesOf = ({ groups }: Groups): Rule[] => groups.flatMap(({ rules }) => rules);
 /** One series, as a line. */
@@ -98,24 +100,30 @@ describe.each([
   }, 120_000);
 });
 
-test('errors are counted, and somebody is called, as was tried before the rules were written', async () => {
-  const tests = Object.entries(RATE_CASES).map(([name, { series, asked }]) => ({
-    name,
-    interval: '30s',
-    input_series: inputOf(series),
-    promql_expr_test: asked.map(([expr, at, answer]) => ({
-      // without labels, and so without what tells whose it is
-      expr: `sum(${expr})`,
-      eval_time: at,
-      exp_samples: answer === undefined ? [] : [{ labels: '{}', value: answer }],
-    })),
-  }));
-  const groups = [OF_DEVSHELF, OF_DASHBOARD].flatMap(of => of.groups);
-  const file = { rule_files: ['rules.yml'], evaluation_interval: '30s', tests };
-  expect(await promtool({ 'rules.yml': { groups }, 'tests.yml': file }, 'test', 'rules', 'tests.yml')).toContain(
-    'SUCCESS',
-  );
-}, 120_000);
+test.each([
+  ['errors are counted, and somebody is called, as was tried before the rules were written', RATE_CASES, BOTH],
+  ['an installation of the operator that has gone is told of', INSTALLATION_CASES, OF_OPERATOR],
+])(
+  '%s',
+  async (_what, cases, groups) => {
+    const tests = Object.entries(cases).map(([name, { series, asked }]) => ({
+      name,
+      interval: '30s',
+      input_series: inputOf(series),
+      promql_expr_test: asked.map(([expr, at, answer]) => ({
+        // without labels, and so without what tells whose it is
+        expr: `sum(${expr})`,
+        eval_time: at,
+        exp_samples: answer === undefined ? [] : [{ labels: '{}', value: answer }],
+      })),
+    }));
+    const file = { rule_files: ['rules.yml'], evaluation_interval: '30s', tests };
+    expect(await promtool({ 'rules.yml': groups, 'tests.yml': file }, 'test', 'rules', 'tests.yml')).toContain(
+      'SUCCESS',
+    );
+  },
+  120_000,
+);
 
 describe('the operator’s pod is replaced', () => {
   const cases = OPERATOR_CASES.filter(isOfResource);

@@ -41,10 +41,22 @@ test('reasons that an alert names are reasons', () => {
   expect(named.filter(reason => !(reason in REASONS))).toEqual([]);
 });
 
-test('alerts about a service have a section in Spanish, too', () => {
+/** Headings of the runbook that are no alert's name, as they are in Spanish. */
+const IN_SPANISH: Readonly<Record<string, string>> = { keys: 'claves' };
+
+test('whatever alert leads to the runbook has its section in Spanish, too', () => {
   const sections = anchorsOf('es/runbook.md');
-  const names = new Set(resourceAlerts(devshelf({ monitoring })).map(({ alert }) => alert.toLowerCase()));
-  expect([...names].filter(name => !sections.includes(name))).toEqual([]);
+  const anchors = new Set(
+    all.map(({ page }) => page.split('#')).flatMap(([page, to = '']) => (page === 'runbook.md' ? to : [])),
+  );
+  expect([...anchors].filter(anchor => !sections.includes(IN_SPANISH[anchor] ?? anchor))).toEqual([]);
+});
+
+test('an alert about the operator or a service has a heading of its own, or one by reason or matter', () => {
+  const shared = all.filter(
+    ({ alert, page }) => page.startsWith('runbook.md') && page !== `runbook.md#${alert.toLowerCase()}`,
+  );
+  expect(shared.map(({ alert }) => alert)).toEqual(['KeyOverdue', 'KeyOld']);
 });
 
 test('the docs tell of every alert', () => {
