@@ -64,6 +64,37 @@ test('the docs tell of every alert', () => {
   expect(all.filter(({ alert }) => !page.includes(`\`${alert}\``)).map(({ alert }) => alert)).toEqual([]);
 });
 
+/** How long a matter lasts before somebody is called, in seconds: its age, and how long the alert waits then. */
+function lastingOf({ expr, for: waits = '0m' }: Alert): number {
+  const [, count, unit] = /^(\d+)([mh])$/.exec(waits) ?? [];
+  const [, age = '0'] = /(?:^time\(\) - |watch_age_seconds).* > (\d+)(?: unless|$)/.exec(expr) ?? [];
+  return Number(age) + Number(count) * (unit === 'h' ? 3_600 : 60);
+}
+
+const LASTING: Readonly<Record<number, string>> = {
+  0: '',
+  120: 'two minutes',
+  180: 'three minutes',
+  300: 'five minutes',
+  600: 'ten minutes',
+  900: 'a quarter of an hour',
+  1800: 'half an hour',
+  3600: 'an hour',
+  10800: 'three hours',
+  86400: 'a day',
+  604800: 'a week',
+  5184000: '60 days',
+};
+
+test('the docs tell how long it takes', () => {
+  const rows = readFileSync(`${DOCS}how-to/monitor.md`, 'utf8').split('\n');
+  const untold = all.filter(alert => {
+    const words = LASTING[lastingOf(alert)];
+    return words === undefined || !rows.some(row => row.startsWith(`| \`${alert.alert}\``) && row.includes(words));
+  });
+  expect(untold.map(({ alert }) => alert)).toEqual([]);
+});
+
 test('a URL only where there is one', () => {
   const [alert] = OPERATOR_ALERTS;
   if (!alert) throw new Error('no alert');
