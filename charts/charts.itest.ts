@@ -111,10 +111,11 @@ test.each([
   );
 });
 
-test('chart and plain manifests have the same alerts', async () => {
-  const manifests = await rendered('--set', 'prometheusRule.enabled=true');
-  const alerts = manifests.filter(({ kind }) => kind === 'PrometheusRule');
-  expect(comparable(alerts)).toEqual(comparable(await built(join(INSTALL, 'monitoring'))));
+test('chart and plain manifests have the same alerts, and bring Prometheus to what they read', async () => {
+  const manifests = await rendered('--set', 'prometheusRule.enabled=true,serviceMonitor.enabled=true');
+  const monitoring = manifests.filter(({ kind }) => kind === 'PrometheusRule' || kind === 'ServiceMonitor');
+  expect(monitoring).toHaveLength(2);
+  expect(comparable(monitoring)).toEqual(comparable(await built(join(INSTALL, 'monitoring'))));
 });
 
 test('chart and plain manifests have the same dashboards, each a JSON of its own title', async () => {
@@ -395,6 +396,16 @@ describe('make deploy', () => {
     expect(await bindings()).not.toContain('devshelf-operator');
   });
 });
+
+test('Prometheus Operator’s definitions take what the folder for it has, a second time without a change', async () => {
+  const definitions = join(import.meta.dirname, '../test-e2e/crds/prometheus-operator');
+  await api.installCrds(definitions);
+  await api.kubectl('apply', '-k', join(INSTALL, 'monitoring'));
+  const lines = (await api.kubectl('apply', '-k', join(INSTALL, 'monitoring'))).trim().split('\n');
+  await api.kubectl('delete', '-f', definitions);
+  expect(lines.filter(line => !line.endsWith(' unchanged'))).toEqual([]);
+  expect(lines).toHaveLength(2);
+}, 60_000);
 
 test('with all-namespaces it sees the other one, and still runs nothing in pods', async () => {
   await api.kubectl('apply', '-k', join(INSTALL, 'all-namespaces'));
