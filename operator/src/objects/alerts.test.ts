@@ -1,6 +1,7 @@
 // Alerts lead to a page and a heading that exist, whatever they are raised for.
 import { readFileSync } from 'node:fs';
 import { expect, test } from '@jest/globals';
+import { parse } from 'yaml';
 import { REASONS } from '../api/reasons.ts';
 import { type Alert, alertingRule } from './alert.ts';
 import { OPERATOR_ALERTS } from './operator-alerts.ts';
@@ -93,6 +94,24 @@ test('the docs tell how long it takes', () => {
     return words === undefined || !rows.some(row => row.startsWith(`| \`${alert.alert}\``) && row.includes(words));
   });
   expect(untold.map(({ alert }) => alert)).toEqual([]);
+});
+
+test('the rule of Alertmanager in the docs keeps the tickets of a service silent under its pages', () => {
+  const page = readFileSync(`${DOCS}how-to/monitor.md`, 'utf8');
+  const [, block = ''] = /```yaml\n(inhibit_rules:[^`]*)```/.exec(page) ?? [];
+  const { inhibit_rules } = parse(block) as {
+    inhibit_rules: { source_matchers: string[]; target_matchers: string[]; equal: string[] }[];
+  };
+  const [rule] = inhibit_rules;
+  const matchedBy = (matchers: readonly string[] = []) =>
+    all
+      .filter(({ alert, severity }) =>
+        matchers.every(matcher => [`alertname = ${alert}`, `severity = ${severity}`].includes(matcher)),
+      )
+      .map(({ alert, labels }) => `${alert} ${labels?.['long']}`);
+  expect(matchedBy(rule?.source_matchers)).toEqual(['ServiceErrorBudgetBurn 1h', 'ServiceErrorBudgetBurn 6h']);
+  expect(matchedBy(rule?.target_matchers)).toEqual(['ServiceErrorBudgetBurn 1d', 'ServiceErrorBudgetBurn 3d']);
+  expect(rule?.equal).toEqual(['namespace', 'service']);
 });
 
 test('a URL only where there is one', () => {
