@@ -3,7 +3,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { delimiter, dirname, join } from 'node:path';
+import { delimiter, dirname, join, relative } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { parseAllDocuments } from 'yaml';
 import { createMetrics } from '../operator/src/controller/metrics.ts';
@@ -88,6 +88,19 @@ function withoutHelm({ metadata, ...rest }: Manifest) {
   };
 }
 
+/** A kustomization of somebody's own with the operator and one of our components. */
+async function withOverlay<T>(component: string, use: (folder: string) => Promise<T>): Promise<T> {
+  const folder = mkdtempSync(join(tmpdir(), 'devshelf-overlay-'));
+  const path = (name: string): string => relative(folder, join(INSTALL, name)); // kustomize takes no absolute ones
+  const overlay = { kind: 'Kustomization', resources: [path('.')], components: [path(`components/${component}`)] };
+  try {
+    writeFileSync(join(folder, 'kustomization.yaml'), JSON.stringify(overlay));
+    return await use(folder);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
 beforeAll(async () => {
   await ensureBinaries('helm');
   api = await startApiServer();
@@ -150,6 +163,23 @@ test('for Grafana Operator the same ConfigMaps without the sidecar’s label, an
     expect(metadata).toMatchObject({ namespace: 'grafana' });
     expect(metadata.labels).not.toHaveProperty('grafana_dashboard');
   }
+});
+
+test('components: the same dashboards beside an overlay’s own, for the sidecar or for Grafana Operator', async () => {
+  const isOurs = ({ kind }: Manifest) => kind === 'ConfigMap' || kind === 'GrafanaDashboard';
+  const overlay = (component: string) => withOverlay(component, async folder => (await built(folder)).filter(isOurs));
+  const chart = async (...set: string[]) =>
+    comparable((await rendered('--set', `dashboards.${set.join(',dashboards.')}`)).filter(isOurs));
+
+  const sidecar = await overlay('dashboards');
+  expect(comparable(sidecar)).toEqual(await chart('enabled=true'));
+  const selector = 'grafanaOperator.instanceSelector.matchLabels.dashboards=grafana';
+  const byOperator = await overlay('grafana-operator');
+  expect(comparable(byOperator)).toEqual(await chart('enabled=true', selector));
+  expect([...sidecar, ...byOperator].map(({ kind }) => kind).toSorted()).toEqual([
+    ...Array(6).fill('ConfigMap'),
+    ...Array(3).fill('GrafanaDashboard'),
+  ]);
 });
 
 test('a sidecar’s label, value and folder are what teams set', async () => {
