@@ -3,7 +3,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { delimiter, dirname, join } from 'node:path';
+import { delimiter, dirname, join, relative } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { parseAllDocuments } from 'yaml';
 import { createMetrics } from '../operator/src/controller/metrics.ts';
@@ -88,6 +88,19 @@ function withoutHelm({ metadata, ...rest }: Manifest) {
   };
 }
 
+/** A kustomization of somebody's own with the operator and one of our components. */
+async function withOverlay<T>(component: string, use: (folder: string) => Promise<T>): Promise<T> {
+  const folder = mkdtempSync(join(tmpdir(), 'devshelf-overlay-'));
+  const path = (name: string): string => relative(folder, join(INSTALL, name)); // kustomize takes no absolute ones
+  const overlay = { kind: 'Kustomization', resources: [path('.')], components: [path(`components/${component}`)] };
+  try {
+    writeFileSync(join(folder, 'kustomization.yaml'), JSON.stringify(overlay));
+    return await use(folder);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
 beforeAll(async () => {
   await ensureBinaries('helm');
   api = await startApiServer();
@@ -111,10 +124,11 @@ test.each([
   );
 });
 
-test('chart and plain manifests have the same alerts', async () => {
-  const manifests = await rendered('--set', 'prometheusRule.enabled=true');
-  const alerts = manifests.filter(({ kind }) => kind === 'PrometheusRule');
-  expect(comparable(alerts)).toEqual(comparable(await built(join(INSTALL, 'monitoring'))));
+test('chart and plain manifests have the same alerts, and bring Prometheus to what they read', async () => {
+  const manifests = await rendered('--set', 'prometheusRule.enabled=true,serviceMonitor.enabled=true');
+  const monitoring = manifests.filter(({ kind }) => kind === 'PrometheusRule' || kind === 'ServiceMonitor');
+  expect(monitoring).toHaveLength(2);
+  expect(comparable(monitoring)).toEqual(comparable(await built(join(INSTALL, 'monitoring'))));
 });
 
 test('chart and plain manifests have the same dashboards, each a JSON of its own title', async () => {
@@ -149,6 +163,23 @@ test('for Grafana Operator the same ConfigMaps without the sidecar’s label, an
     expect(metadata).toMatchObject({ namespace: 'grafana' });
     expect(metadata.labels).not.toHaveProperty('grafana_dashboard');
   }
+});
+
+test('components: the same dashboards beside an overlay’s own, for the sidecar or for Grafana Operator', async () => {
+  const isOurs = ({ kind }: Manifest) => kind === 'ConfigMap' || kind === 'GrafanaDashboard';
+  const overlay = (component: string) => withOverlay(component, async folder => (await built(folder)).filter(isOurs));
+  const chart = async (...set: string[]) =>
+    comparable((await rendered('--set', `dashboards.${set.join(',dashboards.')}`)).filter(isOurs));
+
+  const sidecar = await overlay('dashboards');
+  expect(comparable(sidecar)).toEqual(await chart('enabled=true'));
+  const selector = 'grafanaOperator.instanceSelector.matchLabels.dashboards=grafana';
+  const byOperator = await overlay('grafana-operator');
+  expect(comparable(byOperator)).toEqual(await chart('enabled=true', selector));
+  expect([...sidecar, ...byOperator].map(({ kind }) => kind).toSorted()).toEqual([
+    ...Array(6).fill('ConfigMap'),
+    ...Array(3).fill('GrafanaDashboard'),
+  ]);
 });
 
 test('a sidecar’s label, value and folder are what teams set', async () => {
@@ -395,6 +426,16 @@ describe('make deploy', () => {
     expect(await bindings()).not.toContain('devshelf-operator');
   });
 });
+
+test('Prometheus Operator’s definitions take what the folder for it has, a second time without a change', async () => {
+  const definitions = join(import.meta.dirname, '../test-e2e/crds/prometheus-operator');
+  await api.installCrds(definitions);
+  await api.kubectl('apply', '-k', join(INSTALL, 'monitoring'));
+  const lines = (await api.kubectl('apply', '-k', join(INSTALL, 'monitoring'))).trim().split('\n');
+  await api.kubectl('delete', '-f', definitions);
+  expect(lines.filter(line => !line.endsWith(' unchanged'))).toEqual([]);
+  expect(lines).toHaveLength(2);
+}, 60_000);
 
 test('with all-namespaces it sees the other one, and still runs nothing in pods', async () => {
   await api.kubectl('apply', '-k', join(INSTALL, 'all-namespaces'));

@@ -17,16 +17,27 @@ export const DASHBOARDS: Readonly<Record<string, DashboardSpec>> = {
   'devshelf-operator': operator,
 };
 
+const NAMESPACE = 'devshelf-system';
+const LABELS = { 'app.kubernetes.io/name': 'devshelf-operator' };
+
 /** In a ConfigMap, for a sidecar that gives Grafana what it finds under this label. */
 const configMap = (name: string, json: string) => ({
   apiVersion: 'v1',
   kind: 'ConfigMap',
-  metadata: {
-    name: `${name}-grafana`,
-    namespace: 'devshelf-system',
-    labels: { 'app.kubernetes.io/name': 'devshelf-operator', grafana_dashboard: '1' },
-  },
+  metadata: { name: `${name}-grafana`, namespace: NAMESPACE, labels: { ...LABELS, grafana_dashboard: '1' } },
   data: { [`${name}.json`]: json },
+});
+
+/** For Grafana Operator, which gives it to each Grafana with this label. */
+const grafanaDashboard = (name: string) => ({
+  apiVersion: 'grafana.integreatly.org/v1beta1',
+  kind: 'GrafanaDashboard',
+  metadata: { name, namespace: NAMESPACE, labels: LABELS },
+  spec: {
+    instanceSelector: { matchLabels: { dashboards: 'grafana' } },
+    allowCrossNamespaceImport: true,
+    configMapRef: { name: `${name}-grafana`, key: `${name}.json` },
+  },
 });
 
 /** Path below charts/, and text. */
@@ -37,6 +48,8 @@ export function dashboardFiles(): ReadonlyMap<string, string> {
     files.set(`devshelf-operator/files/dashboards/${name}.json`, json);
     files.set(`install/dashboards/${name}.yaml`, HEADER + stringify(configMap(name, json), { lineWidth: 0 }));
   }
+  const objects = Object.keys(DASHBOARDS).map(name => stringify(grafanaDashboard(name), { lineWidth: 0 }));
+  files.set('install/components/grafana-operator/grafana-dashboards.yaml', HEADER + objects.join('---\n'));
   return files;
 }
 

@@ -58,6 +58,13 @@ export const RESOURCE_CASES: readonly AlertCase[] = [
     silent: { [`up{${S},pod="a"}`]: '0x60', [`up{${S},pod="b"}`]: '1x60' },
   },
   {
+    alert: 'ServiceNotScraped',
+    at: '15m',
+    // first it does not answer, and then it is not found any more: one alert
+    fires: { [`up{${S},pod="a"}`]: '0x12 stale' },
+    silent: { [`up{${S},pod="a"}`]: '0x12 stale', [`up{${S},pod="b"}`]: '_x12 1x60' },
+  },
+  {
     alert: 'ServiceRestarts',
     at: '10m',
     fires: { [`process_start_time_seconds{${S},pod="a"}`]: '1 2 3 4 5x60' },

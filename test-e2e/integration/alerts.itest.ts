@@ -10,7 +10,7 @@ import { Prometheus, Witness } from '../../operator/src/controller/witness.ts';
 import { judge, startTrial } from '../../operator/src/evidence/trial.ts';
 import { decide } from '../../operator/src/lifecycle/plan.ts';
 import { statusOf } from '../../operator/src/lifecycle/status.ts';
-import { snapshot } from '../../operator/src/lifecycle/testing.ts';
+import { app as resource, snapshot } from '../../operator/src/lifecycle/testing.ts';
 import type { KubeObject } from '../../operator/src/objects/app.ts';
 import { prometheusRule } from '../../operator/src/objects/prometheus-rule.ts';
 import { dashboard, devshelf } from '../../operator/src/objects/testing.ts';
@@ -18,8 +18,11 @@ import { until } from '../../services/common/testing/processes.ts';
 import { SCRAPE_TOKEN as DASHBOARD_TOKEN, testApp as dashboardApp } from '../../services/dashboard/testing.ts';
 import { SCRAPE_TOKEN as DEVSHELF_TOKEN, testApp as devshelfApp } from '../../services/devshelf/testing.ts';
 import { type AlertCase, OPERATOR_CASES, RESOURCE_CASES } from './alert-cases.ts';
-import { promtool, startPrometheus } from './prometheus.ts';
-import { ends as endsOf, goesOn, isOfResource, REPLACEMENTS } from './replaced-operator.ts';
+import { INSTALLATION_CASES } from './installation-cases.ts';
+import { promtool, startPrometheus, type TestPrometheus } from './prometheus.ts';
+import { RATE_CASES } from './rate-cases.ts';
+import { ends as endsOf, goesOn, inputOf, isOfResource, REPLACEMENTS } from './replaced-operator.ts';
+import { selectorsIn } from './rule-selectors.ts';
 
 interface Rule {
   alert?: string;
@@ -39,9 +42,20 @@ const groupsOf = (rule: KubeObject | undefined): Groups => {
 const OF_DEVSHELF = groupsOf(prometheusRule(devshelf({ monitoring })));
 const OF_DASHBOARD = groupsOf(prometheusRule(dashboard({ monitoring })));
 const OF_OPERATOR = operatorGroups() as unknown as Groups;
-const ALL: Groups = { groups: [OF_DEVSHELF, OF_DASHBOARD, OF_OPERATOR].flatMap(({ groups }) => groups) };
+const BOTH: Groups = { groups: [OF_DEVSHELF, OF_DASHBOARD].flatMap(({ groups }) => groups) };
+const ALL: Groups = { groups: [...BOTH.groups, ...OF_OPERATOR.groups] };
 
 const rulesOf = ({ groups }: Groups): Rule[] => groups.flatMap(({ rules }) => rules);
+/** One series, as a line. */
+const labelled = ({ __name__, ...labels }: Readonly<Record<string, string>>): string =>
+  `${__name__} ${JSON.stringify(Object.entries(labels).toSorted())}`;
+/** Labels by which people are called and alerts silenced: those of the resource that a case is about. */
+function whoseOf(series: Readonly<Record<string, string>>): string {
+  const [first = ''] = Object.keys(series);
+  const place = /\bnamespace="([^"]*)",service="([^"]*)"/.exec(first);
+  const [, namespace, service] = place ?? /resource_namespace="([^"]*)",resource="([^"]*)"/.exec(first) ?? [];
+  return namespace === undefined ? '{}' : `{namespace="${namespace}",service="${service}"}`;
+}
 const called = (alert: string | undefined, labels: Readonly<Record<string, string>> = {}): string =>
   [alert, labels['long']].filter(part => part !== undefined).join(' ');
 
@@ -74,10 +88,10 @@ describe.each([
       const one = (name: string, series: Readonly<Record<string, string>>, exp_samples: unknown[]) => ({
         name: `${called(alert, labels)} ${name}`,
         interval: '30s',
-        input_series: Object.entries(series).map(([known, values]) => ({ series: known, values })),
-        promql_expr_test: [{ expr: `count(ALERTS{${selector}})`, eval_time: at, exp_samples }],
+        input_series: inputOf(series),
+        promql_expr_test: [{ expr: `count by (namespace, service) (ALERTS{${selector}})`, eval_time: at, exp_samples }],
       });
-      return [one('fires', fires, [{ labels: '{}', value: 1 }]), one('is silent', silent, [])];
+      return [one('fires', fires, [{ labels: whoseOf(fires), value: 1 }]), one('is silent', silent, [])];
     });
     const file = { rule_files: ['rules.yml'], evaluation_interval: '30s', tests };
     expect(await promtool({ 'rules.yml': groups, 'tests.yml': file }, 'test', 'rules', 'tests.yml')).toContain(
@@ -85,6 +99,31 @@ describe.each([
     );
   }, 120_000);
 });
+
+test.each([
+  ['errors are counted, and somebody is called, as was tried before the rules were written', RATE_CASES, BOTH],
+  ['an installation of the operator that has gone is told of', INSTALLATION_CASES, OF_OPERATOR],
+])(
+  '%s',
+  async (_what, cases, groups) => {
+    const tests = Object.entries(cases).map(([name, { series, asked }]) => ({
+      name,
+      interval: '30s',
+      input_series: inputOf(series),
+      promql_expr_test: asked.map(([expr, at, answer]) => ({
+        // without labels, and so without what tells whose it is
+        expr: `sum(${expr})`,
+        eval_time: at,
+        exp_samples: answer === undefined ? [] : [{ labels: '{}', value: answer }],
+      })),
+    }));
+    const file = { rule_files: ['rules.yml'], evaluation_interval: '30s', tests };
+    expect(await promtool({ 'rules.yml': groups, 'tests.yml': file }, 'test', 'rules', 'tests.yml')).toContain(
+      'SUCCESS',
+    );
+  },
+  120_000,
+);
 
 describe('the operator’s pod is replaced', () => {
   const cases = OPERATOR_CASES.filter(isOfResource);
@@ -127,16 +166,23 @@ describe('a real Prometheus', () => {
     for (const end of ends.reverse()) await end();
   });
 
-  /** The operator's /metrics about a resource on trial. */
+  /** The operator's /metrics about a resource on trial, by whose name users come, with a certificate that ends soon. */
   async function operator(): Promise<number> {
     const metrics = createMetrics({ version: '1', watchAges: () => new Map([['pods', 1_000]]), isLeader: () => true });
     const now = Date.now();
     const at = new Date(now).toISOString();
     const { keys, revisions } = snapshot();
+    const hosts = ['shop.example'];
     const seen = snapshot({
       now,
+      app: resource({ exposure: { type: 'Ingress', hosts, tls: { secretName: 'shop-tls' } } }),
       keys: keys.map(key => ({ ...key, createdAt: now })),
-      revisions: revisions.map(known => ({ ...known, verdict: { ...known.verdict, at } })),
+      revisions: revisions.map(known => ({
+        ...known,
+        release: { ...known.release, hosts },
+        verdict: { ...known.verdict, at },
+      })),
+      certificate: { secret: 'shop-tls', isThere: true, expiresAt: now + 86_400_000 },
     });
     const plan = decide(seen);
     metrics.resources.set('DashboardDeployment/shop/shop', seen, statusOf(seen, plan));
@@ -146,10 +192,15 @@ describe('a real Prometheus', () => {
     return (server.address() as AddressInfo).port;
   }
 
-  const job = (job_name: string, port: number, service: string, token?: string) => ({
-    job_name,
+  interface Place {
+    readonly namespace: string;
+    readonly service: string;
+  }
+
+  const job = ({ namespace, service }: Place, port: number, token?: string) => ({
+    job_name: service,
     ...(token !== undefined && { authorization: { credentials: token } }),
-    static_configs: [{ targets: [`127.0.0.1:${port}`], labels: { namespace: 'shop', service, pod: 'a' } }],
+    static_configs: [{ targets: [`127.0.0.1:${port}`], labels: { namespace, service, pod: `${service}-1` } }],
   });
 
   test('tells what it has read of pods that the operator cannot read: Bad by its word, and silent when it is away', async () => {
@@ -221,66 +272,83 @@ describe('a real Prometheus', () => {
 
   /** Series that the rules read and that nobody here has, and why. */
   const ABSENT: Readonly<Record<string, string>> = {
-    devshelf_queue_oldest_waiting_seconds: 'of the worker, which is not here',
-    devshelf_jobs_total: 'of the worker, which is not here',
+    devshelf_queue_oldest_waiting_seconds: 'of the worker, which is in the story that the dashboards draw',
+    devshelf_jobs_total: 'the same',
   };
 
-  test('reads both services and the operator, evaluates every rule, and finds every series that they read', async () => {
+  /** What a Prometheus made of its rules and of what the operator said, but for what it may find a moment later. */
+  const OF_RESOURCES = '{__name__=~"devshelf_.*|devshelf:resource.*|devshelf:operator.*"} or ALERTS{service="shop"}';
+
+  test('reads both services and the operator, evaluates every rule, and finds every series that they read; with and without honorLabels', async () => {
     const apps = [dashboardApp().app, devshelfApp().app];
     for (const app of apps) {
       await app.listen({ port: 0, host: '127.0.0.1' });
       ends.push(() => app.close());
     }
     const [dashboardPort = 0, devshelfPort = 0] = apps.map(({ server }) => (server.address() as AddressInfo).port);
-    const prometheus = await startPrometheus(
-      {
-        global: { scrape_interval: '1s', evaluation_interval: '1s' },
-        rule_files: ['rules.yml'],
-        scrape_configs: [
-          job('dashboard', dashboardPort, 'dashboard', DASHBOARD_TOKEN),
-          job('devshelf', devshelfPort, 'devshelf', DEVSHELF_TOKEN),
-          job('operator', await operator(), 'devshelf-operator'),
-        ],
-      },
-      { groups: ALL.groups.map(group => ({ ...group, interval: '1s' })) },
-    );
-    ends.push(() => prometheus.remove());
-    const values = async (query: string): Promise<{ metric: Record<string, string>; value: [number, string] }[]> =>
-      (
-        await prometheus.ask<{ result: { metric: Record<string, string>; value: [number, string] }[] }>('query', {
-          query,
-        })
-      ).result;
+    const jobs = [
+      job({ namespace: 'shop', service: 'dashboard' }, dashboardPort, DASHBOARD_TOKEN),
+      job({ namespace: 'shop', service: 'devshelf' }, devshelfPort, DEVSHELF_TOKEN),
+      job({ namespace: 'devshelf-system', service: 'devshelf-operator' }, await operator()),
+    ];
+    const reading = (honor_labels: boolean) =>
+      startPrometheus(
+        {
+          global: { scrape_interval: '1s', evaluation_interval: '1s' },
+          rule_files: ['rules.yml'],
+          scrape_configs: jobs.map(one => ({ ...one, honor_labels })),
+        },
+        { groups: ALL.groups.map(group => ({ ...group, interval: '1s' })) },
+      );
+    const both = await Promise.all([reading(false), reading(true)]);
+    for (const each of both) ends.push(() => each.remove());
+    interface Sample {
+      readonly metric: Readonly<Record<string, string>>;
+      readonly value: readonly [number, string];
+    }
+    const values = async ({ ask }: TestPrometheus, query: string): Promise<readonly Sample[]> =>
+      (await ask<{ result: Sample[] }>('query', { query })).result;
+    const haveBoth = (what: string, query: string, count: number) =>
+      until(
+        what,
+        async () => (await Promise.all(both.map(each => values(each, query)))).every(({ length }) => length === count),
+        60_000,
+      );
 
-    await until(
-      'both are read twice',
-      async () => (await values('scrapes_total{by="prometheus"} >= 2')).length === 2,
-      60_000,
-    );
+    await haveBoth('services are read twice', 'count_over_time(scrapes_total{by="prometheus"}[5m]) >= 2', 2);
     // the database is not there: both answer 5xx, on a route that never did before
-    await fetch(`http://127.0.0.1:${dashboardPort}/api/summary`, { headers: { 'x-api-key': 'dsk_a1_api' } });
-    await fetch(`http://127.0.0.1:${devshelfPort}/api/v1/resources/`);
-    await until(
-      'errors are recorded',
-      async () => (await values('devshelf:http_errors:rate5m > 0')).length === 2,
-      60_000,
-    );
-    await until('ratios are, too', async () => (await values('devshelf:http_error_ratio:3d > 0')).length === 2, 60_000);
+    for (let request = 0; request < 7; request += 1) {
+      await fetch(`http://127.0.0.1:${dashboardPort}/api/summary`, { headers: { 'x-api-key': 'dsk_a1_api' } });
+      await fetch(`http://127.0.0.1:${devshelfPort}/api/v1/resources/`);
+    }
+    await haveBoth('each of them is recorded', 'round(devshelf:http_errors:rate5m * 300) == 7', 2);
+    await haveBoth('ratios are, too', 'devshelf:http_error_ratio:3d > 0', 2);
+    await haveBoth('the certificate ends', 'ALERTS{alertname="CertificateEnds",alertstate="firing"}', 1);
 
     type Evaluated = { name: string; health: string; lastError?: string };
-    const evaluated = async (): Promise<Evaluated[]> =>
-      (await prometheus.ask<{ groups: { rules: Evaluated[] }[] }>('rules')).groups.flatMap(({ rules }) => rules);
-    await until(
-      'every rule was evaluated',
-      async () => (await evaluated()).every(({ health }) => health !== 'unknown'),
-      60_000,
-    );
-    expect((await evaluated()).filter(({ health, lastError }) => health !== 'ok' || lastError)).toEqual([]);
-    expect(await evaluated()).toHaveLength(rulesOf(ALL).length);
+    const evaluated = async ({ ask }: TestPrometheus): Promise<Evaluated[]> =>
+      (await ask<{ groups: { rules: Evaluated[] }[] }>('rules')).groups.flatMap(({ rules }) => rules);
+    for (const each of both) {
+      await until(
+        'every rule was evaluated',
+        async () => (await evaluated(each)).every(({ health }) => health !== 'unknown'),
+        60_000,
+      );
+      expect((await evaluated(each)).filter(({ health, lastError }) => health !== 'ok' || lastError)).toEqual([]);
+      expect(await evaluated(each)).toHaveLength(rulesOf(ALL).length);
 
-    const read = new Set(rulesOf(ALL).flatMap(({ expr }) => expr.match(/\b[a-z][a-z0-9:_]*(?=\{)/g) ?? []));
-    const lacking = [];
-    for (const name of read) if ((await values(`count({__name__="${name}"})`)).length === 0) lacking.push(name);
-    expect(lacking.toSorted()).toEqual(Object.keys(ABSENT).toSorted());
+      const read = new Set(rulesOf(ALL).flatMap(({ expr }) => selectorsIn(expr).map(({ series }) => series)));
+      expect([...read]).toContain('devshelf_operator_leader');
+      const lacking = [];
+      for (const name of read) if ((await values(each, `{__name__="${name}"}`)).length === 0) lacking.push(name);
+      expect(lacking.toSorted()).toEqual(Object.keys(ABSENT).toSorted());
+    }
+
+    const [without, honoring] = await Promise.all(
+      both.map(async each => (await values(each, OF_RESOURCES)).map(({ metric }) => labelled(metric)).toSorted()),
+    );
+    expect(honoring).toEqual(without);
+    expect(without?.filter(series => series.includes('exported_'))).toEqual([]);
+    expect(without?.filter(series => series.startsWith('ALERTS'))).toHaveLength(2);
   }, 180_000);
 });

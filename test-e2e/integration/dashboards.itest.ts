@@ -1,5 +1,5 @@
 // Every query of every panel, and of every variable and mark, asked of a Prometheus that reads the real things: what
-// is in error fails, and what is empty without a reason written down.
+// is in error fails, and what is empty without a reason written down. The same for the rules, and what they alert about.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { DASHBOARDS } from '../../charts/dashboards/generate.ts';
@@ -9,6 +9,7 @@ import { scaledObject, workerScaledObject } from '../../operator/src/objects/sca
 import { dashboard, devshelf } from '../../operator/src/objects/testing.ts';
 import { until } from '../../services/common/testing/processes.ts';
 import { type MonitoredStory, startMonitoredStory } from './monitored-story.ts';
+import { testAlerts } from './story-alerts.ts';
 
 /** Panels that have nothing to draw here, and why. */
 const EMPTY: Readonly<Record<string, string>> = {
@@ -158,3 +159,5 @@ test('both releases are told apart, and the one that is bad is', async () => {
   expect(found.get('9fd27')).toBeGreaterThan(0);
   expect(found.get('5b0e1')).toBe(0);
 }, 60_000);
+
+describe('rules', () => testAlerts(() => story));

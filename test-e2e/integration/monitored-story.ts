@@ -25,6 +25,7 @@ import { startPostgres } from '../../services/common/testing/postgres.ts';
 import { freePort, stopProcess, until } from '../../services/common/testing/processes.ts';
 import { startRedis } from '../../services/common/testing/redis.ts';
 import { seed as seedMarket } from '../../services/dashboard/seed.ts';
+import { makeTrouble } from './monitored-troubles.ts';
 import { startPrometheus, type TestPrometheus } from './prometheus.ts';
 
 const NAMESPACE = 'shop';
@@ -52,6 +53,8 @@ export interface MonitoredStory {
   traffic(signal: AbortSignal): Promise<void>;
   /** A release that is taken back, and one that stays. */
   releases(): Promise<void>;
+  /** What people are called for, besides. */
+  trouble(): Promise<void>;
   remove(): Promise<void>;
 }
 
@@ -134,6 +137,7 @@ async function tell(ends: (() => unknown)[], remove: () => Promise<void>): Promi
     names: { 'devshelf-api': 'api', 'devshelf-dashboard': 'dashboard' },
     traffic: signal => drive(targets, `http://127.0.0.1:${(site.address() as AddressInfo).port}/`, signal),
     releases: operator.releases,
+    trouble: operator.trouble,
     remove,
   };
 }
@@ -173,15 +177,19 @@ const scrape = ({ service, pod, port, release }: Target) => ({
   ],
 });
 
+/** As they are, but for how long an alert waits before it fires. */
 function rules(): { groups: object[] } {
   const metadata = (name: string) => ({ metadata: { ...dashboard().metadata, namespace: NAMESPACE, name } });
-  const groupsOf = (rule: KubeObject | undefined) => (rule?.['spec'] as { groups: object[] } | undefined)?.groups ?? [];
+  type Groups = readonly { readonly rules: readonly object[] }[];
+  const groupsOf = (rule: KubeObject | undefined) => (rule?.['spec'] as { groups: Groups } | undefined)?.groups ?? [];
+  const monitoring = { objective: { latencySeconds: '0.5' } };
   const resources = [
-    prometheusRule({ ...dashboard(), ...metadata('dashboard') }),
-    prometheusRule({ ...devshelf(), ...metadata('api') }),
+    prometheusRule({ ...dashboard({ monitoring }), ...metadata('dashboard') }),
+    prometheusRule({ ...devshelf({ monitoring }), ...metadata('api') }),
   ];
-  const groups = [...resources.flatMap(groupsOf), ...operatorGroups().groups];
-  return { groups: groups.map(group => ({ ...group, interval: '1s' })) };
+  const soon = (rule: object) => ('for' in rule ? { ...rule, for: '2s' } : rule);
+  const groups: Groups = [...resources.flatMap(groupsOf), ...operatorGroups().groups];
+  return { groups: groups.map(group => ({ ...group, interval: '1s', rules: group.rules.map(soon) })) };
 }
 
 /** The operator in this process, over a real API server; what the pods answer about releases is scripted. */
@@ -235,6 +243,7 @@ async function startOperator(cluster: LittleCluster, ends: (() => unknown)[]) {
       await shelf.release('3');
       await shelf.settles('3');
     },
+    trouble: () => makeTrouble(cluster, NAMESPACE, script),
   };
 }
 

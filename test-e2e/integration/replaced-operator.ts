@@ -88,7 +88,8 @@ function seriesOf(series: AlertCase['fires'], resource: string, by: Told['by'], 
   return Object.fromEntries(told);
 }
 
-const inputOf = (series: Readonly<Record<string, string>>) =>
+/** As promtool reads them. */
+export const inputOf = (series: Readonly<Record<string, string>>) =>
   Object.entries(series).map(([name, values]) => ({ series: name, values }));
 
 export const isOfResource = ({ fires }: AlertCase): boolean =>

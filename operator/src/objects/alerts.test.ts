@@ -1,12 +1,12 @@
 // Alerts lead to a page and a heading that exist, whatever they are raised for.
 import { readFileSync } from 'node:fs';
 import { expect, test } from '@jest/globals';
+import { parse } from 'yaml';
 import { REASONS } from '../api/reasons.ts';
 import { type Alert, alertingRule } from './alert.ts';
 import { OPERATOR_ALERTS } from './operator-alerts.ts';
-import { prometheusRule } from './prometheus-rule.ts';
 import { resourceAlerts } from './resource-alerts.ts';
-import { dashboard, dashboardMeta, devshelf } from './testing.ts';
+import { dashboard, devshelf } from './testing.ts';
 
 const DOCS = new URL('../../../docs/', import.meta.url).pathname;
 const monitoring = { objective: { latencySeconds: '0.5' } };
@@ -42,15 +42,76 @@ test('reasons that an alert names are reasons', () => {
   expect(named.filter(reason => !(reason in REASONS))).toEqual([]);
 });
 
-test('alerts about a service have a section in Spanish, too', () => {
+/** Headings of the runbook that are no alert's name, as they are in Spanish. */
+const IN_SPANISH: Readonly<Record<string, string>> = { keys: 'claves' };
+
+test('whatever alert leads to the runbook has its section in Spanish, too', () => {
   const sections = anchorsOf('es/runbook.md');
-  const names = new Set(resourceAlerts(devshelf({ monitoring })).map(({ alert }) => alert.toLowerCase()));
-  expect([...names].filter(name => !sections.includes(name))).toEqual([]);
+  const anchors = new Set(
+    all.map(({ page }) => page.split('#')).flatMap(([page, to = '']) => (page === 'runbook.md' ? to : [])),
+  );
+  expect([...anchors].filter(anchor => !sections.includes(IN_SPANISH[anchor] ?? anchor))).toEqual([]);
+});
+
+test('an alert about the operator or a service has a heading of its own, or one by reason or matter', () => {
+  const shared = all.filter(
+    ({ alert, page }) => page.startsWith('runbook.md') && page !== `runbook.md#${alert.toLowerCase()}`,
+  );
+  expect(shared.map(({ alert }) => alert)).toEqual(['KeyOverdue', 'KeyOld']);
 });
 
 test('the docs tell of every alert', () => {
   const page = readFileSync(`${DOCS}how-to/monitor.md`, 'utf8');
   expect(all.filter(({ alert }) => !page.includes(`\`${alert}\``)).map(({ alert }) => alert)).toEqual([]);
+});
+
+/** How long a matter lasts before somebody is called, in seconds: its age, and how long the alert waits then. */
+function lastingOf({ expr, for: waits = '0m' }: Alert): number {
+  const [, count, unit] = /^(\d+)([mh])$/.exec(waits) ?? [];
+  const [, age = '0'] = /(?:^time\(\) - |watch_age_seconds).* > (\d+)(?: unless|$)/.exec(expr) ?? [];
+  return Number(age) + Number(count) * (unit === 'h' ? 3_600 : 60);
+}
+
+const LASTING: Readonly<Record<number, string>> = {
+  0: '',
+  120: 'two minutes',
+  180: 'three minutes',
+  300: 'five minutes',
+  600: 'ten minutes',
+  900: 'a quarter of an hour',
+  1800: 'half an hour',
+  3600: 'an hour',
+  10800: 'three hours',
+  86400: 'a day',
+  604800: 'a week',
+  5184000: '60 days',
+};
+
+test('the docs tell how long it takes', () => {
+  const rows = readFileSync(`${DOCS}how-to/monitor.md`, 'utf8').split('\n');
+  const untold = all.filter(alert => {
+    const words = LASTING[lastingOf(alert)];
+    return words === undefined || !rows.some(row => row.startsWith(`| \`${alert.alert}\``) && row.includes(words));
+  });
+  expect(untold.map(({ alert }) => alert)).toEqual([]);
+});
+
+test('the rule of Alertmanager in the docs keeps the tickets of a service silent under its pages', () => {
+  const page = readFileSync(`${DOCS}how-to/monitor.md`, 'utf8');
+  const [, block = ''] = /```yaml\n(inhibit_rules:[^`]*)```/.exec(page) ?? [];
+  const { inhibit_rules } = parse(block) as {
+    inhibit_rules: { source_matchers: string[]; target_matchers: string[]; equal: string[] }[];
+  };
+  const [rule] = inhibit_rules;
+  const matchedBy = (matchers: readonly string[] = []) =>
+    all
+      .filter(({ alert, severity }) =>
+        matchers.every(matcher => [`alertname = ${alert}`, `severity = ${severity}`].includes(matcher)),
+      )
+      .map(({ alert, labels }) => `${alert} ${labels?.['long']}`);
+  expect(matchedBy(rule?.source_matchers)).toEqual(['ServiceErrorBudgetBurn 1h', 'ServiceErrorBudgetBurn 6h']);
+  expect(matchedBy(rule?.target_matchers)).toEqual(['ServiceErrorBudgetBurn 1d', 'ServiceErrorBudgetBurn 3d']);
+  expect(rule?.equal).toEqual(['namespace', 'service']);
 });
 
 test('a URL only where there is one', () => {
@@ -93,14 +154,4 @@ test.each([
 ])('an objective of %s burns by 14.4 times its budget', (availability, words) => {
   const [page] = resourceAlerts(dashboard({ monitoring: { objective: { availability } } }));
   expect(page?.expr).toContain(words);
-});
-
-test('the PrometheusRule around them', () => {
-  const rule = prometheusRule(dashboard({ monitoring: { labels: { release: 'prometheus' } } }));
-  expect(rule).toMatchObject({
-    kind: 'PrometheusRule',
-    metadata: dashboardMeta('dashboard', { release: 'prometheus' }),
-    spec: { groups: [{ name: 'shop.dashboard.recorded' }, { name: 'shop.dashboard.alerts', interval: '30s' }] },
-  });
-  expect(prometheusRule(dashboard({ monitoring: { prometheusRule: 'Disabled' } }))).toBeUndefined();
 });

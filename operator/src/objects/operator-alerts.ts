@@ -12,7 +12,6 @@ import type { Alert, Recording } from './alert.ts';
 const OF_RESOURCE = { namespace: '{{ $labels.resource_namespace }}', service: '{{ $labels.resource }}' } as const;
 const WHICH = '{{ $labels.kind }} {{ $labels.resource_namespace }}/{{ $labels.resource }}';
 const REASON_PAGE = 'reasons.md#{{ $labels.reason | toLower }}';
-const OPERATOR_PAGE = 'runbook.md#the-operator-itself';
 const DAY = 86_400;
 
 /** As OperatorDown does. */
@@ -46,6 +45,14 @@ export const OPERATOR_RECORDINGS: readonly Recording[] = [
   toldOf(KEY, ['key', 'event']),
   toldOf(CERTIFICATE, ['host']),
 ];
+
+// An installation is known by the namespace in which Prometheus finds its pods. One that has gone tells nothing any more,
+// and nobody else tells of it: what was there within a day is remembered. After a day it is taken for removed.
+const LEADS = 'devshelf_operator_leader == 1';
+const INSTALLED = 'max by (namespace) (max_over_time(devshelf_operator_leader[1d]))';
+const WHERE = '{{ with $labels.namespace }} in {{ . }}{{ end }}';
+const passes = (labels: string): string =>
+  `sum by (namespace) (rate(devshelf_operator_reconcile_seconds_count${labels}[10m]))`;
 
 const conditionAge = (labels: string): string => `time() - ${told(CONDITION)}{${labels}}`;
 
@@ -175,43 +182,43 @@ export const OPERATOR_ALERTS: readonly Alert[] = [
   },
   {
     alert: 'OperatorDown',
-    expr: 'absent(devshelf_operator_leader == 1)',
+    expr: `${INSTALLED} unless max by (namespace) (${LEADS}) or on () absent(${LEADS})`,
     for: SILENCE,
     severity: 'critical',
-    summary: 'No operator leads: nothing is released, and nothing is taken back',
-    page: OPERATOR_PAGE,
+    summary: `No operator leads${WHERE}: nothing is released, and nothing is taken back`,
+    page: 'runbook.md#operatordown',
   },
   {
     alert: 'OperatorTwoLeaders',
-    // of one installation; a pod that is gone is remembered for two intervals of its scrapes
+    // a pod that is gone is remembered for two intervals of its scrapes
     expr: 'sum by (namespace) (devshelf_operator_leader) > 1',
     for: '3m',
     severity: 'critical',
-    summary: '{{ $value }} operators say that they lead',
-    page: OPERATOR_PAGE,
+    summary: `{{ $value }} operators say that they lead${WHERE}`,
+    page: 'runbook.md#operatortwoleaders',
   },
   {
     alert: 'OperatorDeaf',
-    expr: 'max by (resource) (devshelf_operator_watch_age_seconds) > 120',
+    expr: 'max by (namespace, resource) (devshelf_operator_watch_age_seconds) > 120',
     for: '3m',
     severity: 'critical',
-    summary: 'The operator has not heard the API server on {{ $labels.resource }} for {{ $value | humanizeDuration }}',
-    page: OPERATOR_PAGE,
+    summary: `The operator${WHERE} has not heard the API server on {{ $labels.resource }} for {{ $value | humanizeDuration }}`,
+    page: 'runbook.md#operatordeaf',
   },
   {
     alert: 'OperatorSlow',
-    expr: 'histogram_quantile(0.99, sum by (le) (rate(devshelf_operator_queue_seconds_bucket[10m]))) > 5',
+    expr: 'histogram_quantile(0.99, sum by (namespace, le) (rate(devshelf_operator_queue_seconds_bucket[10m]))) > 5',
     for: '15m',
     severity: 'warning',
-    summary: 'Resources wait up to {{ $value | humanizeDuration }} for the operator',
-    page: OPERATOR_PAGE,
+    summary: `Resources wait up to {{ $value | humanizeDuration }} for the operator${WHERE}`,
+    page: 'runbook.md#operatorslow',
   },
   {
     alert: 'OperatorPassesFail',
-    expr: 'sum(rate(devshelf_operator_reconcile_seconds_count{outcome="failed"}[10m])) / sum(rate(devshelf_operator_reconcile_seconds_count[10m])) > 0.1',
+    expr: `${passes('{outcome="failed"}')} / ${passes('')} > 0.1`,
     for: '15m',
     severity: 'warning',
-    summary: '{{ $value | humanizePercentage }} of the passes fail',
-    page: OPERATOR_PAGE,
+    summary: `{{ $value | humanizePercentage }} of the operator’s passes fail${WHERE}`,
+    page: 'runbook.md#operatorpassesfail',
   },
 ];

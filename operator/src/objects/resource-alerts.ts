@@ -27,6 +27,7 @@ const MIN_ERRORS = 10;
 const FEW_ERRORS = 2.5;
 const USERS_ROUTES = 'route!~"/health|/live|/ready|/metrics|/recent-requests"';
 
+const timesOf = (factor: number): string => (factor === 1 ? 'more than' : `${factor} times`);
 const ratioOver = (window: Window): string => `devshelf:http_error_ratio:${window}`;
 const series = (namespace: string, service: string): string => `namespace="${namespace}",service="${service}"`;
 const rounded = (value: number): string => String(Number(value.toPrecision(6)));
@@ -68,7 +69,7 @@ function budgetAlerts(app: App): Alert[] {
         alert: 'ServiceErrorBudgetBurn',
         expr: `${ratioOver(long)}{${of}} > ${limit} and ${ratioOver(short)}{${of}} > ${limit} and ${errorsIn(of, long)} >= ${MIN_ERRORS}`,
         ...rest,
-        summary: `{{ $labels.namespace }}/{{ $labels.service }}: {{ $value | humanizePercentage }} of the answers of ${long} are 5xx, ${factor} times what the objective allows`,
+        summary: `{{ $labels.namespace }}/{{ $labels.service }}: {{ $value | humanizePercentage }} of the answers of ${long} are 5xx, ${timesOf(factor)} what the objective allows`,
         page: 'runbook.md#serviceerrorbudgetburn',
         labels: { long, short },
       };
@@ -108,7 +109,8 @@ function podAlerts(app: App): Alert[] {
   const isWanted = app.spec.autoscaling !== undefined || app.spec.replicas > 0;
   const notScraped: Alert = {
     alert: 'ServiceNotScraped',
-    expr: `absent(up{${of}} == 1)`,
+    // `absent(up == 1)` would have no labels: nobody could tell whose pods are meant
+    expr: `absent(up{${of}}) or max by (namespace, service) (up{${of}}) == 0`,
     for: '10m',
     severity: 'warning',
     summary: '{{ $labels.namespace }}/{{ $labels.service }}: Prometheus reads none of its pods',
