@@ -4,6 +4,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import { get } from '../kube/apply.ts';
 import { deployments, horizontalPodAutoscalers } from '../kube/resource.ts';
 import { names } from '../objects/names.ts';
+import { Departure } from './testing/departure.ts';
 import type { LittleCluster } from './testing/little-cluster.ts';
 import { type PlayedUse, startScaledCluster, useFor } from './testing/played-use.ts';
 import { Scene } from './testing/scene.ts';
@@ -141,6 +142,31 @@ test(
     await story.shop.settles('1', 'ReleaseRejected', MINUTE);
     await story.shop.has(6, MINUTE);
     expect(story.fewest).toBeGreaterThanOrEqual(3);
+  },
+  TEST_MS,
+);
+
+test(
+  'scaled out during a trial that turns out bad: only the candidate goes, while nothing is scaled in',
+  async () => {
+    const story = await Story.open('by-use-out', 2);
+    const departure = new Departure(cluster.transport, story.shop.namespace);
+    ends.push(() => departure.stop());
+    story.scene.find('2', { canary: 'Pending' });
+    await story.shop.release('2');
+    await story.shop.reaches('Candidate', MINUTE);
+    story.needs(5);
+    await story.shop.has(5, MINUTE);
+    await until(() => story.isContent(5), 'the autoscaler is not content', MINUTE);
+    await departure.begin(6);
+    await story.scene.finds('2', { canary: 'Bad' });
+    const ms = await departure.outAfterMs();
+    console.log(`scaled out, then bad: out of the EndpointSlices ${Math.round(ms)} ms after the decision`);
+    await story.shop.settles('1', 'ReleaseRejected', MINUTE);
+    expect(ms).toBeGreaterThan(0);
+    expect(departure.mostCandidates).toBe(1);
+    expect(departure.fewest).toBe(5);
+    expect(await story.replicas()).toBe(5);
   },
   TEST_MS,
 );
