@@ -4,6 +4,7 @@
 // played. KEDA's API server of metrics does not run: what Prometheus knows comes to no HorizontalPodAutoscaler.
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import type { AppKind } from '../../operator/src/api/resource.ts';
+import { Departure } from '../../operator/src/controller/testing/departure.ts';
 import type { LittleCluster } from '../../operator/src/controller/testing/little-cluster.ts';
 import { type PlayedUse, startScaledCluster, useFor } from '../../operator/src/controller/testing/played-use.ts';
 import { Scene } from '../../operator/src/controller/testing/scene.ts';
@@ -223,6 +224,32 @@ test(
     await story.shop.settles('2', 'ReleaseRejected', MINUTE);
     await story.shop.has(6, MINUTE);
     expect(story.fewestPods).toBeGreaterThanOrEqual(4);
+  },
+  TEST_MS,
+);
+
+test(
+  'scaled out by KEDA’s during a trial that turns out bad: only the candidate goes, while nothing is scaled in',
+  async () => {
+    const story = await Story.open();
+    story.needs(2);
+    await story.install({ autoscaling: BY_USE_OF_KEDA, rollout: PACED });
+    await story.says('AutoscalerActive');
+    const departure = new Departure(cluster.transport, story.shop.namespace);
+    ends.push(() => departure.stop());
+    story.scene.find('2', { canary: 'Pending' });
+    await story.shop.release('2');
+    await story.shop.reaches('Candidate', MINUTE);
+    story.needs(5);
+    await story.shop.has(5, MINUTE);
+    await departure.begin(6);
+    await story.scene.finds('2', { canary: 'Bad' });
+    const ms = await departure.outAfterMs();
+    console.log(`scaled out by KEDA’s, then bad: out of the EndpointSlices ${Math.round(ms)} ms after the decision`);
+    await story.shop.settles('1', 'ReleaseRejected', MINUTE);
+    expect(ms).toBeGreaterThan(0);
+    expect(departure.mostCandidates).toBe(1);
+    expect(departure.fewest).toBe(5);
   },
   TEST_MS,
 );

@@ -106,7 +106,7 @@ export interface RotationName {
   readonly state: RotationState;
   /** Id of the key that is to be replaced, or in `Idle` of the one that is in use. */
   readonly from: string;
-  /** Absent: none is under way. */
+  /** Absent: none is under way, nor was one refused. */
   readonly to?: string;
   /** RFC 3339: since when it could not. */
   readonly since: string;

@@ -3,11 +3,12 @@
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import { get } from '../kube/apply.ts';
 import { deployments, horizontalPodAutoscalers } from '../kube/resource.ts';
-import { names } from '../objects/names.ts';
+import { COMPONENTS, LABELS, names } from '../objects/names.ts';
+import { Departure } from './testing/departure.ts';
 import type { LittleCluster } from './testing/little-cluster.ts';
 import { type PlayedUse, startScaledCluster, useFor } from './testing/played-use.ts';
 import { Scene } from './testing/scene.ts';
-import { until } from './testing/shop.ts';
+import { image, until } from './testing/shop.ts';
 
 const MINUTE = 60_000;
 const TEST_MS = 3 * MINUTE;
@@ -73,13 +74,24 @@ class Story {
     return found?.spec?.replicas ?? undefined;
   }
 
+  async autoscaler() {
+    return get(cluster.transport, horizontalPodAutoscalers, { namespace: this.shop.namespace, name: 'shop' });
+  }
+
+  /** Names of the pods that are on trial. */
+  async onTrial(): Promise<readonly string[]> {
+    const pods = await this.shop.list('pods');
+    return pods
+      .filter(({ metadata: { labels } }) => labels?.[LABELS.component] === COMPONENTS.candidate)
+      .map(({ metadata }) => metadata.name);
+  }
+
   /**
    * Whether the autoscaler has counted that many pods and wants no other number. Before that it may have seen a new pod as
    * one that is not ready yet, and take it away again.
    */
   async isContent(pods: number): Promise<boolean> {
-    const where = { namespace: this.shop.namespace, name: 'shop' };
-    const found = await get(cluster.transport, horizontalPodAutoscalers, where);
+    const found = await this.autoscaler();
     return found?.status?.currentReplicas === pods && found.status.desiredReplicas === pods;
   }
 
@@ -100,6 +112,9 @@ class Story {
     await this.scene.stop();
   }
 }
+
+const isServed = async ({ shop: { namespace } }: Story, pods: number): Promise<boolean> =>
+  cluster.kubelet.endpoints(namespace).length === pods;
 
 test(
   'load during a trial is met by pods that serve; the candidate stays as it is, and the promotion takes no pod away',
@@ -141,6 +156,74 @@ test(
     await story.shop.settles('1', 'ReleaseRejected', MINUTE);
     await story.shop.has(6, MINUTE);
     expect(story.fewest).toBeGreaterThanOrEqual(3);
+  },
+  TEST_MS,
+);
+
+test(
+  'scaled out during a trial that turns out bad: only the candidate goes, while nothing is scaled in',
+  async () => {
+    const story = await Story.open('by-use-out', 2);
+    const departure = new Departure(cluster.transport, story.shop.namespace);
+    ends.push(() => departure.stop());
+    story.scene.find('2', { canary: 'Pending' });
+    await story.shop.release('2');
+    await story.shop.reaches('Candidate', MINUTE);
+    story.needs(5);
+    await story.shop.has(5, MINUTE);
+    await until(() => story.isContent(5), 'the autoscaler is not content', MINUTE);
+    await departure.begin(6);
+    await story.scene.finds('2', { canary: 'Bad' });
+    const ms = await departure.outAfterMs();
+    console.log(`scaled out, then bad: out of the EndpointSlices ${Math.round(ms)} ms after the decision`);
+    await story.shop.settles('1', 'ReleaseRejected', MINUTE);
+    expect(ms).toBeGreaterThan(0);
+    expect(departure.mostCandidates).toBe(1);
+    expect(departure.fewest).toBe(5);
+    expect(await story.replicas()).toBe(5);
+  },
+  TEST_MS,
+);
+
+test(
+  'scaled in during a trial: pods that serve go, and the one on trial is the same as before',
+  async () => {
+    const story = await Story.open('by-use-in', 4);
+    story.scene.find('2', { canary: 'Pending' });
+    await story.shop.release('2');
+    await story.shop.reaches('Candidate', MINUTE);
+    await until(() => isServed(story, 5), 'the candidate does not serve', MINUTE);
+    const before = await story.onTrial();
+    story.needs(2);
+    await story.shop.has(2, MINUTE);
+    await until(() => story.isContent(2), 'the autoscaler is not content', MINUTE);
+    expect(before).toHaveLength(1);
+    expect(await story.onTrial()).toEqual(before);
+    await story.scene.finds('2', { canary: 'Good' });
+    await story.shop.settles('2', 'AsExpected', MINUTE);
+  },
+  TEST_MS,
+);
+
+test(
+  'an earlier release comes back: the autoscaler is told to take no pod away until it serves',
+  async () => {
+    const story = await Story.open('by-use-back', 4);
+    const { namespace } = story.shop;
+    await story.shop.patch({ rollout: { bakeSeconds: 3_600 } });
+    await story.shop.release('2');
+    await story.shop.reaches('Baking', MINUTE);
+    await until(() => story.isContent(4), 'the autoscaler is not content', MINUTE);
+    cluster.kubelet.behave(namespace, image('1'), { serving: 'neverReady' });
+    await story.scene.finds('2', { bake: 'Bad' });
+    const policy = async () => (await story.autoscaler())?.spec?.behavior?.scaleDown?.selectPolicy;
+    await until(async () => (await policy()) === 'Disabled', 'it may take pods away', MINUTE);
+    story.needs(2);
+    expect(await story.replicas()).toBe(4);
+    cluster.kubelet.behave(namespace, image('1'), { serving: 'ready' });
+    await story.shop.settles('1', 'ReleaseRejected', MINUTE);
+    await until(async () => (await policy()) === 'Max', 'it may take no pod away any more', MINUTE);
+    await story.shop.has(2, MINUTE);
   },
   TEST_MS,
 );

@@ -272,8 +272,8 @@ export class Controller {
       everywhere: namespaces.length === 0,
       log,
       onChange: (namespace, other) => {
-        if (other === undefined) metrics.standsBack.remove({ resource_namespace: namespace });
-        else metrics.standsBack.set({ resource_namespace: namespace }, 1);
+        if (other === undefined) metrics.standsBack.delete(namespace);
+        else metrics.standsBack.add(namespace);
         this.#wakeAll(namespace);
       },
       onAsked: namespace => this.#wakeAll(namespace),

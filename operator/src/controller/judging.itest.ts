@@ -35,6 +35,7 @@ beforeEach(async () => {
   pods.rehearsed.length = 0;
   pods.missing.clear();
   pods.sheds.clear();
+  pods.names.clear();
   pods.fails(image('2'), 0);
   scene = new Scene(cluster, `judged-${count}`);
   await scene.shop.open();
@@ -171,6 +172,31 @@ test(
     pods.databaseIsUp = true;
     await shop.settles('4', 'AsExpected', 60_000);
     expect(await everythingTold()).not.toContain(CANARY);
+  },
+  TEST_MS,
+);
+
+test(
+  'an image that answers to its public names only is asked by one that both releases know',
+  async () => {
+    const { shop } = scene;
+    const exposure = (hosts: readonly string[]) => ({ type: 'Ingress', hosts, ingress: { className: 'nobody' } });
+    const known = [['shop.example'], ['new.example', 'shop.example'], ['new.example']] as const;
+    for (const [index, hosts] of known.entries()) pods.names.set(image(String(index + 1)), hosts);
+    pods.recent = RECENT;
+    await scene.settled('1', { ...judged({}, { smokeTests: [{ path: '/' }] }), exposure: exposure(known[0]) });
+    users.come(40);
+    for (const [version, hosts, asked] of [
+      ['2', known[1], 'shop.example'],
+      ['3', known[2], 'new.example'],
+    ] as const) {
+      pods.rehearsed.length = 0;
+      await shop.patch({ image: image(version), exposure: exposure(hosts) });
+      await shop.settles(version, 'AsExpected', 60_000);
+      expect(new Set(pods.rehearsed.map(one => one.image)).size).toBe(2);
+      expect(new Set(pods.rehearsed.map(one => one.headers.host))).toEqual(new Set([asked]));
+    }
+    expect(await everythingTold()).not.toContain('answers differ');
   },
   TEST_MS,
 );

@@ -25,6 +25,7 @@ import {
   type Stretch,
   stretchOf,
 } from '../evidence/pace.ts';
+import { byName, nameFor } from '../evidence/public-name.ts';
 import { parseRecent, RECENT_PATH, replay, worstRoutes } from '../evidence/replay.ts';
 import { createScraper, type Scraper, type Target } from '../evidence/scrape.ts';
 import { ALPHA_SHARE, type Combined, combine, type Slowness, slowScrape } from '../evidence/slowness.ts';
@@ -48,6 +49,7 @@ import type { Transport } from '../kube/transport.ts';
 import { durationMs } from '../lifecycle/around/scraped.ts';
 import type { Judgement, PodView } from '../lifecycle/snapshot.ts';
 import { isServing, names } from '../objects/names.ts';
+import { parseRevision } from '../objects/revision.ts';
 import type { OperatorMetrics } from './metrics.ts';
 import type { Evidence, Rehearsed, TrialRequest } from './trials.ts';
 import type { KeptPod } from './views.ts';
@@ -233,11 +235,12 @@ class PodEvidence implements Evidence {
     const paths = [...new Set([probes.liveness.path, probes.readiness.path])];
     const stable = this.#stablePods(app, pod);
     const apiKey = await this.#apiKey(app);
+    const [first] = stable;
+    const named = this.#byName(app, pod, first);
     const asking = (one: KeptPod): Ask => {
-      const ask = this.#asking(one, app);
+      const ask = named(one, this.#asking(one, app));
       return request => ask({ ...request, signal });
     };
-    const [first] = stable;
     const found = await rehearse(paths, rollout.smokeTests, asking(pod), {
       ...(first && { stable: asking(first) }),
       ...(apiKey !== undefined && { apiKey }),
@@ -273,8 +276,9 @@ class PodEvidence implements Evidence {
       ...(token !== undefined && { 'x-scrape-token': token }),
       ...(asked.apiKey !== undefined && { 'x-api-key': asked.apiKey }),
     };
+    const named = this.#byName(app, pod, first);
     const asking = (one: KeptPod): Ask => {
-      const ask = this.#reaching(one);
+      const ask = named(one, this.#reaching(one));
       return request => ask({ ...request, headers: proofs });
     };
     const settings = {
@@ -293,6 +297,17 @@ class PodEvidence implements Evidence {
     if (!this.#isThere(pod))
       return { passed: false, message: 'the pod left while it was asked', reason: 'DependencyDegraded' };
     return { passed: false, message: found.message, reason: 'RehearsalFailed', ...told };
+  }
+
+  /** As users ask these two: by a name that the pod's release knows, where it knows any. */
+  #byName({ metadata: { name, namespace }, spec: { probes } }: AppResource, candidate: KeptPod, stable?: KeptPod) {
+    const kept = this.#options.world.of(namespace).revisions.byIndex('instance', labelled(namespace, name));
+    const releases = kept.flatMap(one => parseRevision(one)?.release ?? []);
+    const hostsOf = (pod: KeptPod | undefined) => releases.find(({ hash }) => hash === pod?.view.release)?.hosts ?? [];
+    const probePaths = [probes.liveness.path, probes.readiness.path];
+    const host = nameFor(hostsOf(candidate), hostsOf(stable));
+    return (pod: KeptPod, ask: Ask): Ask =>
+      host !== undefined && hostsOf(pod).includes(host) ? byName(ask, host, probePaths) : ask;
   }
 
   #isThere({ metadata: { namespace, name }, view: { uid } }: KeptPod): boolean {
@@ -533,7 +548,8 @@ class PodEvidence implements Evidence {
 
   #throughProxy({ metadata, port }: KeptPod): Ask {
     return async ({ path, headers = {}, timeoutMs, signal, take }): Promise<Answer> => {
-      const { authorization: _kept, ...passed } = headers as Record<string, string>;
+      // a balancer before the API server may go by the name
+      const { authorization: _kept, host: _named, ...passed } = headers as Record<string, string>;
       const pod = pathOf(pods, {
         namespace: metadata.namespace,
         name: `${metadata.name}:${port}`,

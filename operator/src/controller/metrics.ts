@@ -71,6 +71,19 @@ export function createMetrics(sources: MetricSources) {
         if (!sources.isLeader()) this.set(0);
       },
     });
+  /** Namespaces. Who does not lead has another reason not to work there. */
+  const standsBack = new Set<string>();
+  new Gauge({
+    name: 'devshelf_operator_stands_back',
+    help: '1 for each namespace that this operator watches and does not work in: another one does.',
+    labelNames: ['resource_namespace'],
+    registers,
+    collect() {
+      this.reset();
+      if (!sources.isLeader()) return;
+      for (const resource_namespace of standsBack) this.set({ resource_namespace }, 1);
+    },
+  });
   const resources = new ResourceMetrics();
   const rare = rareEvents(registry);
   return {
@@ -113,12 +126,7 @@ export function createMetrics(sources: MetricSources) {
       'devshelf_operator_key_rotations_held',
       'Resources of which a key cannot be replaced: condition KeysCurrent says why.',
     ),
-    standsBack: new Gauge({
-      name: 'devshelf_operator_stands_back',
-      help: '1 for each namespace that this operator watches and does not work in: another one does.',
-      labelNames: ['resource_namespace'],
-      registers,
-    }),
+    standsBack,
     readings: new Counter({
       name: 'devshelf_operator_readings_total',
       help: 'Readings of pods’ metrics, by how urgent their trial was: suspicious, canary or bake.',

@@ -425,7 +425,7 @@ test.each([
     await scene.nudge();
     const record = await until(async () => (await heldRecords())[0], 'no record of the rotation that is held');
     expect(record).toMatchObject({
-      ...{ reason: 'RotationHeld', rotation: { key: 'api', state } },
+      ...{ reason: 'RotationHeld', rotation: { key: 'api', state, from: '1', to: '2' } },
       cause: { message: expect.stringContaining('keys are frozen until Monday') },
     });
     // whoever comes after is refused, too, and says no other thing

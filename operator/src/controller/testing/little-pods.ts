@@ -19,6 +19,7 @@ interface LittlePod {
 }
 
 const PORT = 8080;
+const OPERATIONAL = ['/metrics', '/live', '/ready', '/health'];
 
 export class LittlePods implements PodHost {
   readonly #pods = new Map<string, LittlePod>();
@@ -39,6 +40,8 @@ export class LittlePods implements PodHost {
   recent: readonly { readonly route: string; readonly url: string }[] | undefined;
   /** Requests of rehearsals, by image: paths with their query, and headers. */
   readonly rehearsed: { readonly image: string; readonly url: string; readonly headers: IncomingHttpHeaders }[] = [];
+  /** Names that an image answers to: by another one it refuses whatever users ask, by these it hides what they do not. */
+  readonly names = new Map<string, readonly string[]>();
   /** Paths that an image does not know. */
   readonly missing = new Map<string, string>();
 
@@ -88,6 +91,8 @@ export class LittlePods implements PodHost {
   #answer(request: IncomingMessage, uid: string, response: ServerResponse): void {
     const { url = '/', headers } = request;
     const pod = this.#pods.get(uid);
+    const refusal = this.#refusal(pod?.image ?? '', url, headers);
+    if (refusal !== undefined) return void response.writeHead(refusal).end();
     if (pod && url === '/recent-requests') {
       response.writeHead(this.recent ? 200 : 404).end(JSON.stringify(this.recent ?? {}));
       return;
@@ -103,6 +108,14 @@ export class LittlePods implements PodHost {
       return;
     }
     this.#answerOthers(url, pod, response);
+  }
+
+  #refusal(image: string, url: string, { host = '' }: IncomingHttpHeaders): number | undefined {
+    const known = this.names.get(image);
+    if (!known || url === '/recent-requests') return undefined;
+    const isNamed = known.includes(host);
+    if (OPERATIONAL.includes(url)) return isNamed ? 404 : undefined;
+    return isNamed ? undefined : 400;
   }
 
   #statusOf(image: string, url: string): number {

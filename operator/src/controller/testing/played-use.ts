@@ -9,6 +9,7 @@ import { aggregate, aggregationFlags, isAggregated } from '../../../../test-e2e/
 import type { ApiServer } from '../../../../test-e2e/cluster/apiserver.ts';
 import { authority, certificate } from '../../../../test-e2e/cluster/pki.ts';
 import { type LittleCluster, startLittleCluster } from './little-cluster.ts';
+import { NODE } from './little-kubelet.ts';
 import { until } from './shop.ts';
 
 const SERVED = { group: 'metrics.k8s.io', version: 'v1beta1' };
@@ -42,13 +43,16 @@ export async function startScaledCluster(): Promise<{
   stop(): Promise<void>;
 }> {
   const folder = temporaryFolder('devshelf-front-proxy-');
-  const cluster = await startLittleCluster({}, undefined, ['horizontal-pod-autoscaler-controller'], {
+  const controllers = ['horizontal-pod-autoscaler-controller', 'endpointslice-controller'];
+  const cluster = await startLittleCluster({}, undefined, controllers, {
     apiServer: await aggregationFlags(folder.path),
     controllerManager: [
       '--horizontal-pod-autoscaler-sync-period=1s',
       '--horizontal-pod-autoscaler-cpu-initialization-period=0s',
     ],
   });
+  // pods of a node that nobody knows are in no EndpointSlice
+  await cluster.api.request('POST', '/api/v1/nodes', { metadata: { name: NODE } });
   const use = await startPlayedUse(cluster.api, folder.path);
   const stop = async (): Promise<void> => {
     await use.stop();

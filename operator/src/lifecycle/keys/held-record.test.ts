@@ -1,6 +1,6 @@
 // The dashboard's key 1 is to be replaced by key 2, and a pod does not accept it. A row changes one fact.
 import { expect, test } from '@jest/globals';
-import type { IncidentSummary } from '../../api/incident.ts';
+import { type IncidentSummary, rotationId } from '../../api/incident.ts';
 import type { RotationRecord } from '../../api/rotation.ts';
 import { canonicalJson } from '../../objects/hash.ts';
 import { ANNOTATIONS } from '../../objects/names.ts';
@@ -146,6 +146,14 @@ test.each<[string, Snapshot, object | undefined]>([
   const record = recordOf(seen);
   if (expected === undefined) expect(record).toBeUndefined();
   else expect(record).toMatchObject(expected);
+});
+
+test('refused before it has begun, and held when it has: that is one rotation, and one record', () => {
+  const idle = key(IDLE, { ...CONTENT, ids: ['1'] });
+  const refused = recordOf(lasting(61, { app: asked(61), refusedRotation: 'a policy says no' }, idle))?.rotation;
+  expect(refused).toMatchObject({ key: 'api', state: 'Idle', from: '1', to: '2' });
+  const standing = refused ? [written(rotationId(refused))] : [];
+  expect(recordOf(lasting(600, { standing }))).toBeUndefined();
 });
 
 test('of keys only ids are in it: no text, and no digest', () => {

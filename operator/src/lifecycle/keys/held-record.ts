@@ -19,11 +19,12 @@ const CLOCK_SKEW_MS = 300_000;
 export function heldRecord(seen: Snapshot, answer: Decision | undefined): Decision | undefined {
   if (!answer || !isHeld(answer) || !seen.deployment) return undefined;
   const since = toldSince(seen);
-  const key = heldKey(seen);
-  if (since === undefined || !key) return undefined;
+  const held = heldKey(seen);
+  if (since === undefined || !held) return undefined;
   const lasts = seen.now - since;
   if (lasts <= LASTS_MS && lasts >= -CLOCK_SKEW_MS) return undefined;
-  const { from, to } = isRotating(key) ? key.record : { from: key.record?.current ?? currentOf(key), to: undefined };
+  const { key, to } = held;
+  const from = isRotating(key) ? key.record.from : (key.record?.current ?? currentOf(key));
   const state = key.record?.state ?? 'Idle';
   const rotation = { key: key.name, state, from, ...(to !== undefined && { to }), since: iso(since) };
   const id = rotationId(rotation);

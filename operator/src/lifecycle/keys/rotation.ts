@@ -69,11 +69,18 @@ function nextOf(seen: Snapshot): Decision | undefined {
   return next;
 }
 
-/** The key that the rotation is about, where it cannot go on or begin. */
-export function heldKey(seen: Snapshot): KeyView | undefined {
-  const first = (is: (decision: Decision | undefined) => boolean) => seen.keys.find(key => is(atRest(seen, key)));
-  const refused = seen.refusedRotation === undefined ? undefined : first(decision => decision?.kind === 'act');
-  return seen.keys.find(isRotating) ?? refused ?? first(isHeld);
+/**
+ * The key that the rotation is about, where it cannot go on or begin, and `to` which one it goes: one that was refused
+ * before it has begun is the same when it has.
+ */
+export function heldKey(seen: Snapshot): { readonly key: KeyView; readonly to?: string } | undefined {
+  const active = seen.keys.find(isRotating);
+  if (active) return { key: active, to: active.record.to };
+  const all = seen.keys.map(key => ({ key, decision: atRest(seen, key) }));
+  const refused = seen.refusedRotation === undefined ? undefined : all.find(({ decision }) => decision?.kind === 'act');
+  const { key, decision } = refused ?? all.find(one => isHeld(one.decision)) ?? {};
+  const to = decision?.kind === 'act' && decision.action.do === 'rotateKey' ? decision.action.record.to : undefined;
+  return key && { key, ...(to !== undefined && { to }) };
 }
 
 export const isHeld = (decision: Decision | undefined): boolean =>

@@ -33,6 +33,7 @@ test.each<[string, Snapshot, Decision['kind'], string]>([
   ['every pod runs it', promoting(), 'proceed', 'Progressing'],
   ['the Deployment controller has not seen it yet', promoting({ observed: false }), 'wait', 'Promoting'],
   ['half of the pods run it', promoting(half), 'wait', 'Promoting'],
+  ['scaled out meanwhile, the added pods are not there yet', promoting({ wantedReplicas: 5 }), 'wait', 'Promoting'],
   ['all run it, one is not available', promoting({ availableReplicas: 1 }), 'wait', 'Promoting'],
   ['all run it, an old one is still there', promoting({ replicas: 3 }), 'wait', 'Promoting'],
   ['all run it, but for the worker', promoting({}, { worker: candidate({ updatedReplicas: 0 }) }), 'wait', 'Promoting'],
