@@ -275,7 +275,7 @@ test(
   'until a balancer has an address, an Ingress is not Exposed; a route is, by its Gateway’s word',
   async () => {
     await becomes(SHOP_PATH, { status: 'Unknown', reason: 'LoadBalancerPending' });
-    await becomes(SHELF_PATH, { status: 'True', message: `${SHELF} through ${GATEWAY_CONTROLLER}` });
+    await becomes(SHELF_PATH, { status: 'True', message: `https://${SHELF} through ${GATEWAY_CONTROLLER}` });
     expect((await get(SHOP_PATH))['status'].publicURLs ?? []).toEqual([]);
   },
   2 * MINUTE,
@@ -417,7 +417,7 @@ test(
   async () => {
     const from = Date.now();
     await patch(SHOP_PATH, { spec: { exposure: { type: 'Gateway', ingress: null, tls: null, gateway } } });
-    await becomes(SHOP_PATH, { status: 'True', message: `${SHOP} through ${GATEWAY_CONTROLLER}` });
+    await becomes(SHOP_PATH, { status: 'True', message: `https://${SHOP} through ${GATEWAY_CONTROLLER}` });
     await until('the Ingress to be gone', async () => (await find(ingressPath)) === undefined);
     await sleep(5_000);
     expect(failures(await counted('from an Ingress to a Gateway', from))).toEqual({});

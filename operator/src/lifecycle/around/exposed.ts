@@ -96,7 +96,7 @@ function find(seen: Snapshot): Found {
   // what routers said of it before it was for all of these says nothing of them
   const door = routed.every(host => seen.door?.hosts.includes(host)) ? seen.door : undefined;
   const isIngress = app.spec.exposure.type === 'Ingress';
-  const answer = isIngress ? ofIngress(seen, door) : (ofListeners(seen, door) ?? ofRoute(seen, door));
+  const answer = isIngress ? ofIngress(seen, door) : (ofListeners(seen) ?? ofRoute(seen, door));
   return answer ?? withCertificate(seen, door);
 }
 
@@ -121,8 +121,8 @@ function ofIngress({ app }: Snapshot, door: DoorView | undefined): Found | undef
 }
 
 /** A route to listeners that are not there serves nobody, whatever is said of it. */
-function ofListeners(seen: Snapshot, door: DoorView | undefined): Found | undefined {
-  const { app, certificate } = seen;
+function ofListeners(seen: Snapshot): Found | undefined {
+  const { app, certificate, door } = seen;
   if (!hasOwnListeners(app.spec.exposure)) return undefined;
   const { name, namespace } = app.metadata;
   const listeners = names.listenerSet(name);
