@@ -243,7 +243,7 @@ async function startOperator(cluster: LittleCluster, ends: (() => unknown)[]) {
       await shelf.release('3');
       await shelf.settles('3');
     },
-    trouble: () => makeTrouble(cluster, NAMESPACE, script),
+    trouble: () => makeTrouble(cluster, metrics, ends),
   };
 }
 

@@ -1,41 +1,78 @@
-// What people are called for: resources of the story that come into trouble, one of each kind, beside those that the
-// dashboards draw.
+// What people are called for: resources that come into trouble, one of each kind, in a namespace of their own beside what
+// the dashboards draw. An operator of their own looks after them, whose judgements are scripted; what it says of them is
+// told with what the story's operator tells.
+import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { pino } from 'pino';
+import { Controller } from '../../operator/src/controller/controller.ts';
+import type { OperatorMetrics } from '../../operator/src/controller/metrics.ts';
 import type { LittleCluster } from '../../operator/src/controller/testing/little-cluster.ts';
 import { verdict } from '../../operator/src/controller/testing/little-kubelet.ts';
-import type { Script } from '../../operator/src/controller/testing/scripted-evidence.ts';
+import { type Script, ScriptedEvidence } from '../../operator/src/controller/testing/scripted-evidence.ts';
 import { image, QUICK, Shop } from '../../operator/src/controller/testing/shop.ts';
 import { temporaryFolder } from '../../services/common/testing/processes.ts';
 import { run } from '../cluster/run.ts';
 
+const NAMESPACE = 'trouble';
 const SETTLES_MS = 60_000;
 
 /** A bad release that serves as its policy says, a dependency and a database that fail, a certificate of one day. */
-export async function makeTrouble(cluster: LittleCluster, namespace: string, script: Script): Promise<void> {
-  const settled = async (name: string, spec: Record<string, unknown> = {}): Promise<Shop> => {
-    const shop = new Shop(cluster, namespace, name);
-    await shop.create('1', spec);
-    await shop.settles('1', 'AsExpected', SETTLES_MS);
-    return shop;
-  };
-  const hold = { rollout: { ...QUICK, analysis: { ...QUICK.analysis, policy: 'Hold' } } };
-  const [held, degraded, frozen] = await Promise.all([settled('held', hold), settled('degraded'), settled('frozen')]);
+export async function makeTrouble(
+  cluster: LittleCluster,
+  metrics: OperatorMetrics,
+  ends: (() => unknown)[],
+): Promise<void> {
+  const shops = ['held', 'degraded', 'frozen', 'certified'].map(name => new Shop(cluster, NAMESPACE, name));
+  const [held, degraded, frozen, certified] = shops as [Shop, Shop, Shop, Shop];
+  await held.open();
+  await certified.addSecret('certified-tls', await certificateOfOneDay());
+  const script: Script = new Map([
+    [image('held'), { canary: 'Bad' }],
+    [image('degraded'), { canary: 'DependencyDegraded' }],
+  ]);
+  await startOperator(cluster, metrics, script, ends);
 
-  script.set(image('held'), { canary: 'Bad' });
+  const analysis = { ...QUICK.analysis, policy: 'Hold' };
+  const exposure = { type: 'Ingress', hosts: ['shop.example'], tls: { secretName: 'certified-tls' } };
+  await held.create('1', { rollout: { ...QUICK, analysis } });
+  await degraded.create('1');
+  await frozen.create('1');
+  await certified.create('1', { exposure });
+  await Promise.all(shops.map(shop => shop.settles('1', 'AsExpected', SETTLES_MS)));
+
   await held.release('held');
-  script.set(image('degraded'), { canary: 'DependencyDegraded' });
   await degraded.release('degraded');
-  cluster.kubelet.behave(namespace, image('frozen'), { migration: verdict('unreachable', [], 'it does not answer') });
+  cluster.kubelet.behave(NAMESPACE, image('frozen'), { migration: verdict('unreachable', [], 'it does not answer') });
   await frozen.release('frozen');
   await held.says('Held', 'AnalysisPassed', SETTLES_MS);
   await degraded.says('DependencyDegraded', 'AnalysisPassed', SETTLES_MS);
   await frozen.says('DatabaseUnreachable', 'Migrated', SETTLES_MS);
+}
 
-  const certified = new Shop(cluster, namespace, 'certified');
-  await certified.addSecret('certified-tls', await certificateOfOneDay());
-  const exposure = { type: 'Ingress', hosts: ['shop.example'], tls: { secretName: 'certified-tls' } };
-  await settled('certified', { exposure });
+async function startOperator(
+  cluster: LittleCluster,
+  metrics: OperatorMetrics,
+  script: Script,
+  ends: (() => unknown)[],
+): Promise<void> {
+  const transport = await cluster.connect();
+  const controller = new Controller({
+    transport,
+    namespaces: [NAMESPACE],
+    workers: 2,
+    evidence: (world, wake) => new ScriptedEvidence(script, world, wake),
+    recorder: { record: () => undefined },
+    metrics,
+    log: pino({ level: process.env['LOG'] ?? 'silent', base: null }),
+    now: Date.now,
+    randomBytes,
+  });
+  await controller.start();
+  ends.push(async () => {
+    await controller.stop();
+    await transport.close();
+  });
 }
 
 async function certificateOfOneDay(): Promise<Record<string, string>> {

@@ -100,6 +100,17 @@ export const RATE_CASES: Readonly<Record<string, RateCase>> = {
       ['devshelf:http_errors:rate5m', '10m', 5],
     ],
   },
+  'beside each other, as in the release that brings the series by class, both are counted': {
+    series: {
+      ...byOldNames('0+300x60', '0+150x60', `${DASHBOARD},pod="a"`),
+      ...byOldNames('0+60x60', '0+30x60', `${DASHBOARD},pod="b"`),
+      ...byClass(`${DASHBOARD},pod="b"`, '0+30x60', '0+30x60'),
+    },
+    asked: [
+      ['devshelf:http_requests:rate5m', '10m', 12],
+      ['devshelf:http_errors:rate5m', '10m', 6],
+    ],
+  },
   'another service has not the dashboard’s names': {
     series: byOldNames('0+300x60', '0+150x60', DEVSHELF),
     asked: [['count(devshelf:http_requests:rate5m)', '10m', undefined]],

@@ -205,11 +205,11 @@ test('of a dashboard as it is by default', () => {
           rules: [
             {
               record: 'devshelf:http_requests:rate5m',
-              expr: 'sum by (namespace, service) (rate(http_responses_total{namespace="shop",service="dashboard"}[5m])) or sum by (namespace, service) (rate(dashboard_requests_total{namespace="shop",service="dashboard"}[5m]))',
+              expr: 'sum by (namespace, service) (sum by (namespace, service, pod, instance) (rate(http_responses_total{namespace="shop",service="dashboard"}[5m])) or sum by (namespace, service, pod, instance) (rate(dashboard_requests_total{namespace="shop",service="dashboard"}[5m])))',
             },
             {
               record: 'devshelf:http_errors:rate5m',
-              expr: 'sum by (namespace, service) (rate(http_responses_total{namespace="shop",service="dashboard",class="5xx"}[5m])) or sum by (namespace, service) (rate(dashboard_errors_total{namespace="shop",service="dashboard"}[5m]))',
+              expr: 'sum by (namespace, service) (sum by (namespace, service, pod, instance) (rate(http_responses_total{namespace="shop",service="dashboard",class="5xx"}[5m])) or sum by (namespace, service, pod, instance) (rate(dashboard_errors_total{namespace="shop",service="dashboard"}[5m])))',
             },
             {
               record: 'devshelf:http_error_ratio:5m',

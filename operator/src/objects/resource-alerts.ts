@@ -11,6 +11,7 @@ import { names } from './names.ts';
 export const INTERVAL_SECONDS = 30;
 
 const RATES = { requests: 'devshelf:http_requests:rate5m', errors: 'devshelf:http_errors:rate5m' } as const;
+const RESPONSES = 'http_responses_total';
 const WINDOWS = ['5m', '30m', '1h', '2h', '6h', '1d', '3d'] as const;
 type Window = (typeof WINDOWS)[number];
 
@@ -42,12 +43,15 @@ const errorsIn = (of: string, window: Window): string =>
 /** Weighed by traffic: an average of ratios would let a quiet night count as much as a busy day. */
 export function resourceRecordings(app: App): readonly Recording[] {
   const of = servingOf(app);
-  const rate = (metric: string, more = '') => `sum by (namespace, service) (rate(${metric}{${of}${more}}[5m]))`;
-  // images from before the series by class
-  const older = (metric: string) => (isDevShelf(app) ? '' : ` or ${rate(metric)}`);
+  const rate = (metric: string, more: string) => `rate(${metric}{${of}${more}}[5m])`;
+  // some pods of a dashboard may be of an image from before the series by class: each counts by one of both
+  const ofPod = (metric: string, more = '') => `sum by (namespace, service, pod, instance) (${rate(metric, more)})`;
+  const each = (more: string, older: string) =>
+    isDevShelf(app) ? rate(RESPONSES, more) : `${ofPod(RESPONSES, more)} or ${ofPod(older)}`;
+  const counted = (more: string, older: string) => `sum by (namespace, service) (${each(more, older)})`;
   return [
-    { record: RATES.requests, expr: rate('http_responses_total') + older('dashboard_requests_total') },
-    { record: RATES.errors, expr: rate('http_responses_total', ',class="5xx"') + older('dashboard_errors_total') },
+    { record: RATES.requests, expr: counted('', 'dashboard_requests_total') },
+    { record: RATES.errors, expr: counted(',class="5xx"', 'dashboard_errors_total') },
     ...WINDOWS.map(window => ({
       record: ratioOver(window),
       expr: `sum_over_time(${RATES.errors}{${of}}[${window}]) / (sum_over_time(${RATES.requests}{${of}}[${window}]) > 0)`,
