@@ -4,13 +4,14 @@ import { expect, test } from '@jest/globals';
 import { decide } from '../lifecycle/plan.ts';
 import type { Snapshot } from '../lifecycle/snapshot.ts';
 import { statusOf } from '../lifecycle/status.ts';
-import { app, at, carrying, held, judgement, revision, snapshot, T0 } from '../lifecycle/testing.ts';
+import { app, at, carrying, held, revision, T0 } from '../lifecycle/testing.ts';
 import { OPERATOR_RECORDINGS } from '../objects/operator-alerts.ts';
 import { createMetrics } from './metrics.ts';
 import { COMMON_LABELS, RESOURCE_SERIES, ResourceMetrics } from './resource-metrics.ts';
 import { keyOfApp } from './world.ts';
 
 const KEY = keyOfApp(app());
+const DECISIONS = 'devshelf_operator_decision_timestamp_seconds';
 
 const textOf = (metrics: ResourceMetrics): string => [...metrics.pieces()].join('');
 
@@ -43,18 +44,12 @@ test('the age of a condition is the one in the status', () => {
   expect(ready).toMatch(new RegExp(` ${Date.parse(since) / 1000}$`));
 });
 
-test('the last of each decision, for a day', () => {
-  const old = revision('v0', 'rejected');
-  const revisions = [
-    { ...old, verdict: { ...old.verdict, at: at(-2 * 86_400) } },
-    { ...old, verdict: { ...old.verdict, reason: 'Regression', at: at(-60) } },
-    { ...old, verdict: { ...old.verdict, reason: 'JobFailed', at: at(-120) } },
-  ];
-  const decisions = linesOf(snapshot({ revisions })).filter(line => line.includes('decision="rejected"'));
-  expect(decisions).toHaveLength(1);
-  expect(decisions[0]).toMatch(new RegExp(`reason="Regression",version=.* ${(T0 - 60_000) / 1000}$`));
-  const onTrial = linesOf(held({ judgement: judgement('Pending') }));
-  expect(onTrial.filter(line => line.includes('decision="candidate"'))).toHaveLength(1);
+test('the last of each decision, with its release and its reason', () => {
+  const candidate = { release: 'v2', reason: 'CandidateStarting', at: at(-60) };
+  const seen = held({ revisions: [revision('v2', 'pending')] }, { decisions: { candidate } });
+  const lines = linesOf(seen).filter(line => line.includes('decision="'));
+  const labels = 'decision="candidate",version="2",release="v2",reason="CandidateStarting"';
+  expect(lines).toEqual([expect.stringMatching(`^${DECISIONS}{.*${labels}} ${(T0 - 60_000) / 1000}$`)]);
 });
 
 test('a pass replaces what the one before said, and a resource that is gone is not told of', () => {
