@@ -7,8 +7,10 @@ import {
   convergeTables,
   type ReleasesResult,
   releasesTables,
+  type ScrapeResult,
   type SettledResult,
   type StoresResult,
+  scrapeTables,
   settledTables,
   storesTables,
 } from './scale/tables.ts';
@@ -33,6 +35,7 @@ await writeTables([
   ...tablesOf<SettledResult>('scale-settled', settledTables),
   ...tablesOf<ReleasesResult>('scale-releases', releasesTables),
   ...tablesOf<ChurnResult>('scale-churn', churnTables),
+  ...tablesOf<ScrapeResult>('scrape', scrapeTables),
   ...tablesOf<StoresResult>('scale-stores', storesTables),
   ...tablesOf<CliResult>('cli', cliTables),
 ]);

@@ -1,4 +1,4 @@
-import { type Machine, machineLine, type Table, tableOf } from '../speed/report.ts';
+import { type Machine, machineLine, median, type Table, tableOf } from '../speed/report.ts';
 import type { Churn, Memory } from './churn.ts';
 import type { Releases } from './releases.ts';
 
@@ -215,3 +215,57 @@ export function churnMisses({ empty: [, first, ...later] }: ChurnResult): readon
     `heap ${first.heapUsedMib.toFixed(1)} MiB after the first round and ${last.heapUsedMib.toFixed(1)} after the last, at most ${LEFT_MIB} more wanted`,
   ];
 }
+
+export type ScrapeResult = {
+  readonly machine: Machine;
+  readonly load: number;
+  readonly resources: number;
+  readonly scrapes: number;
+  /** Of series about resources. */
+  readonly lines: number;
+  readonly mib: number;
+  /** The longest of each scrape. */
+  readonly turnsMs: readonly number[];
+  /** The processor's share of it, or of another one. */
+  readonly turnsCpuMs: readonly number[];
+  /** While nobody reads. */
+  readonly still: { readonly turnMs: number; readonly turnCpuMs: number };
+  readonly cpuMs: number;
+  readonly scrapeMs: number;
+  /** What is kept for all of them. */
+  readonly heapMib: number;
+  /** RSS at most while it is read, beyond that before. */
+  readonly scrapeRssMib: number;
+};
+
+const TURN_MS = 100;
+const SCRAPE_MIB = 15;
+
+export function scrapeTables(result: ScrapeResult): readonly Table[] {
+  const { turnsMs, turnsCpuMs, still } = result;
+  const how = `${placeLine(result)} ${result.resources} resources, ${each(result.lines, result.resources)} lines each, ${result.mib.toFixed(0)} MiB; ${result.scrapes} scrapes.`;
+  const most = (values: readonly number[]): string => Math.max(...values).toFixed(1);
+  const rows = [
+    ['longest turn of the event loop, its processor, ms', `≤ ${TURN_MS}`, most(turnsCpuMs)],
+    [
+      'the same of half of the scrapes; while nobody reads, ms',
+      '',
+      `${median(turnsCpuMs).toFixed(1)}; ${still.turnCpuMs.toFixed(1)}`,
+    ],
+    [
+      'longest turn in time; of half of the scrapes; while nobody reads, ms',
+      '',
+      `${most(turnsMs)}; ${median(turnsMs).toFixed(1)}; ${still.turnMs.toFixed(1)}`,
+    ],
+    ['processor of a scrape, ms', '', result.cpuMs.toFixed(0)],
+    ['from the first byte asked for to the last, ms', '', result.scrapeMs.toFixed(0)],
+    ['highest RSS of a scrape, more than before it, MiB', `≤ ${SCRAPE_MIB}`, result.scrapeRssMib.toFixed(1)],
+    ['heap for what is told, MiB', '', result.heapMib.toFixed(1)],
+  ];
+  return [{ name: 'scrape', table: `${how}\n\n${tableOf(['A scrape', 'goal', 'measured'], rows)}` }];
+}
+
+export const scrapeMisses = ({ turnsCpuMs, scrapeRssMib }: ScrapeResult): readonly string[] => [
+  ...turnsCpuMs.filter(ms => ms > TURN_MS).map(ms => `a turn of ${ms.toFixed(0)} ms in a scrape, ${TURN_MS} wanted`),
+  ...(scrapeRssMib > SCRAPE_MIB ? [`${scrapeRssMib.toFixed(1)} MiB for a scrape, ${SCRAPE_MIB} wanted`] : []),
+];

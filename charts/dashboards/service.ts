@@ -47,7 +47,7 @@ export const keysMade = (selector: string): string =>
 export const decisionMarks = (selector: string, title: string): readonly Mark[] => [
   {
     name: 'Releases',
-    expr: `${decisionsTold(`${selector},decision=~"candidate|promoted|released"`)} * 1000`,
+    expr: `${decisionsTold(`${selector},decision=~"candidate|promoted|promoted-unproven|released"`)} * 1000`,
     color: 'blue',
     title,
     text: '{{reason}}',

@@ -99,8 +99,8 @@ const key = (event: string, when: string): Series => ({
 const certificate = (until: string): Series => ({
   [`devshelf_resource_certificate_expiry_timestamp_seconds{${R},host="shop.example"}`]: until,
 });
-const decision = (when: string): Series => ({
-  [`devshelf_operator_decision_timestamp_seconds{${R},decision="rejected",version="2",release="x",reason="Regression"}`]:
+const decision = (when: string, made = 'rolled-back'): Series => ({
+  [`devshelf_operator_decision_timestamp_seconds{${R},decision="${made}",version="2",release="x",reason="Regression"}`]:
     when,
 });
 /** Half a minute ago when it is looked at after ten minutes. */
@@ -145,6 +145,12 @@ export const OPERATOR_CASES: readonly AlertCase[] = [
     silent: condition('Stalled', 'True', 'JobFailed', JUST_NOW),
   },
   { alert: 'ReleaseTakenBack', at: '10m', fires: decision('0x60'), silent: decision('-4000x60') },
+  {
+    alert: 'ReleaseTakenBack',
+    at: '10m',
+    fires: decision('0x60', 'rejected'),
+    silent: decision('0x60', 'superseded'),
+  },
   {
     alert: 'ReleaseNotJudged',
     at: '40m',

@@ -143,6 +143,14 @@ export interface PromotedByHand {
   readonly despite?: string;
 }
 
+/** What was decided, and about which release. */
+export interface DecisionNote {
+  readonly release: string;
+  readonly reason: string;
+  /** RFC 3339. */
+  readonly at: string;
+}
+
 export interface RolloutRecord {
   phase: Phase;
   /** Hash of the release that is tried, or serves. */
@@ -180,6 +188,8 @@ export interface RolloutRecord {
   byHand?: PromotedByHand;
   /** RFC 3339, when its rollout began: only of a release whose rollout came to an end once before. */
   again?: string;
+  /** The last of each decision that is kept nowhere else, by its name; of the day before this record. */
+  decisions?: Readonly<Record<string, DecisionNote>>;
 }
 
 /** One state of a resource's spec; its generation only grows. */
@@ -205,7 +215,7 @@ export interface WantedBefore {
 export function formatRecord(record: RolloutRecord): string {
   const { phase, release, stable, since, held, restoredAt, withdrawn, stableErrorRatio, contract, version, write } =
     record;
-  const { borne, decidedOn, wanted, trial, asked, heldBy, byHand, again } = record;
+  const { borne, decidedOn, wanted, trial, asked, heldBy, byHand, again, decisions } = record;
   const known = {
     phase,
     release,
@@ -226,6 +236,7 @@ export function formatRecord(record: RolloutRecord): string {
     heldBy,
     byHand,
     again,
+    decisions,
   };
   return JSON.stringify(known);
 }

@@ -79,6 +79,12 @@ const reaches = (shop: Shop, phase: string) =>
     async () => `${phase} was not reached: ${await phaseOf(shop)}`,
   );
 
+const lastDecisions = async (scene: Scene): Promise<string[]> =>
+  (await scene.operator.metrics())
+    .split('\n')
+    .filter(line => line.startsWith('devshelf_operator_decision_timestamp_seconds{'))
+    .sort();
+
 describe('from a version whose hashes were bare', () => {
   test(
     'what is settled restarts no pod and is not written; the next release’s hash cannot be guessed from',
@@ -1099,6 +1105,14 @@ describe('releases', () => {
         'released Released 1',
         'rolled-back Regression 1',
       ]);
+      // whoever scrapes now for the first time is told of all of them, by whichever operator
+      const told = await lastDecisions(scene);
+      expect(told.map(line => line.replace(/.*decision="([^"]+)",version="([^"]+)".*/, '$1 $2'))).toEqual([
+        ...['candidate 2', 'promoted 2', 'released 1', 'rolled-back 2'],
+      ]);
+      await scene.restart();
+      await until(async () => (await lastDecisions(scene)).length > 0, 'it has not come to the resource');
+      expect(await lastDecisions(scene)).toEqual(told);
     },
     TEST_MS,
   );

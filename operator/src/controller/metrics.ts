@@ -1,4 +1,5 @@
 // What this process says about itself on /metrics.
+import { setImmediate as turn } from 'node:timers/promises';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { AppKind } from '../api/resource.ts';
 import type { KeyName } from '../api/rotation.ts';
@@ -93,7 +94,12 @@ export function createMetrics(sources: MetricSources) {
     /** Everything, as Prometheus reads it; about resources only in the process that looks after them. */
     pieces: async function* () {
       yield await registry.metrics();
-      if (sources.isLeader()) yield* resources.pieces();
+      if (!sources.isLeader()) return;
+      for (const piece of resources.pieces()) {
+        yield piece;
+        // whoever reads quickly would have all of it in one turn of the event loop
+        await turn();
+      }
     },
     queueDepth: ofLeader('devshelf_operator_queue_depth', 'Resources waiting for a pass.'),
     queueSeconds: new Histogram({

@@ -4,6 +4,7 @@
 import { releaseInForce } from '../api/rollout.ts';
 import type { AppStatus, StatusCondition } from '../api/status.ts';
 import { expiries } from '../lifecycle/around/exposed.ts';
+import { lastDecisions } from '../lifecycle/decided.ts';
 import { type Snapshot, versionIn } from '../lifecycle/snapshot.ts';
 import { type AppKey, splitKey } from './world.ts';
 
@@ -26,7 +27,6 @@ export interface ResourceSeries {
 /** `namespace` and `name` would be taken for the operator's own by a Prometheus that knows where it scrapes. */
 export const COMMON_LABELS = ['kind', 'resource_namespace', 'resource'] as const;
 
-const DECISION_MS = 24 * 3_600_000;
 const seconds = (iso: string | undefined): number => Date.parse(iso ?? '') / 1000;
 const isTime = ({ value }: Sample): boolean => !Number.isNaN(value);
 
@@ -55,7 +55,11 @@ export const RESOURCE_SERIES: readonly ResourceSeries[] = [
     name: 'devshelf_operator_decision_timestamp_seconds',
     help: 'When the operator decided so about a release of the resource; the last of each decision, for a day.',
     labels: ['decision', 'version', 'release', 'reason'],
-    of: decisions,
+    of: seen =>
+      lastDecisions(seen).map(({ at, decision, version, release, reason }) => ({
+        labels: { decision, version, release, reason },
+        value: seconds(at),
+      })),
   },
   {
     name: 'devshelf_resource_replicas',
@@ -98,32 +102,6 @@ function isTold({ type, status, reason }: StatusCondition): boolean {
   if (type === 'Stalled') return status === 'True';
   // it is True, and still somebody has to do something
   return status !== 'True' || reason === 'ContractWithheld';
-}
-
-function decisions(seen: Snapshot): readonly Sample[] {
-  const record = seen.deployment?.record;
-  const { withdrawn } = record ?? {};
-  const made = [
-    ...seen.revisions.flatMap(({ release, verdict: { verdict, reason, at } }) =>
-      verdict === 'pending' ? [] : [{ decision: verdict, release: release.hash, reason, at }],
-    ),
-    ...(record?.phase === 'Candidate'
-      ? [{ decision: 'candidate', release: record.release, reason: '', at: record.since }]
-      : []),
-    ...(record?.phase === 'Promoting'
-      ? [{ decision: 'promoted', release: record.release, reason: '', at: record.since }]
-      : []),
-    ...(withdrawn
-      ? [{ decision: 'rolled-back', release: withdrawn.release, reason: withdrawn.reason, at: withdrawn.at }]
-      : []),
-  ].filter(({ at }) => seen.now - Date.parse(at) < DECISION_MS);
-  const last = new Map(
-    made.toSorted((a, b) => Date.parse(a.at) - Date.parse(b.at)).map(one => [one.decision, one] as const),
-  );
-  return [...last.values()].map(({ at, release, ...labels }) => ({
-    labels: { ...labels, version: versionIn(seen, release), release },
-    value: seconds(at),
-  }));
 }
 
 function keys(seen: Snapshot, status: AppStatus): readonly Sample[] {

@@ -1,15 +1,17 @@
 import { expect, test } from '@jest/globals';
 import type { Condition } from '../api/conditions.ts';
-import { DECISIONS, decisionIn, heldIn } from './decided.ts';
+import { formatRecord, type RolloutRecord } from '../api/rollout.ts';
+import { DECISIONS, decisionIn, heldIn, lastDecisions } from './decided.ts';
 import { decide } from './plan.ts';
 import { refused } from './release/refusal.ts';
-import type { Snapshot } from './snapshot.ts';
+import type { Revision, Snapshot } from './snapshot.ts';
 import {
   app,
   at,
   candidate,
   carrying,
   held,
+  incident,
   judgement,
   migrated,
   pod,
@@ -93,6 +95,76 @@ test('the steps after a decision are none: the incident, the end of the rollback
     expect(action && decisionIn(seen, action)).toBeUndefined();
     expect(action).toBeDefined();
   }
+});
+
+const note = (when: number) => ({ release: 'v2', reason: 'CandidateStarting', at: at(when) });
+const DAY = 86_400;
+const of = (record: Partial<RolloutRecord>, change: Partial<Snapshot> = {}): Snapshot =>
+  carrying(record, {}, { revisions: [], ...change });
+const taken = (when: number, phase: string, hash = 'v2') => incident(hash, at(when), { phase });
+const releasedAt = (when: number): Revision => ({ ...v1, verdict: { ...v1.verdict, at: at(when) } });
+/** Its Deployment is gone. */
+function removed(decisions: NonNullable<RolloutRecord['decisions']>): Snapshot {
+  const { deployment: _gone, ...seen } = of({});
+  const record = formatRecord({ phase: 'Settled', release: 'v2', since: at(-5), decisions });
+  return { ...seen, app: { ...seen.app, status: { ...seen.app.status, rollout: { record } } } };
+}
+
+test.each<[string, Snapshot, Partial<Record<keyof typeof DECISIONS, string>>]>([
+  ['a trial that is over', of({ decisions: { candidate: note(-9) } }), { candidate: at(-9) }],
+  ['a day ago', of({ decisions: { candidate: note(-DAY) } }), {}],
+  ['what a later version decided', of({ decisions: { adjourned: note(-9) } }), {}],
+  ['its Deployment was removed', removed({ promoted: note(-9) }), { promoted: at(-9) }],
+  ['it was released', of({}, { revisions: [releasedAt(-60)] }), { released: at(-60) }],
+  [
+    'the one before it was noted',
+    of({ decisions: { released: note(-90) } }, { revisions: [releasedAt(-60)] }),
+    { released: at(-60) },
+  ],
+  [
+    'one that was released later was rejected then',
+    of({ decisions: { released: note(-30) } }, { revisions: [releasedAt(-60)] }),
+    { released: at(-30) },
+  ],
+  ['it was taken back', of({}, { incidents: [taken(-5, 'Candidate')] }), { 'rolled-back': at(-5) }],
+  ['it was refused', of({}, { incidents: [taken(-5, 'Rehearsal')] }), { rejected: at(-5) }],
+  [
+    'three incidents',
+    of({}, { incidents: [taken(-90, 'Promoting'), taken(-60, 'Migration', 'v3'), taken(-30, 'Baking', 'v4')] }),
+    { 'rolled-back': at(-30), rejected: at(-60) },
+  ],
+  ['a person was called', of({}, { standing: [incident('v2', at(-5), { kind: 'held' })] }), { held: at(-5) }],
+  ['nobody was blamed', of({}, { standing: [incident('v2', at(-5), { kind: 'outage' })] }), { outage: at(-5) }],
+  ['a key is no release', of({}, { standing: [incident('v2', at(-5), { kind: 'keys' })] }), {}],
+])('told for a day: %s', (_sentence, seen, last) => {
+  const told = lastDecisions(seen).map(({ decision, at: when }) => [decision, when]);
+  expect(Object.fromEntries(told)).toEqual(last);
+});
+
+test.each<[string, Snapshot, readonly string[]]>([
+  ['its trial begins', snapshot({ revisions: [v1, tried] }), ['candidate', 'released']],
+  [
+    'it is promoted',
+    held({ judgement: judgement('Good') }, { decisions: { candidate: note(-9) } }),
+    ['candidate', 'promoted', 'released'],
+  ],
+  ['it is taken back', held({ judgement: judgement('Bad') }), ['released', 'rolled-back']],
+  ['a newer spec came', held({ wanted: wanted('v3') }), ['released', 'superseded']],
+  [
+    'a day later',
+    held({ judgement: judgement('Bad') }, { decisions: { candidate: note(-DAY) } }),
+    ['released', 'rolled-back'],
+  ],
+])('noted in the record: %s', (_sentence, seen, noted) => {
+  const { action } = decide(seen);
+  const record = action?.do === 'setRecord' ? action.record : undefined;
+  expect(record).toBeDefined();
+  expect(Object.keys(record?.decisions ?? {}).sort()).toEqual(noted);
+});
+
+test('a release that is forgotten keeps its version, as long as its incident is there', () => {
+  const seen = carrying({}, {}, { revisions: [], incidents: [incident('v2', at(-5))] });
+  expect(lastDecisions(seen)).toMatchObject([{ release: 'v2', version: '2' }]);
 });
 
 const stalled = (reason: Condition['reason']): Condition => ({ type: 'Stalled', status: 'True', reason, message: '' });

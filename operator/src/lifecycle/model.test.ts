@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { DESPITE, GATES, type Gate, type Phase, type RolloutRecord } from '../api/rollout.ts';
+import { DECISIONS, decisionIn, lastDecisions } from './decided.ts';
 import type { Action } from './decision.ts';
 import { decide } from './plan.ts';
 import { type Revision, revisionOf, type Snapshot } from './snapshot.ts';
@@ -137,6 +138,8 @@ function happen(cluster: ModelCluster, event: Event): void {
       return;
     case 'remove':
       cluster.removeDeployment();
+      // here is no status that would remember its record
+      lastMade.delete(cluster);
       return;
     case 'undo':
       cluster.undoByHand();
@@ -158,8 +161,23 @@ function pass(cluster: ModelCluster): boolean {
   toldOnce(seen, action, cluster);
   cluster.carryOut(action);
   cluster.now += 1;
+  toldForADay(seen, action, cluster);
   return true;
 }
+
+/** Whoever asks afterwards, and did not ask before, is told when each decision was made last. */
+function toldForADay(seen: Snapshot, action: Action, cluster: ModelCluster): void {
+  const last = lastMade.get(cluster) ?? new Map<string, string>();
+  lastMade.set(cluster, last);
+  const made = decisionIn(seen, action);
+  if (made) last.set(made.decision, new Date(seen.now).toISOString());
+  const told = new Map(lastDecisions(cluster.snapshot()).map(({ decision, at }) => [String(decision), at]));
+  for (const [decision, at] of last) assert.equal(told.get(decision), at, decision);
+  for (const decision of last.keys()) remembered.add(decision);
+}
+
+const lastMade = new WeakMap<ModelCluster, Map<string, string>>();
+const remembered = new Set<string>();
 
 function allowed(seen: Snapshot, action: Action, cluster: ModelCluster): void {
   if (seen.app.spec.paused) assert.ok(!BEGIN_SOMETHING.includes(action.do), action.do);
@@ -328,7 +346,7 @@ function requestsAllowed({ deployment }: Snapshot, next: RolloutRecord, cluster:
 }
 
 /** What an answer changes of a record, besides the answer. */
-const NOT_OF_IT = { asked: 0, write: 0, decidedOn: 0 };
+const NOT_OF_IT = { asked: 0, write: 0, decidedOn: 0, decisions: 0 };
 
 const answers = new WeakMap<ModelCluster, Set<string>>();
 
@@ -524,4 +542,6 @@ test('what never happens, and that everything comes to rest', () => {
     ...['bake', 'candidate', 'contract', 'despite', 'down', 'hold', 'incident', 'installation', 'migration'],
     ...['promote', 'promotion', 'proven', 'rehearsal', 'reject', 'release', 'rollback'],
   ]);
+  const { held: _status, outage: _standing, ...decisions } = DECISIONS;
+  expect([...remembered].sort()).toEqual(Object.keys(decisions).sort());
 });

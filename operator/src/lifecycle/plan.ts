@@ -7,6 +7,7 @@ import { exposed, recheckOf } from './around/exposed.ts';
 import { monitored } from './around/monitored.ts';
 import { scrapedRecheck } from './around/scraped.ts';
 import { soleOperator } from './around/sole-operator.ts';
+import { decisionNotes } from './decided.ts';
 import type { Action, Announcement, Decision } from './decision.ts';
 import { heldRecord } from './keys/held-record.ts';
 import { areKeysThere, isEmergency } from './keys/key-requests.ts';
@@ -69,8 +70,10 @@ function decided(seen: Snapshot, action: Action | undefined): Pick<Plan, 'action
   const decidedOn = { uid, generation };
   const asked = { ...answeredBefore(seen), ...action.record.asked };
   const isAsked = Object.keys(asked).length > 0 && { asked };
-  const facts = { version: RECORD_VERSION, write, decidedOn, ...wantedIn(seen), ...isAsked } as const;
-  return { action: { ...action, record: { ...action.record, ...facts } } };
+  const { decisions: _before, ...record } = action.record;
+  const notes = decisionNotes(seen, action);
+  const facts = { version: RECORD_VERSION, write, decidedOn, ...wantedIn(seen), ...isAsked, ...notes } as const;
+  return { action: { ...action, record: { ...record, ...facts } } };
 }
 
 /** So that who comes after us knows what is wanted without reading Secrets that are as they were. */

@@ -94,7 +94,7 @@ export const OPERATOR_ALERTS: readonly Alert[] = [
   },
   {
     alert: 'ReleaseTakenBack',
-    expr: `time() - ${told(DECISION)}{decision="rejected"} < 3600`,
+    expr: `time() - ${told(DECISION)}{decision=~"rejected|rolled-back"} < 3600`,
     severity: 'warning',
     summary: `${WHICH}: release {{ $labels.version }} was refused or taken back: {{ $labels.reason }}`,
     page: 'reasons.md#releaserejected',

@@ -158,7 +158,7 @@ test.each<[string, Snapshot, string]>([
 ])('refused, and nothing but the answer is written: %s', (_sentence, seen, why) => {
   const { action, announce } = decide(seen);
   expect(announce).toEqual({ type: 'Warning', reason: 'RequestRefused', message: expect.stringContaining(why) });
-  const { asked, write, decidedOn, version, ...rest } = recordOf(seen) as RolloutRecord;
+  const { asked, write, decidedOn, version, decisions, ...rest } = recordOf(seen) as RolloutRecord;
   const { version: _same, ...before } = carriedBy(seen);
   expect([rest, action?.do]).toEqual([before, 'setRecord']);
   expect(Object.values(asked ?? {})).toEqual([expect.objectContaining({ result: 'Refused' })]);

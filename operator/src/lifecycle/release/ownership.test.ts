@@ -83,7 +83,7 @@ test('the verdict of a rejected release is not overwritten from a record that is
     {},
     { ...rejected, wanted: wanted('v2') },
   );
-  expect(JSON.stringify(decide({ ...seen, judgement: judgement('Pending') }).action)).not.toContain('"released');
+  expect(JSON.stringify(decide({ ...seen, judgement: judgement('Pending') }).action)).not.toContain('\\"released');
 });
 
 test('every record that is written has a higher number than all before it', () => {
