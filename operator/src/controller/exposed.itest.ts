@@ -8,7 +8,16 @@ import { authority, certificate, type Pair } from '../../../test-e2e/cluster/pki
 import { type FaultProxy, startFaultProxy } from '../../../test-e2e/integration/faults.ts';
 import type { AppStatus } from '../api/status.ts';
 import { get } from '../kube/apply.ts';
-import { httpRoutes, ingresses, type KubeObject, pathOf, type Resource, secrets, services } from '../kube/resource.ts';
+import {
+  httpRoutes,
+  ingresses,
+  type KubeObject,
+  listenerSets,
+  pathOf,
+  type Resource,
+  secrets,
+  services,
+} from '../kube/resource.ts';
 import { createTransport, type Transport } from '../kube/transport.ts';
 import { type LittleCluster, startLittleCluster } from './testing/little-cluster.ts';
 import { Scene } from './testing/scene.ts';
@@ -90,7 +99,12 @@ async function write(scene: Scene, resource: Resource, name: string, status: obj
 const publishes = (scene: Scene, ...places: object[]): Promise<void> =>
   write(scene, ingresses, 'shop', { loadBalancer: { ingress: places } });
 
-type Parent = { readonly name: string; readonly namespace?: string; readonly sectionName?: string };
+type Parent = {
+  readonly kind?: string;
+  readonly name: string;
+  readonly namespace?: string;
+  readonly sectionName?: string;
+};
 
 /** One condition of an answer, by default a yes to the route as it is. */
 interface Word {
@@ -108,10 +122,10 @@ interface Answer {
   readonly resolved?: Word | undefined;
 }
 
-/** All that routers say of it. */
-async function answers(scene: Scene, said: readonly Answer[], route = 'shop'): Promise<void> {
-  const { generation = 0 } = (await live(scene, httpRoutes, route)).metadata;
-  const condition = (type: string, { status = 'True', reason = type, behind = 0 }: Word) => ({
+/** As controllers write it of an object of this generation. */
+const wordsOf =
+  (generation: number) =>
+  (type: string, { status = 'True', reason = type, behind = 0 }: Word) => ({
     ...{
       type,
       status,
@@ -121,6 +135,11 @@ async function answers(scene: Scene, said: readonly Answer[], route = 'shop'): P
     },
     ...(behind !== 'untold' && { observedGeneration: generation - behind }),
   });
+
+/** All that routers say of it. */
+async function answers(scene: Scene, said: readonly Answer[], route = 'shop'): Promise<void> {
+  const { generation = 0 } = (await live(scene, httpRoutes, route)).metadata;
+  const condition = wordsOf(generation);
   const parents = said.map(({ parent, by = ROUTER, accepted = {}, ...more }) => {
     const resolved = 'resolved' in more ? more.resolved : {};
     return {
@@ -133,6 +152,48 @@ async function answers(scene: Scene, said: readonly Answer[], route = 'shop'): P
 }
 
 const yes = (...parents: readonly Parent[]): Answer[] => parents.map(parent => ({ parent }));
+
+/** What a Gateway says of a set of listeners, and of each of them. */
+async function takes(
+  scene: Scene,
+  set: Word,
+  listener: Readonly<Partial<Record<'ResolvedRefs' | 'Programmed', Word>>> = {},
+) {
+  const { metadata, spec } = await live(scene, listenerSets, 'shop');
+  const condition = wordsOf(metadata.generation ?? 0);
+  const { ResolvedRefs = {}, Programmed = {} } = listener;
+  const listeners = (spec?.listeners ?? []).map(({ name }) => ({
+    name,
+    attachedRoutes: 1,
+    supportedKinds: [{ group: 'gateway.networking.k8s.io', kind: 'HTTPRoute' }],
+    conditions: [
+      condition('ResolvedRefs', ResolvedRefs),
+      condition('Accepted', {}),
+      condition('Programmed', Programmed),
+    ],
+  }));
+  await write(scene, listenerSets, 'shop', {
+    conditions: [condition('Accepted', set), condition('Programmed', set)],
+    listeners,
+  });
+}
+
+/** The certificate that the door is served with, good for so many days. */
+async function certified({ shop: { namespace } }: Scene, days: number): Promise<void> {
+  const where = { namespace, name: 'shop-tls' };
+  const made = await certificate(folder.path, issuer, `${namespace}-${days}`, { commonName: HOST, days });
+  const data = { 'tls.crt': readFileSync(made.cert, 'base64'), 'tls.key': readFileSync(made.key, 'base64') };
+  const there = await get(cluster.transport, secrets, where);
+  await cluster.transport.request(
+    there
+      ? { method: 'PATCH', path: pathOf(secrets, where), contentType: 'application/merge-patch+json', body: { data } }
+      : {
+          method: 'POST',
+          path: pathOf(secrets, { namespace }),
+          body: { metadata: { name: where.name }, type: 'kubernetes.io/tls', data },
+        },
+  );
+}
 
 // ---- what is said of it
 
@@ -359,6 +420,52 @@ describe('a Gateway', () => {
   );
 
   test(
+    'with a certificate of our own the listeners that we bring have to be programmed, each of them',
+    async () => {
+      const hosts = [HOST, 'www.example'];
+      const gateway = { parentRefs: [{ name: 'public', namespace: 'edge' }] };
+      const scene = await open('listeners', { type: 'Gateway', hosts, tls: { issuer: { name: 'ours' } }, gateway });
+      await becomes(scene, {
+        status: 'Unknown',
+        reason: 'RouteUnanswered',
+        words: 'ListenerSet exposed-listeners/shop',
+      });
+      await rests(scene);
+      await answers(scene, yes({ kind: 'ListenerSet', name: 'shop' }));
+      await becomes(scene, {
+        status: 'Unknown',
+        reason: 'RouteUnanswered',
+        words: 'ListenerSet exposed-listeners/shop',
+      });
+      await takes(scene, {}, { ResolvedRefs: { status: 'False', reason: 'InvalidCertificateRef' } });
+      await becomes(scene, { status: 'Unknown', reason: 'CertificatePending', words: 'Secret shop-tls is not there' });
+      await rests(scene);
+      await certified(scene, 90);
+      await takes(scene, { status: 'False', reason: 'NotAllowed' });
+      await becomes(scene, { status: 'False', reason: 'RouteRejected', words: 'NotAllowed, in a router’s words' });
+      expect(await readiness(scene)).toBe('True');
+      await rests(scene);
+      await takes(scene, {}, { Programmed: { behind: 1 } });
+      await becomes(scene, {
+        status: 'Unknown',
+        reason: 'RouteUnanswered',
+        words: 'ListenerSet exposed-listeners/shop',
+      });
+      await takes(scene, {});
+      await becomes(scene, {
+        status: 'True',
+        reason: 'Exposed',
+        urls: ['https://shop.example', 'https://www.example'],
+      });
+      await rests(scene);
+      await certified(scene, 13);
+      await becomes(scene, { status: 'False', reason: 'CertificateExpires', words: 'Secret shop-tls expires at ' });
+      await rests(scene);
+    },
+    2 * MINUTE,
+  );
+
+  test(
     'in place of an Ingress: that stays until the Gateway has served for a while',
     async () => {
       const scene = await open('moves', INGRESS);
@@ -420,38 +527,18 @@ describe('an Ingress', () => {
     'a certificate that is missing, good, about to end, renewed',
     async () => {
       const scene = await open('certificate', { ...INGRESS, tls: { issuer: { name: 'ours' } } });
-      const where = { namespace: scene.shop.namespace, name: 'shop-tls' };
-      const certified = async (days: number): Promise<void> => {
-        const made = await certificate(folder.path, issuer, `${days}-days`, { commonName: HOST, days });
-        const data = { 'tls.crt': readFileSync(made.cert, 'base64'), 'tls.key': readFileSync(made.key, 'base64') };
-        const there = await get(cluster.transport, secrets, where);
-        await cluster.transport.request(
-          there
-            ? {
-                method: 'PATCH',
-                path: pathOf(secrets, where),
-                contentType: 'application/merge-patch+json',
-                body: { data },
-              }
-            : {
-                method: 'POST',
-                path: pathOf(secrets, { namespace: where.namespace }),
-                body: { metadata: { name: where.name }, type: 'kubernetes.io/tls', data },
-              },
-        );
-      };
       const urls = ['https://shop.example'];
       await publishes(scene, { ip: ADDRESS });
       await becomes(scene, { status: 'Unknown', reason: 'CertificatePending', words: 'describe certificate shop-tls' });
       await rests(scene);
-      await certified(15);
+      await certified(scene, 15);
       await becomes(scene, { status: 'True', reason: 'Exposed', urls });
       await rests(scene);
-      await certified(13);
+      await certified(scene, 13);
       await becomes(scene, { status: 'False', reason: 'CertificateExpires', words: 'Secret shop-tls expires at ' });
       expect(await readiness(scene)).toBe('True');
       await rests(scene);
-      await certified(90);
+      await certified(scene, 90);
       await becomes(scene, { status: 'True', reason: 'Exposed', urls });
       await rests(scene);
     },
