@@ -22,8 +22,9 @@ const byOldNames = (all: string, errors: string, of = DASHBOARD): Series => ({
   [`dashboard_errors_total{${of}}`]: errors,
 });
 
-const counted = (window: string, of = DEVSHELF): string =>
-  `round(sum_over_time(devshelf:http_errors:rate5m{${of}}[${window}]) * 30)`;
+/** Whether so many are counted; Prometheus 3 leaves out the first edge of a window, and so a tenth of what came at once. */
+const counts = (errors: number): string =>
+  `abs(sum_over_time(devshelf:http_errors:rate5m{${DEVSHELF}}[1h]) * 30 - ${errors}) < bool 1`;
 const PAGES = 'alertname="ServiceErrorBudgetBurn",severity="critical",alertstate="firing"';
 const pages = (of = DEVSHELF): string => `count(ALERTS{${PAGES},long="1h",${of}})`;
 /** Half minutes, of all pages together. */
@@ -38,8 +39,8 @@ export const RATE_CASES: Readonly<Record<string, RateCase>> = {
   'a series by class begins at 0, before the first request: 7 of 7 errors are counted': {
     series: byClass(DEVSHELF, '0x40', '0 7x39'),
     asked: [
-      ['round(devshelf:http_errors:rate5m * 300)', '5m', 7],
-      [counted('1h'), '15m', 7],
+      ['round(devshelf:http_errors:rate5m * 300)', '4m', 7],
+      [counts(7), '15m', 1],
     ],
   },
   'one by status is born with its first error: 0 of 7 are, which is why there is one by class': {
@@ -51,7 +52,7 @@ export const RATE_CASES: Readonly<Record<string, RateCase>> = {
     asked: [
       ['devshelf:http_error_ratio:1h > bool 0.072', '62m', 1],
       ['max_over_time((devshelf:http_error_ratio:5m > bool 0.072)[10m:30s])', '62m', 1],
-      [counted('1h'), '65m', 6],
+      [counts(6), '65m', 1],
       [pagesWithin(2), '70m', undefined],
     ],
   },
@@ -63,14 +64,15 @@ export const RATE_CASES: Readonly<Record<string, RateCase>> = {
     ),
     asked: [[`${pagesWithin(2)} > bool 0`, '70m', 1]],
   },
-  'six errors are six while nothing is known of the time before: an average would make fifteen of them': {
-    series: byClass(DEVSHELF, '0+0.5x60', '0x36 6x60'),
-    asked: [
-      [counted('1h'), '24m', 6],
-      ['round(avg_over_time(devshelf:http_errors:rate5m[1h]) * 3600)', '24m', 15],
-      [pagesWithin(1), '30m', undefined],
-    ],
-  },
+  'six errors are six while nothing is known of the time before: an average would make more than twice as many of them':
+    {
+      series: byClass(DEVSHELF, '0+0.5x60', '0x36 6x60'),
+      asked: [
+        [counts(6), '24m', 1],
+        ['avg_over_time(devshelf:http_errors:rate5m[1h]) * 3600 > bool 12', '24m', 1],
+        [pagesWithin(1), '30m', undefined],
+      ],
+    },
   'ten a second, half of them errors after a good hour: a page after thirteen minutes, not before': {
     series: byClass(DEVSHELF, ...HALF_FROM_60_MINUTES),
     asked: [
