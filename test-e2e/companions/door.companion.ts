@@ -1,6 +1,7 @@
 // The door as users meet it: both services by their public names over HTTPS, from a network of their own, through the pods
 // of Traefik on a whole cluster, while releases come and go behind it. The same requests are made inside, past the door:
 // what it adds is the difference.
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { request as http } from 'node:http';
 import { request as https } from 'node:https';
@@ -444,8 +445,14 @@ test(
     expect(await exposedOf(SHOP_PATH)).toMatchObject({ status: 'Unknown', reason: 'HostsFollow' });
     await comesTo(NEW, '/health', 200);
     await becomes(SHOP_PATH, { status: 'True', reason: 'Exposed' });
+    const many = (path: string) => Promise.all(Array.from({ length: 20 }, () => ask(NEW, path)));
+    // one pod of Traefik takes it up before the other
+    await until('both pods of Traefik to know it', async () =>
+      (await many('/health')).every(({ status }) => status === 200),
+    );
     // every pod that it leads to knows it: another one would ask for a token, or refuse the name
-    for (let asked = 0; asked < 20; asked += 1) expect((await ask(NEW, '/metrics')).status).toBe(404);
+    for (const { status, body } of await many('/metrics'))
+      expect([status, JSON.parse(body)]).toEqual([404, { detail: 'Not Found' }]);
     users.set(BY_NEW, await startTraffic({ ...(await ofShop()), rate: 10, by: outside(NEW) }));
     await story.untilDashboard(NAMESPACE, 'the release', isDone, 240);
     expect(failures(await counted('a host comes', from))).toEqual({});
@@ -512,10 +519,10 @@ async function loseOne(what: string, value: string): Promise<Readonly<Record<str
  */
 async function untilForgotten(): Promise<void> {
   const isForgotten = async () => {
-    const list = insideNode(['conntrack', '-L', '-p', 'tcp', '-d', PUBLIC_ADDRESS], {
-      stdio: ['ignore', 'pipe', 'ignore'],
-    });
-    return list.stdout !== null && !(await text(list.stdout)).includes('SYN_SENT');
+    const command = ['conntrack', '-L', '-p', 'tcp', '-d', PUBLIC_ADDRESS];
+    const list = insideNode(command, { stdio: ['ignore', 'pipe', 'ignore'] });
+    const [lines, [code]] = await Promise.all([list.stdout ? text(list.stdout) : '', once(list, 'close')]);
+    return code === 0 && !lines.includes('SYN_SENT');
   };
   await until('the node to forget connections that nobody answered', isForgotten, { seconds: 240, everyMs: 1_000 });
 }
@@ -570,7 +577,9 @@ test(
       (await get(routePath('devshelf'))).metadata.resourceVersion,
     ];
     const before = await versions();
-    expect(await countWrites(20)).toMatchObject({ writes: 0, what: [] });
+    const { what } = await countWrites(20);
+    // how often an event was repeated in the last release is written within half a minute of it
+    expect(what.filter(write => !write.startsWith('patch events '))).toEqual([]);
     expect(await versions()).toEqual(before);
   },
   2 * MINUTE,
