@@ -50,13 +50,24 @@ export class LittlePods implements PodHost {
   }
 
   async start({ uid, namespace, image }: Parameters<PodHost['start']>[0]): Promise<string> {
-    this.#addresses += 1;
-    const address = `127.77.${Math.floor(this.#addresses / 250)}.${(this.#addresses % 250) + 1}`;
     const server = createServer((request, response) => this.#answer(request, uid, response));
-    server.listen(PORT, address);
-    await once(server, 'listening');
+    const address = await this.#listen(server);
     this.#pods.set(uid, { namespace, image, server, requests: 0, errors: 0, shed: 0 });
     return address;
+  }
+
+  /** All have the same port, so each has an address; tests of other processes have some, too. */
+  async #listen(server: Server): Promise<string> {
+    for (;;) {
+      this.#addresses += 1;
+      const address = `127.77.${Math.floor(this.#addresses / 250)}.${(this.#addresses % 250) + 1}`;
+      try {
+        await once(server.listen(PORT, address), 'listening');
+        return address;
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
+      }
+    }
   }
 
   async stop(uid: string): Promise<void> {
