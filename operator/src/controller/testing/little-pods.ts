@@ -12,7 +12,7 @@ import type { PodHost } from './little-kubelet.ts';
 interface LittlePod {
   readonly namespace: string;
   readonly image: string;
-  readonly server: Server;
+  readonly servers: readonly Server[];
   requests: number;
   errors: number;
   shed: number;
@@ -42,6 +42,12 @@ export class LittlePods implements PodHost {
   /** Paths that an image does not know. */
   readonly missing = new Map<string, string>();
 
+  readonly #ports: readonly number[];
+
+  constructor(ports: readonly number[] = [PORT]) {
+    this.#ports = ports;
+  }
+
   fails(image: string, ratio: number): void {
     this.#ratios.set(image, ratio);
   }
@@ -49,10 +55,14 @@ export class LittlePods implements PodHost {
   async start({ uid, namespace, image }: Parameters<PodHost['start']>[0]): Promise<string> {
     this.#addresses += 1;
     const address = `127.77.${Math.floor(this.#addresses / 250)}.${(this.#addresses % 250) + 1}`;
-    const server = createServer((request, response) => this.#answer(request, uid, response));
-    server.listen(PORT, address);
-    await once(server, 'listening');
-    this.#pods.set(uid, { namespace, image, server, requests: 0, errors: 0, shed: 0 });
+    const servers = await Promise.all(
+      this.#ports.map(async port => {
+        const server = createServer((request, response) => this.#answer(request, uid, response));
+        await once(server.listen(port, address), 'listening');
+        return server;
+      }),
+    );
+    this.#pods.set(uid, { namespace, image, servers, requests: 0, errors: 0, shed: 0 });
     return address;
   }
 
@@ -60,8 +70,8 @@ export class LittlePods implements PodHost {
     const pod = this.#pods.get(uid);
     if (!pod) return;
     this.#pods.delete(uid);
-    pod.server.closeAllConnections();
-    await once(pod.server.close(), 'close');
+    for (const server of pod.servers) server.closeAllConnections();
+    await Promise.all(pod.servers.map(server => once(server.close(), 'close')));
   }
 
   async stopAll(): Promise<void> {
