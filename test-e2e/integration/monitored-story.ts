@@ -1,6 +1,7 @@
 // Everything that the dashboards draw, as it is: both services in processes of their own over a real PostgreSQL and
 // Redis, one pod of each with a release whose database is away, the worker, the operator on a real API server through
-// two releases, and Debian's Prometheus that reads them all every second.
+// two releases and the rotation of a key, and Debian's Prometheus that reads them all every second. The operator judges
+// what it reads of little servers, which stand for the pods of its own resources.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { createServer } from 'node:http';
@@ -10,10 +11,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
 import { operatorGroups } from '../../charts/operator-rules.ts';
 import { Controller } from '../../operator/src/controller/controller.ts';
+import { createEvidence } from '../../operator/src/controller/judging.ts';
 import { createMetrics } from '../../operator/src/controller/metrics.ts';
 import { serveHealth } from '../../operator/src/controller/server.ts';
+import { KeyedPods } from '../../operator/src/controller/testing/keyed-pods.ts';
 import { type LittleCluster, startLittleCluster } from '../../operator/src/controller/testing/little-cluster.ts';
-import { type Script, ScriptedEvidence } from '../../operator/src/controller/testing/scripted-evidence.ts';
+import type { PodHost } from '../../operator/src/controller/testing/little-kubelet.ts';
+import { LittlePods } from '../../operator/src/controller/testing/little-pods.ts';
 import { image, Shop } from '../../operator/src/controller/testing/shop.ts';
 import { loadCluster } from '../../operator/src/kube/config.ts';
 import { createTransport } from '../../operator/src/kube/transport.ts';
@@ -29,6 +33,12 @@ import { makeTrouble } from './monitored-troubles.ts';
 import { startPrometheus, type TestPrometheus } from './prometheus.ts';
 
 const NAMESPACE = 'shop';
+/** A resource whose pods want keys, and nothing but its key is replaced. */
+const KEYED_NAMESPACE = 'keys';
+const MONITORING = join(import.meta.dirname, '../crds/prometheus-operator');
+/** Of the dashboard and of DevShelf. */
+const PORTS = [8080, 8000];
+const USERS_A_SECOND = 25;
 const TOKEN = 'dsk_s1_scrape';
 const API_KEY = 'dsk_a1_api';
 const SERVICES = join(import.meta.dirname, '../../services');
@@ -72,12 +82,20 @@ export async function startMonitoredStory(): Promise<MonitoredStory> {
 }
 
 async function tell(ends: (() => unknown)[], remove: () => Promise<void>): Promise<MonitoredStory> {
-  const [postgres, redis, cluster] = await Promise.all([startPostgres(), startRedis(), startLittleCluster()]);
+  const pods = new StoryPods();
+  const [postgres, redis, cluster] = await Promise.all([
+    startPostgres(),
+    startRedis(),
+    startLittleCluster({}, pods.host),
+  ]);
   ends.push(
     () => postgres.remove(),
     () => redis.remove(),
+    () => pods.stop(),
     () => cluster.stop(),
   );
+  pods.keyed.connect(cluster.transport);
+  await cluster.api.installCrds(MONITORING);
   const market = await prepared(await postgres.createDatabase('market'), 'dashboard', 500);
   const shelf = await prepared(await postgres.createDatabase('shelf'), 'devshelf');
   const site = createServer((_request, response) => response.end('<title>a page</title>')).listen(0, '127.0.0.1');
@@ -112,7 +130,7 @@ async function tell(ends: (() => unknown)[], remove: () => Promise<void>): Promi
     run('api-worker', 'api-worker-1', 'devshelf/testing-worker.ts', { DATABASE_URL: shelf, REDIS_URL: redis.url }),
   ]);
 
-  const operator = await startOperator(cluster, ends);
+  const operator = await startOperator(cluster, pods, ends);
   const prometheus = await startPrometheus(
     {
       global: { scrape_interval: '1s', evaluation_interval: '1s' },
@@ -192,9 +210,42 @@ function rules(): { groups: object[] } {
   return { groups: groups.map(group => ({ ...group, interval: '1s', rules: group.rules.map(soon) })) };
 }
 
-/** The operator in this process, over a real API server; what the pods answer about releases is scripted. */
-async function startOperator(cluster: LittleCluster, ends: (() => unknown)[]) {
-  const script: Script = new Map([[image('2'), { canary: 'Bad' as const }]]);
+/** Those of the keyed namespace want a key; users ask the others all the time. */
+class StoryPods {
+  readonly little = new LittlePods(PORTS);
+  readonly keyed = new KeyedPods();
+  readonly host: PodHost;
+  #users: NodeJS.Timeout | undefined;
+
+  constructor() {
+    const { little, keyed } = this;
+    this.host = {
+      start: pod => (pod.namespace === KEYED_NAMESPACE ? keyed : little).start(pod),
+      sync: (uid, keys) => keyed.sync(uid, keys),
+      stop: async uid => {
+        await little.stop(uid);
+        await keyed.stop(uid);
+      },
+    };
+  }
+
+  usersCome({ kubelet }: LittleCluster): void {
+    this.#users = setInterval(() => {
+      const serving = kubelet.endpoints(NAMESPACE);
+      this.little.serve(serving[Math.floor(Math.random() * serving.length)] ?? '');
+    }, 1_000 / USERS_A_SECOND);
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.#users);
+    await this.little.stopAll();
+    await this.keyed.stopAll();
+  }
+}
+
+/** The operator in this process, over a real API server. */
+async function startOperator(cluster: LittleCluster, pods: StoryPods, ends: (() => unknown)[]) {
+  pods.little.fails(image('2'), 0.5);
   let controller: Controller | undefined;
   const metrics = createMetrics({
     watchAges: () => controller?.world.watchAges() ?? new Map(),
@@ -207,44 +258,59 @@ async function startOperator(cluster: LittleCluster, ends: (() => unknown)[]) {
       metrics.apiSeconds.observe({ verb }, ms / 1000);
     },
   });
+  const log = pino({ level: process.env['LOG'] ?? 'silent', base: null });
   controller = new Controller({
     transport,
-    namespaces: [NAMESPACE],
+    namespaces: [NAMESPACE, KEYED_NAMESPACE],
     workers: 4,
-    evidence: (world, wake) => new ScriptedEvidence(script, world, wake),
+    evidence: (world, wake) => createEvidence({ world, wake, transport, access: 'direct', log, metrics }),
     recorder: { record: () => undefined },
     metrics,
-    log: pino({ level: process.env['LOG'] ?? 'silent', base: null }),
+    log,
     now: Date.now,
     randomBytes,
   });
   const shops = [
     new Shop(cluster, NAMESPACE, 'dashboard', 'DashboardDeployment'),
     new Shop(cluster, NAMESPACE, 'api', 'DevShelfDeployment'),
+    new Shop(cluster, KEYED_NAMESPACE),
   ] as const;
   await shops[0].open();
+  await shops[2].open();
   await shops[0].addDatabase('redis://cache:6379', 'cache');
   await controller.start();
   ends.push(async () => {
     await controller?.stop();
     await transport.close();
   });
-  await shops[0].create('1');
-  await shops[1].create('1', { redis: { urlSecretRef: { name: 'cache', key: 'DATABASE_URL' } } });
-  await Promise.all(shops.map(shop => shop.settles('1')));
+  const rollout = { minReadySeconds: 0, bakeSeconds: 1, analysis: { minimumSeconds: 2, minimumRequests: 20 } };
+  await shops[0].create('1', { rollout });
+  await shops[1].create('1', { rollout, redis: { urlSecretRef: { name: 'cache', key: 'DATABASE_URL' } } });
+  await shops[2].create('1');
+  pods.usersCome(cluster);
+  await Promise.all(shops.map(shop => shop.settles('1', 'AsExpected', START_MS)));
   const server = await serveHealth(0, { metrics: metrics.pieces, dead: () => undefined, unready: () => undefined });
   ends.push(() => server.close());
   return {
     port: (server.address() as AddressInfo).port,
     releases: async () => {
-      const [market, shelf] = shops;
+      const [market, shelf, keyed] = shops;
+      await keyed.annotate({ 'devshelf.dev/rotate': 'story', 'devshelf.dev/rotate-mode': 'immediate' });
       await market.release('2');
-      await market.says('ReleaseRejected');
+      await market.says('ReleaseRejected', 'Ready', START_MS);
       await shelf.release('3');
-      await shelf.settles('3');
+      await shelf.settles('3', 'AsExpected', START_MS);
+      await until('the key is replaced', () => isReplaced(keyed), START_MS);
     },
     trouble: () => makeTrouble(cluster, metrics, ends),
   };
+}
+
+async function isReplaced(shop: Shop): Promise<boolean> {
+  const keys = (await shop.app())?.status?.keys ?? [];
+  return keys.some(
+    ({ request, state, lastRotationTime }) => request === 'story' && state === 'Idle' && lastRotationTime !== undefined,
+  );
 }
 
 type Ask = (path: string, init?: RequestInit) => Promise<Response | undefined>;
@@ -261,10 +327,11 @@ async function drive(targets: readonly Target[], site: string, signal: AbortSign
     };
   };
   const [market, shelf] = [towards('dashboard'), towards('api')];
-  const stable = targets.find(({ pod }) => pod === 'api-1');
-  const token = await registered(`http://127.0.0.1:${stable?.port}`);
+  const stable = `http://127.0.0.1:${targets.find(({ pod }) => pod === 'api-1')?.port}`;
+  let tokens = await registered(stable);
   for (let round = 0; !signal.aborted; round += 1) {
-    await Promise.all([askMarket(market, round), askShelf(shelf, round, token, site)]);
+    if (round % 20 === 6) tokens = await refreshed(stable, tokens);
+    await Promise.all([askMarket(market, round), askShelf(shelf, round, tokens, site)]);
     await sleep(PAUSE_MS);
   }
 }
@@ -302,7 +369,15 @@ async function registered(base: string): Promise<Tokens> {
   return (await answer.json()) as Tokens;
 }
 
-async function askShelf(ask: Ask, round: number, { access_token, refresh_token }: Tokens, site: string): Promise<void> {
+/** A refresh token is good once. */
+async function refreshed(base: string, { refresh_token }: Tokens): Promise<Tokens> {
+  const body = JSON.stringify({ refresh_token });
+  const answer = await fetch(`${base}/api/v1/auth/refresh`, { method: 'POST', headers: JSON_TYPE, body });
+  if (!answer.ok) throw new Error(`refresh: ${answer.status} ${await answer.text()}`);
+  return (await answer.json()) as Tokens;
+}
+
+async function askShelf(ask: Ask, round: number, { access_token }: Tokens, site: string): Promise<void> {
   const authorized = { ...JSON_TYPE, authorization: `Bearer ${access_token}` };
   await Promise.all([
     ask('/api/v1/resources/'),
@@ -319,8 +394,5 @@ async function askShelf(ask: Ask, round: number, { access_token, refresh_token }
       : []),
     ...(round % 20 === 1 ? [ask('/api/v1/auth/token', login(USER.password))] : []),
     ...(round % 40 === 2 ? [ask('/api/v1/auth/token', login('not the password'))] : []),
-    ...(round === 6
-      ? [ask('/api/v1/auth/refresh', { method: 'POST', headers: JSON_TYPE, body: JSON.stringify({ refresh_token }) })]
-      : []),
   ]);
 }

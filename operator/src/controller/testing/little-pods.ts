@@ -4,6 +4,7 @@ import {
   createServer,
   type IncomingHttpHeaders,
   type IncomingMessage,
+  type RequestListener,
   type Server,
   type ServerResponse,
 } from 'node:http';
@@ -12,7 +13,7 @@ import type { PodHost } from './little-kubelet.ts';
 interface LittlePod {
   readonly namespace: string;
   readonly image: string;
-  readonly server: Server;
+  readonly servers: readonly Server[];
   requests: number;
   errors: number;
   shed: number;
@@ -45,26 +46,36 @@ export class LittlePods implements PodHost {
   /** Paths that an image does not know. */
   readonly missing = new Map<string, string>();
 
+  readonly #ports: readonly number[];
+
+  constructor(ports: readonly number[] = [PORT]) {
+    this.#ports = ports;
+  }
+
   fails(image: string, ratio: number): void {
     this.#ratios.set(image, ratio);
   }
 
   async start({ uid, namespace, image }: Parameters<PodHost['start']>[0]): Promise<string> {
-    const server = createServer((request, response) => this.#answer(request, uid, response));
-    const address = await this.#listen(server);
-    this.#pods.set(uid, { namespace, image, server, requests: 0, errors: 0, shed: 0 });
+    const answer = (request: IncomingMessage, response: ServerResponse) => this.#answer(request, uid, response);
+    const { address, servers } = await this.#listen(answer);
+    this.#pods.set(uid, { namespace, image, servers, requests: 0, errors: 0, shed: 0 });
     return address;
   }
 
-  /** All have the same port, so each has an address; tests of other processes have some, too. */
-  async #listen(server: Server): Promise<string> {
+  /** All have the same ports, so each has an address; tests of other processes have some, too. */
+  async #listen(answer: RequestListener): Promise<{ address: string; servers: readonly Server[] }> {
     for (;;) {
       this.#addresses += 1;
       const address = `127.77.${Math.floor(this.#addresses / 250)}.${(this.#addresses % 250) + 1}`;
+      const servers = this.#ports.map(() => createServer(answer));
       try {
-        await once(server.listen(PORT, address), 'listening');
-        return address;
+        await Promise.all(
+          servers.map((server, at) => once(server.listen(this.#ports[at] ?? PORT, address), 'listening')),
+        );
+        return { address, servers };
       } catch (error) {
+        for (const server of servers) server.close();
         if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
       }
     }
@@ -74,8 +85,8 @@ export class LittlePods implements PodHost {
     const pod = this.#pods.get(uid);
     if (!pod) return;
     this.#pods.delete(uid);
-    pod.server.closeAllConnections();
-    await once(pod.server.close(), 'close');
+    for (const server of pod.servers) server.closeAllConnections();
+    await Promise.all(pod.servers.map(server => once(server.close(), 'close')));
   }
 
   async stopAll(): Promise<void> {
