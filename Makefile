@@ -73,10 +73,10 @@ bench: $(PACKAGES) ## simulated releases, the cost of a request to the API serve
 	@node bench/slowness.ts
 	@node bench/kube-transport.ts
 	@node bench/neighbours.ts
-	@node bench/scrape.ts
 	@node bench/services.ts
 	@node bench/footprint.ts
 	@node bench/cli.ts
+	@node bench/scrape.ts
 
 packages: $(PACKAGES)
 
