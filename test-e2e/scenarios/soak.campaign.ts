@@ -24,6 +24,12 @@ const NAMESPACE = 'e2e-soak';
 const APP = story.dashboardPath(NAMESPACE);
 const PODS = `/api/v1/namespaces/${NAMESPACE}/pods`;
 const SAMPLE_MS = 5_000;
+/** Short, so that much happens; long enough that what is found is found while it matters. */
+const ROLLOUT = {
+  minReadySeconds: 1,
+  bakeSeconds: 12,
+  analysis: { minimumSeconds: 5, minimumRequests: 20 },
+};
 /** Longer than any stage takes here; a step that takes longer is said to hang. */
 const PATIENCE_S = 300;
 /** What a bad release that only users find may answer wrongly: the demo's 12, with room for a busy machine. */
@@ -273,7 +279,8 @@ beforeAll(async () => {
   await installOperator();
   stage = await story.setTheStage(NAMESPACE, releases, () => {});
   await story.installBoth(stage);
-  await patch(APP, { spec: { apiKey: { rotation: { overlapSeconds: OVERLAP_SECONDS } } } });
+  await patch(APP, { spec: { apiKey: { rotation: { overlapSeconds: OVERLAP_SECONDS } }, rollout: ROLLOUT } });
+  await patch(story.devshelfPath(NAMESPACE), { spec: { rollout: ROLLOUT } });
   users = await story.startUsers(stage);
 }, 30 * MINUTE);
 

@@ -1,9 +1,10 @@
 // Kubernetes' own controller of HorizontalPodAutoscalers beside the operator, while releases come and go. A real API server
 // with real controllers; pods and what they use are played.
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
+import { type Phase, parseRecord } from '../api/rollout.ts';
 import { get } from '../kube/apply.ts';
 import { deployments, horizontalPodAutoscalers } from '../kube/resource.ts';
-import { COMPONENTS, LABELS, names } from '../objects/names.ts';
+import { ANNOTATIONS, COMPONENTS, LABELS, names } from '../objects/names.ts';
 import { Departure } from './testing/departure.ts';
 import type { LittleCluster } from './testing/little-cluster.ts';
 import { type PlayedUse, startScaledCluster, useFor } from './testing/played-use.ts';
@@ -74,6 +75,17 @@ class Story {
     return found?.spec?.replicas ?? undefined;
   }
 
+  /** All that were wanted while the record of the same Deployment says so: the status tells it later. */
+  async replicasWhile(phase: Phase): Promise<readonly (number | undefined)[]> {
+    const seen = new Set<number | undefined>();
+    for (;;) {
+      const live = await this.shop.deployment();
+      const record = parseRecord(live?.metadata.annotations?.[ANNOTATIONS.rollout]);
+      if (!record || record === 'later' || record.phase !== phase) return [...seen];
+      seen.add(live?.spec?.replicas ?? undefined);
+    }
+  }
+
   async autoscaler() {
     return get(cluster.transport, horizontalPodAutoscalers, { namespace: this.shop.namespace, name: 'shop' });
   }
@@ -132,10 +144,7 @@ test(
     await story.shop.reaches('Promoting', MINUTE);
     // nobody comes any more: pods may go when it is over, and not before
     story.needs(2);
-    const isPromoting = async () => (await story.shop.app())?.status?.phase === 'Promoting';
-    const seen = new Set<number | undefined>();
-    for (let found = await story.replicas(); await isPromoting(); found = await story.replicas()) seen.add(found);
-    expect([...seen]).toEqual([4]);
+    expect(await story.replicasWhile('Promoting')).toEqual([4]);
     await story.shop.settles('2', 'AsExpected', MINUTE);
     expect(story.fewest).toBeGreaterThanOrEqual(2);
     await story.shop.has(2, MINUTE);
