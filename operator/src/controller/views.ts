@@ -502,6 +502,7 @@ export function jobView(job: KeptJob, pod: KeptPod | undefined): JobView {
     uid: job.metadata.uid,
     migrationId: job.migrationId,
     release: job.metadata.labels[LABELS.release] ?? '',
+    ...(job.database !== '' && { database: job.database }),
     ...(job.task !== undefined && { task: job.task }),
     createdAt: job.createdAt,
     ...(isBackupTask(job.task) && { progressedAt: job.toldAt }),

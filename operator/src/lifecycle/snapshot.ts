@@ -224,6 +224,8 @@ export interface JobView {
   readonly migrationId: string;
   /** Hash of the release whose image runs. */
   readonly release: string;
+  /** Identity of the database that it works on. */
+  readonly database?: string;
   /** What it does, as `taskText` writes it; absent where it brings the schema up for a release. */
   readonly task?: string;
   readonly createdAt: number;

@@ -145,7 +145,9 @@ class KeyCluster {
     const key = this.files.keyring.keys[keyId];
     if (key === undefined) return;
     const until = Date.parse(previousUntil);
-    if (this.client.key !== key && !this.client.meddled) this.promise = { key: this.client.key, until };
+    // one that is told after somebody has said that the key is known to others is none
+    const isLeaked = this.annotations['devshelf.dev/rotate-mode'] === 'immediate';
+    if (this.client.key !== key && !this.client.meddled && !isLeaked) this.promise = { key: this.client.key, until };
     this.client = { key, meddled: false };
   }
 

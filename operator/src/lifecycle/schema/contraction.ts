@@ -22,6 +22,7 @@ import {
 } from '../snapshot.ts';
 import { backupOf } from './backup.ts';
 import { endOf, removal } from './job-end.ts';
+import { olderFirst } from './older.ts';
 import { isDone, named, resultFrom, resultOf, stillFails, waiting } from './result.ts';
 import { disagreement, onItsWay } from './sharers.ts';
 
@@ -82,6 +83,8 @@ function contract(seen: Snapshot, matter: Matter): Decision {
   const text = taskText({ direction: 'contract', ids });
   const job = seen.jobs.find(({ task, release }) => task === text && release === revision.release.hash);
   if (!job) {
+    const older = olderFirst(seen);
+    if (older) return older;
     if (seen.databaseBusyWith !== undefined)
       return wait('QueuedBehind', `Job ${seen.databaseBusyWith} migrates the same database`, 5_000);
     return act(

@@ -19,6 +19,7 @@ import {
   versionOf,
 } from '../snapshot.ts';
 import { endOf, removal } from './job-end.ts';
+import { olderFirst } from './older.ts';
 import { listed, resultOf } from './result.ts';
 
 const { act, wait } = about('Migrated');
@@ -104,6 +105,8 @@ function begin(seen: Snapshot, revision: Revision, { applied }: MigrationResult)
   if (seen.rehearsals.some(pod => isOfIt(pod) && !pod.deleting)) return undefined;
   const left = [...seen.pods, ...seen.workers, ...seen.rehearsals].filter(isOfIt).length;
   if (left > 0) return wait('SchemaReverting', `${left} pods of ${versionOf(image)} have to go first`, 2_000);
+  const older = olderFirst(seen);
+  if (older) return older;
   if (seen.databaseBusyWith !== undefined)
     return wait('QueuedBehind', `Job ${seen.databaseBusyWith} migrates the same database`, 5_000);
   return act(

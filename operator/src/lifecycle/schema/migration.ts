@@ -2,7 +2,8 @@
 // Only the database can say that it moved: a Job may exit 0 having done nothing.
 //   a. an older Job ends first (or is removed, if its pod never started)
 //   b. one migration at a time per database, across resources
-//   c. the Job's own verdict, written down with the release: it is not asked again, but for a release that was left since
+//   c. the Job's own verdict, written down with the release, also where a newer spec has come meanwhile: it is not asked
+//      again, but for a release that was left since
 //   d. what takes something away waits (contraction), unless the release cannot do without it (fence)
 import { isShownMigration, shownMigration } from '../../api/words.ts';
 import { ANNOTATIONS } from '../../objects/names.ts';
@@ -22,10 +23,11 @@ import {
   versionIn,
   wantedHash,
 } from '../snapshot.ts';
-import { backupOf, isBackupFor, isHanging } from './backup.ts';
+import { backupOf, isBackupFor } from './backup.ts';
 import { behind } from './behind.ts';
 import { goneFor } from './fence.ts';
 import { endOf, type JobEnd, removal } from './job-end.ts';
+import { olderFirst } from './older.ts';
 import { isStatusOf, pending } from './pending.ts';
 import {
   changedAt,
@@ -51,7 +53,7 @@ export const migration: Stage = seen => {
   const revision = revisionOf(seen, release.hash);
   const id = release.migrationId;
   if (!revision || id === undefined) return wait('Starting', 'the release is being written down', 1_000);
-  return older(seen, id) ?? remembered(seen, revision, id) ?? run(seen, revision, id);
+  return older(seen, id) ?? unwritten(seen, id) ?? remembered(seen, revision, id) ?? run(seen, revision, id);
 };
 
 /** The release that serves was migrated before it; something may still wait for it to be stable. */
@@ -71,16 +73,31 @@ function fenceWords(seen: Snapshot): string {
   return gone === undefined ? '' : `; behind the fence: ${gone} ${versionIn(seen, stable ?? '')} was migrated`;
 }
 
-/** Changed specs are skipped over, a running Job is not: it ends, then the newest is planned. */
-function older(seen: Snapshot, id: string): Decision | undefined {
-  const isOwn = (job: JobView): boolean =>
-    job.migrationId === id || isBackupFor(job, wantedHash(seen)) || isStatusOf(job, wantedHash(seen));
-  const other = seen.jobs.find(job => !isOwn(job) && ['pending', 'running'].includes(job.state.kind));
-  if (!other) return undefined;
-  if (isHanging(seen, other))
-    return act('Starting', `the backup by ${other.name} of an earlier spec hangs`, removal(other));
-  if (other.state.kind === 'running') return wait('Running', `Job ${other.name} of an earlier spec ends first`, 5_000);
-  return act('Starting', `Job ${other.name} of an earlier spec never started`, removal(other));
+const older = (seen: Snapshot, id: string): Decision | undefined =>
+  olderFirst(
+    seen,
+    job => job.migrationId === id || isBackupFor(job, wantedHash(seen)) || isStatusOf(job, wantedHash(seen)),
+  );
+
+/**
+ * What a Job did for a release that a newer spec has replaced meanwhile: nobody asks for its verdict any more, and what it
+ * took away is gone all the same.
+ */
+function unwritten(seen: Snapshot, id: string): Decision | undefined {
+  for (const job of seen.jobs) {
+    const { state, task, migrationId, release, name } = job;
+    const revision = revisionOf(seen, release);
+    if (task !== undefined || migrationId === id || !revision) continue;
+    if ((state.kind !== 'succeeded' && state.kind !== 'failed') || !state.verdict) continue;
+    if (revision.migration && !unfinished(revision, job)) continue;
+    const { verdict, endedAt } = state;
+    const result = resultFrom(job, job.database ?? '', endedAt, verdict, unfinished(revision, job));
+    const done = isDone(verdict) ? JSON.stringify(result) : partial(seen, revision, job, endedAt, verdict);
+    if (done === undefined) continue;
+    const message = `Job ${name} of an earlier spec is done: what it did is written down`;
+    return act('Verifying', message, write(revision, { [ANNOTATIONS.migration]: done }));
+  }
+  return undefined;
 }
 
 /** Same image, command and database: the verdict of any release with this id holds, while nothing can have undone it. */
@@ -234,7 +251,7 @@ function said(
   const isVerified = !verdict && seen.app.spec.migrations.verifyCommand !== undefined;
   const phaseSince = seen.deployment?.record.since;
   const result: MigrationResult = {
-    ...found,
+    ...withGone(found, revision),
     ...(isVerified && { result: 'Verified' }),
     ...(phaseSince !== undefined && { phaseSince }),
   };
@@ -260,6 +277,19 @@ function withLost(seen: Snapshot, verdict: JobVerdict): JobVerdict {
   };
 }
 
+/**
+ * What the same release took away before it was left: the Job that asks once more finds it gone, and says nothing of it.
+ * What waits again has been put back by somebody.
+ */
+function withGone(result: MigrationResult, { migration: before }: Revision): MigrationResult {
+  const { contracted = [], withheld = [] } = result;
+  const known = new Set([...contracted, ...withheld.map(({ id }) => id)]);
+  const gone = (before?.contracted ?? []).filter(id => !known.has(id));
+  const contractedAt = result.contractedAt ?? before?.contractedAt;
+  if (gone.length === 0 || contractedAt === undefined) return result;
+  return { ...result, contracted: [...gone, ...contracted], contractedAt };
+}
+
 const databaseOf = ({ wanted }: Snapshot): string => (wanted.known ? wanted.value.databaseIdentity : '');
 
 const write = ({ name }: Revision, set: Readonly<Record<string, string | null>>): Action => ({
@@ -282,7 +312,7 @@ function partial(
 ): string | undefined {
   const before = unfinished(revision, job);
   if (!verdict || verdict.applied.length === 0 || before?.finishedAt === iso(endedAt)) return undefined;
-  const result = resultFrom(job, databaseOf(seen), endedAt, verdict, before);
+  const result = resultFrom(job, job.database ?? databaseOf(seen), endedAt, verdict, before);
   return JSON.stringify({ ...result, result: 'Partial' } satisfies MigrationResult);
 }
 
