@@ -41,6 +41,12 @@ const failed = (verdict?: JobVerdict, more = {}): JobView =>
 const gone = says({ applied: [DROP.id], contracted: [DROP.id], withheld: [] });
 const rotating = { record: { state: 'Draining', since: at(0), current: '1', to: '2' } as never };
 
+test('nothing is taken away beside a Job that an earlier spec has begun: it ends first, or goes if it never began', () => {
+  const beside = (state: JobView['state']) => contraction(settled({ jobs: [job(state, 'v2')] }));
+  expect(beside({ kind: 'running' })).toMatchObject({ kind: 'wait', condition: { reason: 'Running' } });
+  expect(beside({ kind: 'pending', detail: '' })).toMatchObject({ kind: 'act', action: { do: 'deleteJob' } });
+});
+
 test.each<[string, Snapshot]>([
   ['nothing waits', settled({}, { withheld: [] })],
   ['an image that cannot tell', settled({}, { withheld: undefined as never })],

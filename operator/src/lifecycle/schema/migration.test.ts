@@ -379,3 +379,60 @@ test('what failed for another release is asked once for this one, after what it 
   expect(actionOf({ revisions, jobs })).toMatchObject({ do: 'deleteJob' });
   expect(actionOf({ jobs: [{ ...failed(says('failed')), release: 'v9' }] })).toMatchObject({ do: 'deleteJob' });
 });
+
+describe('what is gone is known', () => {
+  const DROP = '20261128_drop';
+  const taking: JobVerdict = { result: 'up to date', applied: [DROP], pending: [], withheld: [], contracted: [DROP] };
+  const written = (seen: Snapshot): unknown => {
+    const decision = migration(seen);
+    const action = decision.kind === 'act' && decision.action.do === 'annotateRevision' ? decision.action : undefined;
+    return action && [action.revision, JSON.parse(action.set['devshelf.dev/migration-result'] ?? '')];
+  };
+  const earlier = (verdict: JobVerdict): JobView => ({
+    ...job({ kind: 'succeeded', endedAt: T0, podRead: true, verdict }, 'v9'),
+    ...{ name: 'shop-migrate-m9', migrationId: 'm9', database: 'db9' },
+  });
+  const replaced = (change: Partial<Revision> = {}) => [
+    revision('v1', 'released'),
+    revision('v2', 'pending'),
+    revision('v9', 'superseded', change),
+  ];
+
+  test('by the Job of a release that a newer spec has replaced, with the database that it was', () => {
+    const seen = snapshot({ jobs: [earlier(taking)], revisions: replaced() });
+    const result = { id: 'm9', jobName: 'shop-migrate-m9', database: 'db9', contracted: [DROP], contractedAt: at(0) };
+    expect(written(seen)).toEqual([expect.stringContaining('v9'), expect.objectContaining(result)]);
+  });
+
+  test('also when the spec is again what serves', () => {
+    const seen = snapshot({ wanted: wanted('v1'), jobs: [earlier(taking)], revisions: replaced() });
+    expect(written(seen)).toEqual([expect.stringContaining('v9'), expect.objectContaining({ contracted: [DROP] })]);
+  });
+
+  test('once', () => {
+    const revisions = replaced({ migration: migrated('v9', { id: 'm9', contracted: [DROP] }) });
+    expect(written(snapshot({ jobs: [earlier(taking)], revisions }))).toBeUndefined();
+  });
+
+  test.each<[string, JobVerdict, object]>([
+    [
+      'still, when the same release is migrated once more and its Job finds nothing to do',
+      { ...upToDate, applied: [], withheld: [], contracted: [] },
+      { contracted: [DROP], contractedAt: at(-60) },
+    ],
+    [
+      'no more, when somebody has put it back',
+      { ...upToDate, result: 'expanded', withheld: [{ id: DROP, what: 'takes away column t.titulo' }], contracted: [] },
+      { contracted: [] },
+    ],
+  ])('%s', (_sentence, verdict, expected) => {
+    const before = migrated('v2', {
+      ...{ contracted: [DROP], contractedAt: at(-60), finishedAt: at(-60), phaseSince: at(-90) },
+    });
+    const revisions = [revision('v1', 'released'), revision('v2', 'superseded', { migration: before })];
+    expect(written(snapshot({ jobs: [succeeded(verdict)], revisions }))).toEqual([
+      expect.stringContaining('v2'),
+      expect.objectContaining(expected),
+    ]);
+  });
+});

@@ -48,7 +48,7 @@ const { act, fail, proceed, wait } = about('Migrated');
 export const migration: Stage = seen => {
   const { policy } = seen.app.spec.migrations;
   if (policy === 'Disabled') return proceed('MigrationsDisabled', 'spec.migrations.policy is Disabled');
-  if (!seen.wanted.known || !hasNewRelease(seen)) return serving(seen);
+  if (!seen.wanted.known || !hasNewRelease(seen)) return unwritten(seen) ?? serving(seen);
   const { release } = seen.wanted.value;
   const revision = revisionOf(seen, release.hash);
   const id = release.migrationId;
@@ -83,7 +83,7 @@ const older = (seen: Snapshot, id: string): Decision | undefined =>
  * What a Job did for a release that a newer spec has replaced meanwhile: nobody asks for its verdict any more, and what it
  * took away is gone all the same.
  */
-function unwritten(seen: Snapshot, id: string): Decision | undefined {
+function unwritten(seen: Snapshot, id?: string): Decision | undefined {
   for (const job of seen.jobs) {
     const { state, task, migrationId, release, name } = job;
     const revision = revisionOf(seen, release);
