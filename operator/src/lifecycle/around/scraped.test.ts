@@ -50,7 +50,8 @@ test.each<[string, Snapshot, string, string]>([
   expect(found.message).toContain(words);
 });
 
-test('it is looked at again when a bake has lasted long enough to say so', () => {
+test('it is looked at again when a bake has lasted long enough to say so, and while nobody reads', () => {
+  expect(decide(baking(0, 200)).recheckMs).toBeLessThanOrEqual(90_000);
   expect(decide(baking(0, 60)).recheckMs).toBeLessThanOrEqual(30_000);
   expect(decide(baking(0, 60)).conditions.find(({ type }) => type === 'Ready')?.status).toBe('True');
 });

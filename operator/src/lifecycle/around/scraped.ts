@@ -25,12 +25,15 @@ export function scraped(seen: Snapshot): { readonly seen: boolean; readonly rele
   return { seen: known.seen, release: versionIn(seen, hash) };
 }
 
-/** When a bake has lasted long enough to say that nobody reads, though nothing changes. */
+/**
+ * When a bake has lasted long enough to say that nobody reads, though nothing changes; and then, for as long as it lasts,
+ * whether somebody reads after all.
+ */
 export function scrapedRecheck(seen: Snapshot): number | undefined {
   const begin = inPhase(seen, 'Baking') ? seen.judgement?.window?.from : undefined;
   if (begin === undefined || seen.judgement?.scrapes !== 0) return undefined;
   const left = begin + patienceMs(seen.app) - seen.now;
-  return left > 0 ? Math.max(1_000, left) : undefined;
+  return Math.max(1_000, left > 0 ? left : patienceMs(seen.app));
 }
 
 /** A Prometheus selects by them: with other ones it may read what it did not read before. */
