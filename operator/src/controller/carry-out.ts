@@ -704,6 +704,10 @@ class Hands {
       if (!isAlreadyExists(error)) throw error;
       const live = await this.#lookUp(resource, object.metadata.name);
       if (live && !this.#owns(live)) throw this.#obstacleOf(object, live);
+      const { labels = {} } = object.metadata;
+      // somebody took ours off it: no watch shows it, and it would be made again for ever
+      const isHidden = live && Object.entries(labels).some(([name, value]) => live.metadata.labels[name] !== value);
+      if (isHidden) await this.#patch(resource, store, object.metadata.name, { metadata: { labels } });
       return undefined;
     }
   }

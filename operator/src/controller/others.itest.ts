@@ -838,3 +838,33 @@ test(
   },
   2 * MINUTE,
 );
+
+test(
+  'a record whose labels somebody took off is found again, and not made for ever',
+  async () => {
+    const scene = await open();
+    const { shop } = scene;
+    await scene.settled('1');
+    const keyring = { namespace: shop.namespace, name: 'shop-api-keyring' };
+    const unreadable = { data: { 'keyring.json': Buffer.from('{').toString('base64') } };
+    await merge(kinds.pathOf(kinds.secrets, keyring), unreadable);
+    await shop.annotate({ [ANNOTATIONS.rotate]: 'now' });
+    await shop.says('RotationHeld', 'KeysCurrent');
+    const recordOfIt = async () =>
+      (await shop.list('apps/v1/controllerrevisions')).find(({ metadata }) => metadata.name.includes('-keys-'));
+    scene.aheadMs += 2 * MINUTE;
+    await scene.nudge();
+    const { metadata } = await until(recordOfIt, 'no record of the rotation that is held');
+    const ours = Object.keys(metadata.labels ?? {});
+    const path = kinds.pathTo(kinds.controllerRevisions, { metadata });
+    await merge(path, { metadata: { labels: Object.fromEntries(ours.map(name => [name, null])) } });
+    const again = async () => JSON.stringify((await recordOfIt())?.metadata.labels) === JSON.stringify(metadata.labels);
+    await until(again, 'its labels do not come back');
+    await scene.quiet();
+    expect(await scene.writesIfNudged()).toEqual([]);
+  },
+  3 * MINUTE,
+);
+
+const merge = (path: string, body: object): Promise<unknown> =>
+  cluster.transport.request({ method: 'PATCH', path, contentType: 'application/merge-patch+json', body });
