@@ -19,6 +19,7 @@ import {
   services,
 } from '../kube/resource.ts';
 import { createTransport, type Transport } from '../kube/transport.ts';
+import { type Exposed, exposedAs } from './testing/exposure.ts';
 import { type LittleCluster, startLittleCluster } from './testing/little-cluster.ts';
 import { Scene } from './testing/scene.ts';
 import { type LiveApp, until } from './testing/shop.ts';
@@ -199,28 +200,6 @@ async function certified({ shop: { namespace } }: Scene, days: number): Promise<
 
 const REACHED: readonly string[] = ['http://shop.example'];
 
-/** Until Exposed says so; users of what is served, and Ready, feel nothing of it. */
-async function becomes(
-  scene: Scene,
-  expected: { status: string; reason: string; words?: string; urls?: readonly string[] },
-) {
-  const { status, reason, words = '', urls } = expected;
-  let app: LiveApp | undefined;
-  const found = () => app?.status?.conditions?.find(({ type }) => type === 'Exposed');
-  await until(
-    async () => {
-      app = await scene.shop.app();
-      const said = found();
-      const isCurrent = said?.observedGeneration === app?.metadata.generation;
-      return isCurrent && said?.status === status && said.reason === reason && said.message.includes(words);
-    },
-    async () => `Exposed is not ${status} ${reason} (${words}): ${JSON.stringify(found())}`,
-    MINUTE,
-  );
-  expect(app?.status?.publicURLs).toEqual(urls);
-  return app;
-}
-
 /** The column of `kubectl get -o wide`. */
 async function shownUrl({ shop: { namespace } }: Scene): Promise<string | undefined> {
   const [head = '', line = ''] = (await cluster.api.kubectl('get', 'dbd', '-n', namespace, '-o', 'wide')).split('\n');
@@ -259,13 +238,13 @@ test(
   'without Gateway API it is said that it is missing; installed, it is found by itself',
   async () => {
     const scene = await open('missing', GATEWAY);
-    await becomes(scene, { status: 'False', reason: 'ExposureAPIMissing', words: 'install Gateway API' });
+    await exposedAs(scene.shop, { status: 'False', reason: 'ExposureAPIMissing', words: 'install Gateway API' });
     expect(await readiness(scene)).toBe('True');
     await rests(scene);
     await cluster.api.installCrds(CRDS);
-    await becomes(scene, { status: 'Unknown', reason: 'RouteUnanswered', words: 'edge/public' });
+    await exposedAs(scene.shop, { status: 'Unknown', reason: 'RouteUnanswered', words: 'edge/public' });
     await answers(scene, yes(PUBLIC, OWN));
-    await becomes(scene, { status: 'True', reason: 'Exposed', words: ROUTER, urls: REACHED });
+    await exposedAs(scene.shop, { status: 'True', reason: 'Exposed', words: ROUTER, urls: REACHED });
     await rests(scene);
   },
   3 * MINUTE,
@@ -274,7 +253,7 @@ test(
 describe('a Gateway', () => {
   beforeAll(() => cluster.api.installCrds(CRDS));
 
-  type Row = readonly [string, readonly Answer[], Parameters<typeof becomes>[1]];
+  type Row = readonly [string, readonly Answer[], Exposed];
   const rows: readonly Row[] = [
     ['every parent accepts', yes(PUBLIC, OWN), { status: 'True', reason: 'Exposed', words: ROUTER, urls: REACHED }],
     ['nobody says a word', [], { status: 'Unknown', reason: 'RouteUnanswered', words: 'edge/public, listener https' }],
@@ -342,7 +321,7 @@ describe('a Gateway', () => {
       const scene = await open('gateway', GATEWAY);
       for (const [title, said, expected] of rows) {
         await answers(scene, said);
-        await becomes(scene, expected).catch((error: Error) => {
+        await exposedAs(scene.shop, expected).catch((error: Error) => {
           throw new Error(`${title}: ${error.message}`);
         });
         expect([title, await readiness(scene)]).toEqual([title, 'True']);
@@ -357,14 +336,14 @@ describe('a Gateway', () => {
     async () => {
       const scene = await open('stale', GATEWAY);
       await answers(scene, yes(PUBLIC, OWN));
-      await becomes(scene, { status: 'True', reason: 'Exposed', urls: REACHED });
+      await exposedAs(scene.shop, { status: 'True', reason: 'Exposed', urls: REACHED });
       await scene.shop.patch({ exposure: { gateway: { requestTimeoutSeconds: 30 } } });
-      await becomes(scene, { status: 'Unknown', reason: 'RouteUnanswered', words: 'edge/public' });
+      await exposedAs(scene.shop, { status: 'Unknown', reason: 'RouteUnanswered', words: 'edge/public' });
       await later(scene, PATIENCE_MS);
-      await becomes(scene, { status: 'False', reason: 'RouteUnanswered', words: 'edge/public' });
+      await exposedAs(scene.shop, { status: 'False', reason: 'RouteUnanswered', words: 'edge/public' });
       await rests(scene);
       await answers(scene, yes(PUBLIC, OWN));
-      await becomes(scene, { status: 'True', reason: 'Exposed', urls: REACHED });
+      await exposedAs(scene.shop, { status: 'True', reason: 'Exposed', urls: REACHED });
       await rests(scene);
     },
     2 * MINUTE,
@@ -377,20 +356,28 @@ describe('a Gateway', () => {
       const both = [HOST, 'www.example'];
       const scene = await open('told', { ...GATEWAY, hosts: both }, heard(await cluster.connect(), said));
       await answers(scene, yes(PUBLIC, OWN));
-      await becomes(scene, { status: 'True', reason: 'Exposed', urls: ['http://shop.example', 'http://www.example'] });
+      await exposedAs(scene.shop, {
+        status: 'True',
+        reason: 'Exposed',
+        urls: ['http://shop.example', 'http://www.example'],
+      });
       // what is wanted cannot be released, so that no pods are in between
       const secretKeyRef = { name: 'nobody-made-it', key: 'x' };
       await scene.shop.patch({ exposure: { hosts: [HOST] }, extraEnv: [{ name: 'X', valueFrom: { secretKeyRef } }] });
-      await becomes(scene, { status: 'Unknown', reason: 'RouteUnanswered' });
+      await exposedAs(scene.shop, { status: 'Unknown', reason: 'RouteUnanswered' });
       await answers(scene, yes(PUBLIC, OWN));
-      await becomes(scene, { status: 'True', reason: 'Exposed', urls: REACHED });
+      await exposedAs(scene.shop, { status: 'True', reason: 'Exposed', urls: REACHED });
       await rests(scene);
       said.length = 0;
       await scene.shop.patch({ exposure: { hosts: both }, extraEnv: null });
-      await becomes(scene, { status: 'Unknown', reason: 'RouteUnanswered' });
+      await exposedAs(scene.shop, { status: 'Unknown', reason: 'RouteUnanswered' });
       expect(said.flatMap(({ publicURLs = [] }) => publicURLs)).not.toContain('http://www.example');
       await answers(scene, yes(PUBLIC, OWN));
-      await becomes(scene, { status: 'True', reason: 'Exposed', urls: ['http://shop.example', 'http://www.example'] });
+      await exposedAs(scene.shop, {
+        status: 'True',
+        reason: 'Exposed',
+        urls: ['http://shop.example', 'http://www.example'],
+      });
       await rests(scene);
     },
     2 * MINUTE,
@@ -402,18 +389,22 @@ describe('a Gateway', () => {
       const scene = await open('redirected', REDIRECTED);
       const plain = { ...PUBLIC, sectionName: 'http' };
       await answers(scene, yes(PUBLIC));
-      await becomes(scene, {
+      await exposedAs(scene.shop, {
         status: 'Unknown',
         reason: 'RouteUnanswered',
         words: 'listener http; kubectl get httproute shop-redirect',
       });
       const refusal = { parent: plain, accepted: { status: 'False', reason: 'NotAllowedByListeners' } } as const;
       await answers(scene, [refusal], 'shop-redirect');
-      await becomes(scene, { status: 'False', reason: 'RouteRejected', words: 'listener http: NotAllowedByListeners' });
+      await exposedAs(scene.shop, {
+        status: 'False',
+        reason: 'RouteRejected',
+        words: 'listener http: NotAllowedByListeners',
+      });
       await answers(scene, [{ parent: plain, accepted: { behind: 1 }, resolved: { behind: 1 } }], 'shop-redirect');
-      await becomes(scene, { status: 'Unknown', reason: 'RouteUnanswered', words: 'listener http' });
+      await exposedAs(scene.shop, { status: 'Unknown', reason: 'RouteUnanswered', words: 'listener http' });
       await answers(scene, yes(plain), 'shop-redirect');
-      await becomes(scene, { status: 'True', reason: 'Exposed', urls: ['https://shop.example'] });
+      await exposedAs(scene.shop, { status: 'True', reason: 'Exposed', urls: ['https://shop.example'] });
       await rests(scene);
     },
     2 * MINUTE,
@@ -425,41 +416,53 @@ describe('a Gateway', () => {
       const hosts = [HOST, 'www.example'];
       const gateway = { parentRefs: [{ name: 'public', namespace: 'edge' }] };
       const scene = await open('listeners', { type: 'Gateway', hosts, tls: { issuer: { name: 'ours' } }, gateway });
-      await becomes(scene, {
+      await exposedAs(scene.shop, {
         status: 'Unknown',
         reason: 'RouteUnanswered',
         words: 'ListenerSet exposed-listeners/shop',
       });
       await rests(scene);
       await answers(scene, yes({ kind: 'ListenerSet', name: 'shop' }));
-      await becomes(scene, {
+      await exposedAs(scene.shop, {
         status: 'Unknown',
         reason: 'RouteUnanswered',
         words: 'ListenerSet exposed-listeners/shop',
       });
       await takes(scene, {}, { ResolvedRefs: { status: 'False', reason: 'InvalidCertificateRef' } });
-      await becomes(scene, { status: 'Unknown', reason: 'CertificatePending', words: 'Secret shop-tls is not there' });
+      await exposedAs(scene.shop, {
+        status: 'Unknown',
+        reason: 'CertificatePending',
+        words: 'Secret shop-tls is not there',
+      });
       await rests(scene);
       await certified(scene, 90);
       await takes(scene, { status: 'False', reason: 'NotAllowed' });
-      await becomes(scene, { status: 'False', reason: 'RouteRejected', words: 'NotAllowed, in a router’s words' });
+      await exposedAs(scene.shop, {
+        status: 'False',
+        reason: 'RouteRejected',
+        words: 'NotAllowed, in a router’s words',
+      });
       expect(await readiness(scene)).toBe('True');
       await rests(scene);
       await takes(scene, {}, { Programmed: { behind: 1 } });
-      await becomes(scene, {
+      await exposedAs(scene.shop, {
         status: 'Unknown',
         reason: 'RouteUnanswered',
         words: 'ListenerSet exposed-listeners/shop',
       });
       await takes(scene, {});
-      await becomes(scene, {
+      await exposedAs(scene.shop, {
         status: 'True',
         reason: 'Exposed',
         urls: ['https://shop.example', 'https://www.example'],
       });
       await rests(scene);
       await certified(scene, 13);
-      await becomes(scene, { status: 'False', reason: 'CertificateExpires', words: 'Secret shop-tls expires at ' });
+      await exposedAs(scene.shop, {
+        status: 'False',
+        reason: 'CertificateExpires',
+        words: 'Secret shop-tls expires at ',
+      });
       await rests(scene);
     },
     2 * MINUTE,
@@ -470,16 +473,16 @@ describe('a Gateway', () => {
     async () => {
       const scene = await open('moves', INGRESS);
       await publishes(scene, { ip: ADDRESS });
-      await becomes(scene, { status: 'True', reason: 'Exposed', words: ADDRESS, urls: REACHED });
+      await exposedAs(scene.shop, { status: 'True', reason: 'Exposed', words: ADDRESS, urls: REACHED });
       const doors = async () =>
         [
           ...(await scene.shop.list('networking.k8s.io/v1/ingresses')),
           ...(await scene.shop.list('gateway.networking.k8s.io/v1/httproutes')),
         ].map(({ kind, metadata }) => `${kind ?? ''}${metadata.name}`);
       await scene.shop.patch({ exposure: { ...GATEWAY, ingress: null } });
-      await becomes(scene, { status: 'Unknown', reason: 'RouteUnanswered' });
+      await exposedAs(scene.shop, { status: 'Unknown', reason: 'RouteUnanswered' });
       await answers(scene, yes(PUBLIC, OWN));
-      await becomes(scene, { status: 'True', reason: 'Exposed', words: ROUTER, urls: REACHED });
+      await exposedAs(scene.shop, { status: 'True', reason: 'Exposed', words: ROUTER, urls: REACHED });
       // however long this takes here, to the operator no time passes
       await later(scene, -PATIENCE_MS);
       await rests(scene);
@@ -503,20 +506,25 @@ describe('an Ingress', () => {
     'an address is its word; without one it is waited for, five minutes',
     async () => {
       const scene = await open('ingress', INGRESS);
-      await becomes(scene, { status: 'Unknown', reason: 'LoadBalancerPending', words: 'class traefik' });
+      await exposedAs(scene.shop, { status: 'Unknown', reason: 'LoadBalancerPending', words: 'class traefik' });
       await rests(scene);
       await later(scene, PATIENCE_MS);
-      await becomes(scene, { status: 'False', reason: 'LoadBalancerPending', words: 'class traefik' });
+      await exposedAs(scene.shop, { status: 'False', reason: 'LoadBalancerPending', words: 'class traefik' });
       expect(await readiness(scene)).toBe('True');
       await rests(scene);
       await publishes(scene, { ip: ADDRESS });
-      await becomes(scene, { status: 'True', reason: 'Exposed', words: `${HOST} through ${ADDRESS}`, urls: REACHED });
+      await exposedAs(scene.shop, {
+        status: 'True',
+        reason: 'Exposed',
+        words: `${HOST} through ${ADDRESS}`,
+        urls: REACHED,
+      });
       expect(await shownUrl(scene)).toBe('http://shop.example');
       await rests(scene);
       await publishes(scene, { hostname: 'lb.example' });
-      await becomes(scene, { status: 'True', reason: 'Exposed', words: 'through lb.example', urls: REACHED });
+      await exposedAs(scene.shop, { status: 'True', reason: 'Exposed', words: 'through lb.example', urls: REACHED });
       await publishes(scene);
-      await becomes(scene, { status: 'Unknown', reason: 'LoadBalancerPending' });
+      await exposedAs(scene.shop, { status: 'Unknown', reason: 'LoadBalancerPending' });
       expect(await shownUrl(scene)).toBe('');
       await rests(scene);
     },
@@ -529,17 +537,25 @@ describe('an Ingress', () => {
       const scene = await open('certificate', { ...INGRESS, tls: { issuer: { name: 'ours' } } });
       const urls = ['https://shop.example'];
       await publishes(scene, { ip: ADDRESS });
-      await becomes(scene, { status: 'Unknown', reason: 'CertificatePending', words: 'describe certificate shop-tls' });
+      await exposedAs(scene.shop, {
+        status: 'Unknown',
+        reason: 'CertificatePending',
+        words: 'describe certificate shop-tls',
+      });
       await rests(scene);
       await certified(scene, 15);
-      await becomes(scene, { status: 'True', reason: 'Exposed', urls });
+      await exposedAs(scene.shop, { status: 'True', reason: 'Exposed', urls });
       await rests(scene);
       await certified(scene, 13);
-      await becomes(scene, { status: 'False', reason: 'CertificateExpires', words: 'Secret shop-tls expires at ' });
+      await exposedAs(scene.shop, {
+        status: 'False',
+        reason: 'CertificateExpires',
+        words: 'Secret shop-tls expires at ',
+      });
       expect(await readiness(scene)).toBe('True');
       await rests(scene);
       await certified(scene, 90);
-      await becomes(scene, { status: 'True', reason: 'Exposed', urls });
+      await exposedAs(scene.shop, { status: 'True', reason: 'Exposed', urls });
       await rests(scene);
     },
     2 * MINUTE,
@@ -551,20 +567,24 @@ describe('an Ingress', () => {
       const scene = await open('hosts', INGRESS);
       const routed = async () => (await live(scene, ingresses, 'shop')).spec?.rules?.map(({ host }) => host);
       await publishes(scene, { ip: ADDRESS });
-      await becomes(scene, { status: 'True', reason: 'Exposed', urls: REACHED });
+      await exposedAs(scene.shop, { status: 'True', reason: 'Exposed', urls: REACHED });
       scene.find('2', { canary: 'Pending' });
       await scene.shop.patch({ image: 'example/dashboard:2', exposure: { hosts: [HOST, 'www.example'] } });
       await scene.shop.reaches('Candidate');
-      await becomes(scene, { status: 'Unknown', reason: 'HostsFollow', words: 'www.example: ' });
+      await exposedAs(scene.shop, { status: 'Unknown', reason: 'HostsFollow', words: 'www.example: ' });
       expect(await routed()).toEqual([HOST]);
       await scene.finds('2', { canary: 'Good' });
       await scene.shop.settles('2');
-      await becomes(scene, { status: 'True', reason: 'Exposed', urls: ['http://shop.example', 'http://www.example'] });
+      await exposedAs(scene.shop, {
+        status: 'True',
+        reason: 'Exposed',
+        urls: ['http://shop.example', 'http://www.example'],
+      });
       expect(await routed()).toEqual([HOST, 'www.example']);
       scene.find('3', { canary: 'Pending' });
       await scene.shop.patch({ image: 'example/dashboard:3', exposure: { hosts: ['www.example'] } });
       await scene.shop.reaches('Candidate');
-      await becomes(scene, { status: 'True', reason: 'Exposed', urls: ['http://www.example'] });
+      await exposedAs(scene.shop, { status: 'True', reason: 'Exposed', urls: ['http://www.example'] });
       expect(await routed()).toEqual(['www.example']);
     },
     2 * MINUTE,
@@ -575,18 +595,22 @@ describe('an Ingress', () => {
     async () => {
       const scene = await open('replaced', INGRESS);
       await publishes(scene, { ip: ADDRESS });
-      await becomes(scene, { status: 'True', reason: 'Exposed', urls: REACHED });
+      await exposedAs(scene.shop, { status: 'True', reason: 'Exposed', urls: REACHED });
       const before = (await live(scene, ingresses, 'shop')).metadata;
       await scene.shop.patch({ exposure: { hosts: ['new.example'] } });
       await scene.shop.says('HostsDisjoint');
       await scene.shop.says('HostsDisjoint', 'Stalled');
-      await becomes(scene, { status: 'Unknown', reason: 'HostsFollow', words: 'new.example: ' });
+      await exposedAs(scene.shop, { status: 'Unknown', reason: 'HostsFollow', words: 'new.example: ' });
       await rests(scene);
       const { uid, generation } = (await live(scene, ingresses, 'shop')).metadata;
       expect({ uid, generation }).toEqual({ uid: before.uid, generation: before.generation });
       expect(await scene.shop.revisions()).toHaveLength(1);
       await scene.shop.patch({ exposure: { hosts: [HOST, 'new.example'] } });
-      await becomes(scene, { status: 'True', reason: 'Exposed', urls: ['http://shop.example', 'http://new.example'] });
+      await exposedAs(scene.shop, {
+        status: 'True',
+        reason: 'Exposed',
+        urls: ['http://shop.example', 'http://new.example'],
+      });
     },
     2 * MINUTE,
   );
@@ -604,7 +628,7 @@ describe('an Ingress', () => {
       await scene.shop.patch({ image: 'example/dashboard:2', exposure: { hosts: [HOST] } });
       await scene.shop.settles('2');
       await publishes(scene, { ip: ADDRESS });
-      await becomes(scene, { status: 'True', reason: 'Exposed', urls: REACHED });
+      await exposedAs(scene.shop, { status: 'True', reason: 'Exposed', urls: REACHED });
       await rests(scene);
     },
     2 * MINUTE,
@@ -621,11 +645,15 @@ describe('an Ingress', () => {
       const credentials = async () => ({ headers: { authorization: `Bearer ${cluster.api.adminToken}` }, tls: {} });
       const connection = createTransport({ server: proxy.url, namespace: 'exposed-refused', credentials });
       const scene = await open('refused', INGRESS, connection);
-      await becomes(scene, { status: 'False', reason: 'ExposureAPIMissing', words: 'give it the rights of its chart' });
+      await exposedAs(scene.shop, {
+        status: 'False',
+        reason: 'ExposureAPIMissing',
+        words: 'give it the rights of its chart',
+      });
       expect(await readiness(scene)).toBe('True');
       await rests(scene);
       proxy.clear();
-      await becomes(scene, { status: 'Unknown', reason: 'LoadBalancerPending' });
+      await exposedAs(scene.shop, { status: 'Unknown', reason: 'LoadBalancerPending' });
     },
     2 * MINUTE,
   );

@@ -13,6 +13,7 @@ import {
   pathOf,
   type Resource,
 } from '../kube/resource.ts';
+import { exposedAs } from './testing/exposure.ts';
 import { type LittleCluster, startLittleCluster } from './testing/little-cluster.ts';
 import { mortal } from './testing/mortal-transport.ts';
 import { Scene } from './testing/scene.ts';
@@ -120,21 +121,9 @@ async function answersRoute(accepted: Said = YES): Promise<void> {
 // ---- what comes of it
 
 async function becomes(status: string, reason: string, words = '', urls?: readonly string[]): Promise<LiveApp> {
-  let app: LiveApp | undefined;
-  const found = () => app?.status?.conditions?.find(({ type }) => type === 'Exposed');
-  await until(
-    async () => {
-      app = await scene.shop.app();
-      const said = found();
-      const isCurrent = said?.observedGeneration === app?.metadata.generation;
-      return isCurrent && said?.status === status && said.reason === reason && said.message.includes(words);
-    },
-    async () => `Exposed is not ${status} ${reason} (${words}): ${JSON.stringify(found())}`,
-    MINUTE,
-  );
-  expect(app?.status?.publicURLs).toEqual(urls);
-  expect(app?.status?.conditions?.find(({ type }) => type === 'Ready')?.status).toBe('True');
-  return app as LiveApp;
+  const app = await exposedAs(scene.shop, { status, reason, words, urls });
+  expect(app.status?.conditions?.find(({ type }) => type === 'Ready')?.status).toBe('True');
+  return app;
 }
 
 /** Nothing is written, however often it is looked at. */
