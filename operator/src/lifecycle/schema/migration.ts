@@ -89,10 +89,12 @@ function unwritten(seen: Snapshot, id?: string): Decision | undefined {
     const revision = revisionOf(seen, release);
     if (task !== undefined || migrationId === id || !revision) continue;
     if ((state.kind !== 'succeeded' && state.kind !== 'failed') || !state.verdict) continue;
-    if (revision.migration && !unfinished(revision, job)) continue;
+    const before = unfinished(revision, job);
+    if (revision.migration && !before) continue;
     const { verdict, endedAt } = state;
-    const result = resultFrom(job, job.database ?? '', endedAt, verdict, unfinished(revision, job));
-    const done = isDone(verdict) ? JSON.stringify(result) : partial(seen, revision, job, endedAt, verdict);
+    const done = isDone(verdict)
+      ? JSON.stringify(resultFrom(job, job.database ?? '', endedAt, verdict, before))
+      : partial(seen, revision, job, endedAt, verdict);
     if (done === undefined) continue;
     const message = `Job ${name} of an earlier spec is done: what it did is written down`;
     return act('Verifying', message, write(revision, { [ANNOTATIONS.migration]: done }));
