@@ -89,14 +89,10 @@ async function bad(image: string, meanwhile: () => Promise<unknown> = async () =
   await becomes('what serves to be asked for', await released(best), serves);
 }
 
-const PRICE_LIST = (value: string): string =>
-  `INSERT INTO configuracion_sistema (clave, valor) VALUES ('lista_de_precios', '${value}')
-   ON CONFLICT (clave) DO UPDATE SET valor = excluded.valor`;
-
 async function turnBad(): Promise<void> {
   await story.untilPhase(stage, 'Baking', PATIENCE_S);
   await sleep(3_000);
-  await sql(NAMESPACE, PRICE_LIST('remota'));
+  await sql(NAMESPACE, story.PRICE_LIST('remota'));
 }
 
 const settles = async (): Promise<void> => {
@@ -107,14 +103,7 @@ const settles = async (): Promise<void> => {
 
 async function scaled(replicas: number): Promise<void> {
   await patch(APP, { spec: { replicas } });
-  await until(
-    `${replicas} pods`,
-    async () => {
-      const { status } = await get(`/apis/apps/v1/namespaces/${NAMESPACE}/deployments/dashboard`);
-      return status.replicas === replicas && status.readyReplicas === replicas;
-    },
-    { seconds: PATIENCE_S },
-  );
+  await story.untilPods(stage, replicas, PATIENCE_S);
 }
 
 async function rotated(): Promise<void> {
@@ -157,7 +146,7 @@ const STEPS = {
     weight: 2,
     mayHarm: true,
     run: async () => {
-      await sql(NAMESPACE, PRICE_LIST('local'));
+      await sql(NAMESPACE, story.PRICE_LIST('local'));
       await bad(stage.releases.lateBad, turnBad);
     },
   },

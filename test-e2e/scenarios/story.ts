@@ -334,14 +334,14 @@ export async function badWhileRefused(stage: Stage, users: Users, image: string)
   }
 }
 
-const untilPods = (stage: Stage, count: number): Promise<unknown> =>
+export const untilPods = (stage: Stage, count: number, seconds = 120): Promise<unknown> =>
   until(
     `${count} pods`,
     async () => {
       const { status } = await get(deploymentPath(stage.namespace));
       return status.replicas === count && status.readyReplicas === count;
     },
-    { seconds: 120 },
+    { seconds },
   );
 
 export type SlowRelease = {
@@ -420,7 +420,8 @@ export type LateBad = {
   readonly firstToLastErrorMs: number;
 };
 
-const PRICE_LIST = (value: string): string =>
+/** What a release of the story reads that is bad later; the others never do. */
+export const PRICE_LIST = (value: string): string =>
   `INSERT INTO configuracion_sistema (clave, valor) VALUES ('lista_de_precios', '${value}')
    ON CONFLICT (clave) DO UPDATE SET valor = excluded.valor`;
 

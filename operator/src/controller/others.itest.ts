@@ -847,7 +847,7 @@ test(
     await scene.settled('1');
     const keyring = { namespace: shop.namespace, name: 'shop-api-keyring' };
     const unreadable = { data: { 'keyring.json': Buffer.from('{').toString('base64') } };
-    await merge(kinds.pathOf(kinds.secrets, keyring), unreadable);
+    await patch(kinds.pathOf(kinds.secrets, keyring), unreadable);
     await shop.annotate({ [ANNOTATIONS.rotate]: 'now' });
     await shop.says('RotationHeld', 'KeysCurrent');
     const recordOfIt = async () =>
@@ -857,7 +857,7 @@ test(
     const { metadata } = await until(recordOfIt, 'no record of the rotation that is held');
     const ours = Object.keys(metadata.labels ?? {});
     const path = kinds.pathTo(kinds.controllerRevisions, { metadata });
-    await merge(path, { metadata: { labels: Object.fromEntries(ours.map(name => [name, null])) } });
+    await patch(path, { metadata: { labels: Object.fromEntries(ours.map(name => [name, null])) } });
     const again = async () => JSON.stringify((await recordOfIt())?.metadata.labels) === JSON.stringify(metadata.labels);
     await until(again, 'its labels do not come back');
     await scene.quiet();
@@ -865,6 +865,3 @@ test(
   },
   3 * MINUTE,
 );
-
-const merge = (path: string, body: object): Promise<unknown> =>
-  cluster.transport.request({ method: 'PATCH', path, contentType: 'application/merge-patch+json', body });
