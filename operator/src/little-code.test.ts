@@ -2,8 +2,28 @@ import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
 
+const FILE = join(import.meta.dirname, 'little-code.ts');
+
+/** What a process says that imports it and runs `code`. */
+function said(code: string): { readonly status: number | null; readonly out: string; readonly err: string } {
+  const script = `import * as little from ${JSON.stringify(FILE)}; ${code}`;
+  const args = ['--allow-natives-syntax', '--no-warnings', '--input-type=module', '-e', script];
+  const { status, stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' });
+  return { status, out: stdout.trim(), err: stderr };
+}
+
+/** Bit 7 of what V8 says of a function: it is interpreted. */
+const RUN_OFTEN = `
+  function sum(most) { let all = 0; for (let next = 0; next < most; next++) all += next; return all; }
+  for (let turn = 0; turn < 20_000; turn++) sum(50);
+  console.log((%GetOptimizationStatus(sum) & (1 << 7)) !== 0 ? 'interpreted' : 'compiled');`;
+
 // of a flag that it does not know V8 only says so, and goes on without it
 test('this V8 knows every flag', () => {
-  const ran = spawnSync(process.execPath, [join(import.meta.dirname, 'little-code.ts')], { encoding: 'utf8' });
-  expect({ status: ran.status, said: ran.stderr }).toEqual({ status: 0, said: '' });
+  expect(said('little.compileWhatRunsOften();')).toEqual({ status: 0, out: '', err: '' });
+});
+
+test('what runs often is compiled once there is something to compile for', () => {
+  expect(said(RUN_OFTEN)).toEqual({ status: 0, out: 'interpreted', err: '' });
+  expect(said(`little.compileWhatRunsOften(); ${RUN_OFTEN}`)).toEqual({ status: 0, out: 'compiled', err: '' });
 });

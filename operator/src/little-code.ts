@@ -1,9 +1,44 @@
-// Imported first. V8 makes machine code of what runs often, in two compilers of which the first is quick and the second
-// thorough. Both take memory from malloc, a megabyte at a time, and leave it in pieces. A process that mostly waits is
-// well served by the baseline code; what runs a hundred thousand times, in an operator of very many resources, is still
-// compiled. (At 600 settled resources 14 MiB less; a burst of new ones takes a fifth more processor time. docs/speed.md)
+// Imported first. V8 makes machine code of what runs often, in three compilers; they, what they make, and the memory that
+// they take from malloc a megabyte at a time and leave in pieces, are 15 MiB of an operator of two resources, which is
+// well served by the interpreter. One of fifty, or one that works all the time, is not: with a thousand the same work
+// takes twice the processor. So none compiles until there is something to compile for. Then what runs often is compiled
+// by the first; by the last only what runs a hundred thousand times, in an operator of very many resources; and never by
+// the one between. (docs/speed.md)
 import { setFlagsFromString } from 'node:v8';
 
-setFlagsFromString('--no-maglev');
-setFlagsFromString('--invocation-count-for-turbofan=100000');
-setFlagsFromString('--invocation-count-for-osr=10000');
+const AT_FIRST = [
+  ...['--no-sparkplug', '--no-maglev', '--no-opt'],
+  // what has not run for some seconds, in two collections, is not kept as bytecode either
+  ...['--bytecode-old-time=5', '--bytecode-old-age=2'],
+  ...['--invocation-count-for-turbofan=100000', '--invocation-count-for-osr=10000'],
+];
+const FOR_WORK = ['--sparkplug', '--opt'];
+
+/** So many resources are something to compile for. */
+export const MANY_RESOURCES = 50;
+const LOOK_MS = 10_000;
+/** Of one core. A start takes a tenth of that; so does a release. */
+const WORKING_SHARE = 0.2;
+
+for (const flag of AT_FIRST) setFlagsFromString(flag);
+
+let compiles = false;
+
+/** From now on; what was compiled stays. */
+export function compileWhatRunsOften(): void {
+  if (compiles) return;
+  compiles = true;
+  for (const flag of FOR_WORK) setFlagsFromString(flag);
+}
+
+/** From the moment on in which there is much work; keeps no process alive. */
+export function compileUnderWork(): void {
+  let cpu = process.cpuUsage();
+  const timer = setInterval(() => {
+    const { user, system } = process.cpuUsage(cpu);
+    cpu = process.cpuUsage();
+    if ((user + system) / 1_000 >= WORKING_SHARE * LOOK_MS) compileWhatRunsOften();
+    if (compiles) clearInterval(timer);
+  }, LOOK_MS);
+  timer.unref();
+}

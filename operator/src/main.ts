@@ -1,6 +1,6 @@
 // Wiring: configuration, transport, leader lease, controller, health server. Ends with 0 on SIGTERM, with 1 when the
 // lease is lost and a pass does not end, with 2 for a configuration that cannot be used.
-import './little-code.ts';
+import { compileUnderWork, compileWhatRunsOften, MANY_RESOURCES } from './little-code.ts';
 import './api/jitless.ts';
 
 import { randomBytes } from 'node:crypto';
@@ -65,6 +65,7 @@ async function run(config: Config): Promise<void> {
   const sinks = await sinksOf(config, log);
   if (sinks === 'refused') return;
   log.info({ version: OPERATOR_VERSION, node: process.version }, 'devshelf-operator starts');
+  compileUnderWork();
   giveBackIdleMemory((before, after) => log.debug({ before, after }, 'nothing happens: memory is given back'));
   const traces = await openTraces(config, log);
   if (traces) log.info('traces of releases are sent');
@@ -123,6 +124,9 @@ async function run(config: Config): Promise<void> {
     recorder,
     metrics,
     docsUrl: config.DOCS_URL,
+    onResources: count => {
+      if (count >= MANY_RESOURCES) compileWhatRunsOften();
+    },
     ...(sinks && { messages: { sinks, send: poster({ userAgent: USER_AGENT }) } }),
     ...(access === 'direct' && inCluster && { podsAskedFrom: namespace }),
     prometheusUrl: config.PROMETHEUS_URL,

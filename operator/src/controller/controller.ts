@@ -54,6 +54,8 @@ export interface ControllerOptions {
   readonly metrics: OperatorMetrics;
   /** Where the pages of docs/ are, for alerts; without it they name the page. */
   readonly docsUrl?: string | undefined;
+  /** Told how many resources of a kind are known, with each that comes. */
+  readonly onResources?: ((count: number) => void) | undefined;
   /** Namespace of the operator's pods; absent: it asks pods through the API server. */
   readonly podsAskedFrom?: string | undefined;
   /** Where KEDA asks Prometheus; without it nothing scales by requests or jobs. */
@@ -138,6 +140,7 @@ export class Controller {
       namespaces,
       onChange: (key, isBegun) => this.#queue.add(key, isBegun),
       ...(this.#inCharge && { onCharge: (namespace, charge) => this.#inCharge?.saw(namespace, charge) }),
+      onResources: options.onResources,
       onWatchState: (resource, namespace, state, failure) => this.#logWatch(resource, namespace, state, failure),
     });
     this.#evidence = options.evidence(this.#world, key => this.#queue.add(key));

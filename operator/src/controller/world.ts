@@ -214,6 +214,8 @@ export interface WorldOptions {
   readonly onChange: (key: AppKey, isBegun?: boolean) => void;
   /** Which installation works in a namespace has changed, or was asked; absent: nobody asks. */
   readonly onCharge?: (namespace: string, charge: Charge | undefined) => void;
+  /** How many of a kind there are in a namespace, or in all; told with each that comes, while they are listed, too. */
+  readonly onResources?: ((count: number) => void) | undefined;
   readonly onWatchState?: (resource: string, namespace: string, state: State<unknown>, failure?: Failure) => void;
 }
 
@@ -421,6 +423,7 @@ export class World {
     this.#reflect(namespace, plain, object => {
       const { namespace, name } = object.metadata;
       this.#options.onChange(appKey(kind, namespace, name), isBegun(object as KeptApp));
+      this.#options.onResources?.(store.size);
     });
   }
 
