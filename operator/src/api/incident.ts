@@ -57,8 +57,9 @@ export interface Requester {
 
 /** Undefined where the annotation is absent, or somebody made it unreadable. */
 export function parseRequester(text: string | undefined): Requester | undefined {
+  if (text === undefined) return undefined;
   try {
-    const { who, generation, by, at } = JSON.parse(text ?? '') as Partial<Record<keyof Requester, unknown>>;
+    const { who, generation, by, at } = JSON.parse(text) as Partial<Record<keyof Requester, unknown>>;
     if ((who !== 'spec' && who !== 'reference') || typeof generation !== 'number') return undefined;
     return { who, generation, ...(typeof by === 'string' && { by }), ...(typeof at === 'string' && { at }) };
   } catch {

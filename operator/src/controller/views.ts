@@ -228,8 +228,9 @@ export function keepSecret(object: KubeObject): KeptSecret {
 }
 
 function parseDigests(text: string | undefined): Readonly<Record<string, string>> | undefined {
+  if (text === undefined) return undefined; // an error takes fifty microseconds
   try {
-    const digests: unknown = JSON.parse(text ?? '');
+    const digests: unknown = JSON.parse(text);
     return isTexts(digests) ? digests : undefined;
   } catch {
     return undefined;
@@ -237,8 +238,9 @@ function parseDigests(text: string | undefined): Readonly<Record<string, string>
 }
 
 function parsePutBack(text: string | undefined): PutBack | undefined {
+  if (text === undefined) return undefined;
   try {
-    const { count, at, by, keyId } = JSON.parse(text ?? '') as Partial<PutBack>;
+    const { count, at, by, keyId } = JSON.parse(text) as Partial<PutBack>;
     if (typeof count !== 'number' || typeof at !== 'string' || Number.isNaN(Date.parse(at))) return undefined;
     return {
       count,

@@ -222,16 +222,19 @@ export function foreignFields(
   { fieldManager }: Pick<Writer, 'fieldManager'>,
   path: readonly string[],
 ): ForeignField[] {
-  const shares = (metadata.managedFields ?? []).map(({ manager = '', fieldsV1 }) => ({
-    manager,
-    leaves: fieldsV1 ? leavesOf(below(fieldsV1, path)) : [],
-  }));
-  const ours = new Set(shares.filter(({ manager }) => manager === fieldManager).flatMap(({ leaves }) => leaves));
-  return shares
-    .filter(({ manager }) => manager !== fieldManager)
-    .flatMap(({ manager, leaves }) =>
-      leaves.filter(leaf => !ours.has(leaf)).map(leaf => ({ manager, field: leaf.replace(/^\./, '') })),
+  const leavesIn = (ours: boolean) =>
+    (metadata.managedFields ?? []).flatMap(({ manager = '', fieldsV1 }) =>
+      fieldsV1 && (manager === fieldManager) === ours
+        ? leavesOf(below(fieldsV1, path)).map(leaf => ({ manager, leaf }))
+        : [],
     );
+  const others = leavesIn(false);
+  // nearly always: what is ours need not be known then
+  if (others.length === 0) return [];
+  const ours = new Set(leavesIn(true).map(({ leaf }) => leaf));
+  return others
+    .filter(({ leaf }) => !ours.has(leaf))
+    .map(({ manager, leaf }) => ({ manager, field: leaf.replace(/^\./, '') }));
 }
 
 /** Whether this writer has set each of these fields below `path`, and nobody else any of them. */
