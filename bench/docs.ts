@@ -9,9 +9,11 @@ import {
   releasesTables,
   type ScrapeResult,
   type SettledResult,
+  type SmallResult,
   type StoresResult,
   scrapeTables,
   settledTables,
+  smallTables,
   storesTables,
 } from './scale/tables.ts';
 import { type CliResult, cliTables } from './speed/cli-tables.ts';
@@ -33,6 +35,7 @@ await writeTables([
   ...tablesOf<LoadResult>('load', loadTables),
   ...tablesOf<ConvergeResult>('scale-converge', convergeTables),
   ...tablesOf<SettledResult>('scale-settled', settledTables),
+  ...tablesOf<SmallResult>('scale-small', smallTables),
   ...tablesOf<ReleasesResult>('scale-releases', releasesTables),
   ...tablesOf<ChurnResult>('scale-churn', churnTables),
   ...tablesOf<ScrapeResult>('scrape', scrapeTables),

@@ -7,6 +7,7 @@ import { loadavg } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { type LittleCluster, startLittleCluster } from '../operator/src/controller/testing/little-cluster.ts';
+import { LittlePods } from '../operator/src/controller/testing/little-pods.ts';
 import { temporaryFolder } from '../services/common/testing/processes.ts';
 import { writeBare } from './scale/bare.ts';
 import { churn } from './scale/churn.ts';
@@ -23,6 +24,7 @@ import {
   readyResources,
   writesLike,
 } from './scale/resources.ts';
+import { smallInstallation } from './scale/small.ts';
 import { heapOfStores } from './scale/stores.ts';
 import {
   type ConvergeResult,
@@ -36,6 +38,8 @@ import {
   type StoresResult,
   settledMisses,
   settledTables,
+  smallMisses,
+  smallTables,
   storesMisses,
   storesTables,
 } from './scale/tables.ts';
@@ -49,6 +53,7 @@ const HELP = `usage: bin/node bench/scale.ts SCENE [NUMBER...] [--rest 60]
                   are ended then
   churn N TIMES   N resources made and deleted (default 100), TIMES times (default 4)
   releases N BAD  N releases at once (default 200), BAD of which are bad (default 2)
+  small           two resources, at rest and after four releases of each
   stores N        what the stores keep of each of N settled resources (default 200)
 
   --rest SECONDS  how long the rest is
@@ -217,7 +222,7 @@ async function stores(cluster: LittleCluster, program: string, resources: number
 
 async function onCluster<Result>(
   measure: (cluster: LittleCluster) => Promise<Result>,
-  pods?: TellingPods,
+  pods?: LittlePods,
 ): Promise<Result> {
   const cluster = await startLittleCluster({ startMs: 0, goMs: 0 }, pods);
   try {
@@ -265,6 +270,13 @@ const SCENES: Readonly<Record<string, (program: string, sizes: readonly number[]
     }
     const result = { machine: machine(), load: load(), restSeconds, sizes: found };
     await report('scale-settled', result, settledTables(result), settledMisses(result));
+  },
+  small: async program => {
+    const pods = new LittlePods();
+    const found = await onCluster(cluster => smallInstallation(cluster, pods, program), pods);
+    await pods.stopAll();
+    const result = { machine: machine(), load: load(), ...found };
+    await report('scale-small', result, smallTables(result), smallMisses(result));
   },
   stores: async (program, [size = 200]) => {
     const result = await onCluster(cluster => stores(cluster, program, size));

@@ -29,7 +29,7 @@ const DASHBOARDS = APP_RESOURCES.DashboardDeployment;
 const ROLLOUT = { minReadySeconds: 0, bakeSeconds: 0, analysis: { policy: 'Disabled' } };
 
 type Place = { readonly name: string; readonly namespace: string };
-type Listed = {
+export type Listed = {
   readonly items: readonly (KubeObject & { status?: AppStatus })[];
   readonly metadata?: { readonly continue?: string };
 };

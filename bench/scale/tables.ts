@@ -1,6 +1,7 @@
 import { type Machine, machineLine, median, type Table, tableOf } from '../speed/report.ts';
 import type { Churn, Memory } from './churn.ts';
 import type { Releases } from './releases.ts';
+import { IDLE_S, RELEASES, type Small } from './small.ts';
 
 export type ConvergeResult = {
   readonly machine: Machine;
@@ -45,6 +46,8 @@ export type StoresResult = {
 
 export type ChurnResult = { readonly machine: Machine; readonly load: number } & Churn;
 
+export type SmallResult = { readonly machine: Machine; readonly load: number } & Small;
+
 export type ReleasesResult = { readonly machine: Machine; readonly load: number } & Releases;
 
 const BARE_SHARE = 0.9;
@@ -53,13 +56,14 @@ const LOOP_P99_MS = 50;
 const STORES_KIB = 12;
 const RSS_MIB = 256;
 const SMALL_RSS_MIB = 70;
+const SMALL_READY_MS = 400;
 const REQUESTS_A_MINUTE = 30;
 
 /** What is promised of the number of resources that was measured; for two, of a small installation. */
 const rssLimit = (resources: number): number => (resources <= 2 ? SMALL_RSS_MIB : RSS_MIB);
 /** Undefined: of so many nothing is promised. */
 const readyLimitMs = (resources: number): number | undefined =>
-  resources <= 2 ? 400 : resources <= 1_000 ? 2_000 : undefined;
+  resources <= 2 ? SMALL_READY_MS : resources <= 1_000 ? 2_000 : undefined;
 const isLate = ({ resources, readyMs }: Pick<SettledResult['sizes'][number], 'resources' | 'readyMs'>): boolean =>
   readyMs > (readyLimitMs(resources) ?? Number.POSITIVE_INFINITY);
 
@@ -118,6 +122,25 @@ export function settledTables(result: SettledResult): readonly Table[] {
   const how = `${placeLine(result)} Restarted over what had settled, then ${restSeconds} s of rest.`;
   return [{ name: 'scale-settled', table: `${how}\n\n${tableOf(head, rows)}` }];
 }
+
+export function smallTables(result: SmallResult): readonly Table[] {
+  const how = `${placeLine(result)} Two resources; each figure after ${IDLE_S} s of rest.`;
+  const rows = [
+    ['ready after ms', `≤ ${SMALL_READY_MS}`, result.readyMs.toFixed(0)],
+    ['RSS at rest, MiB', `≤ ${SMALL_RSS_MIB}`, result.restMib.toFixed(1)],
+    [`RSS after ${RELEASES} releases of each, MiB`, `≤ ${SMALL_RSS_MIB}`, result.afterMib.toFixed(1)],
+    ['highest RSS, MiB', '', result.peakRssMib.toFixed(0)],
+  ];
+  return [{ name: 'scale-small', table: `${how}\n\n${tableOf(['Two resources', 'goal', 'measured'], rows)}` }];
+}
+
+export const smallMisses = ({ readyMs, restMib, afterMib }: SmallResult): readonly string[] => [
+  ...(readyMs > SMALL_READY_MS ? [`two: ready after ${readyMs.toFixed(0)} ms, ${SMALL_READY_MS} wanted`] : []),
+  ...(restMib > SMALL_RSS_MIB ? [`two at rest: RSS ${restMib.toFixed(1)} MiB, ${SMALL_RSS_MIB} wanted`] : []),
+  ...(afterMib > SMALL_RSS_MIB
+    ? [`two after ${RELEASES} releases of each: RSS ${afterMib.toFixed(1)} MiB, ${SMALL_RSS_MIB} wanted`]
+    : []),
+];
 
 const storesKib = ({ heapBytes, resources }: StoresResult): number => heapBytes / resources / 1_024;
 
