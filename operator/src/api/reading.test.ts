@@ -3,11 +3,11 @@ import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import * as z from 'zod';
 import type * as core from 'zod/v4/core';
-import { dashboardSpec } from './dashboard.ts';
-import { devshelfSpec } from './devshelf.ts';
 import { KINDS } from './kinds.ts';
 import { readerOf } from './reading.ts';
-import { appStatus } from './status.ts';
+import { dashboardSpec } from './schema/dashboard.ts';
+import { devshelfSpec } from './schema/devshelf.ts';
+import { appStatus } from './schema/status.ts';
 
 const SEED = Number(process.env['SEED'] ?? Date.now() % 1_000_000);
 const RUNS = Number(process.env['RUNS'] ?? 50);
