@@ -1,7 +1,8 @@
 // The guard at the edge where our resources come in from the API server.
 import { parsedByZod } from './misfits.ts';
+import { resourcePlan } from './plans.ts';
 import { readerOf } from './reading.ts';
-import { type DashboardDeployment, type DevShelfDeployment, withoutStatus } from './schema/whole.ts';
+import type { DashboardDeployment, DevShelfDeployment, ResourceWithoutStatus } from './schema/whole.ts';
 import { readStatus } from './status.ts';
 
 export type { DashboardDeployment, DevShelfDeployment, ResourceMetadata } from './schema/whole.ts';
@@ -11,7 +12,7 @@ export type AppKind = AppResource['kind'];
 export type ParsedResource = { ok: true; resource: AppResource } | { ok: false; why: string };
 
 /** All but the status, which is read by itself. */
-const readWithoutStatus = readerOf(withoutStatus);
+const readWithoutStatus = readerOf<ResourceWithoutStatus>(resourcePlan());
 
 /**
  * Reads one of our resources as the API server gives it, defaults filled in.

@@ -1,11 +1,12 @@
 // A stored status, as it is read.
 import { readablePartOf } from './misfits.ts';
+import { statusPlan } from './plans.ts';
 import { readerOf } from './reading.ts';
-import { type AppStatus, appStatus } from './schema/status.ts';
+import type { AppStatus } from './schema/status.ts';
 
 export type { AppStatus, Incident, KeyStatus, ReleaseStatus, StatusCondition } from './schema/status.ts';
 
-const readWhole = readerOf(appStatus);
+const readWhole = readerOf<AppStatus>(statusPlan());
 
 /**
  * A stored status as far as this version can read it: a newer operator, or somebody else, may have written what it does
