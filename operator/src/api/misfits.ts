@@ -1,5 +1,6 @@
-// What does not fit is zod's: it has the words, and can try each field by itself. Of all that the operator runs only this
-// makes the schemas, and the bundle makes them when the first misfit comes (test-e2e/cluster/build.ts).
+// What does not fit is zod's: it has the words, and can try each field by itself. Nothing else in the operator may import
+// the values of a schema: they are eighteen hundred objects, and in its bundle made when the first misfit comes
+// (test-e2e/cluster/build.ts, whose test finds who does).
 import type * as z from 'zod';
 import { appStatus, statusParts } from './schema/status.ts';
 import { type ResourceWithoutStatus, withoutStatus } from './schema/whole.ts';
