@@ -1,7 +1,7 @@
 // Writes charts/gitops/argocd/argocd-cm.yaml: the scripts beside it, as the entries of Argo CD's own ConfigMap.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { stringify } from 'yaml';
-import { API_VERSION, KINDS } from '../../operator/src/api/index.ts';
+import { API_VERSION, KIND_NAMES } from '../../operator/src/api/group.ts';
 import { GATES } from '../../operator/src/api/rollout.ts';
 
 const FOLDER = new URL('argocd/', import.meta.url);
@@ -23,7 +23,7 @@ export function argocdConfig(): string {
     },
     { lineWidth: 0 },
   );
-  const entries = KINDS.flatMap(({ kind }) => [
+  const entries = KIND_NAMES.flatMap(({ kind }) => [
     [`resource.customizations.health.${group}_${kind}`, scriptOf('health')],
     [`resource.customizations.actions.${group}_${kind}`, actions],
   ]);

@@ -48,3 +48,36 @@ test('a calendar is there for whom a schedule is read', async () => {
     console.log(due.kind === 'at' && new Date(due.plannedAt).toISOString().slice(0, 13));`;
   expect(await said('schedule', source)).toBe('2026-01-01T02');
 });
+
+test('no schema is made for resources that fit, and one that does not has zod’s words', async () => {
+  const source = `import { globalRegistry } from 'zod';
+    let made = 0;
+    const add = globalRegistry.add.bind(globalRegistry);
+    globalRegistry.add = (...given) => { made += 1; return add(...given); };
+    const { parseResource } = await import('${join(CHECKOUT, 'operator/src/api/resource.ts')}');
+    const metadata = { name: 'shop', namespace: 'test', uid: 'u' };
+    const resource = { apiVersion: 'apps.devshelf.dev/v1alpha1', kind: 'DashboardDeployment', metadata };
+    const spec = { image: 'a:1', database: { urlSecretRef: { name: 'db' } } };
+    const read = parseResource({ ...resource, spec, status: { phase: 'Settled' } });
+    console.log(read.ok && read.resource.spec.replicas, made);
+    const part = parseResource({ ...resource, spec, status: { phase: 'Settled', replicas: 'two' } });
+    console.log(part.ok && part.resource.status.phase, made > 100);
+    console.log(parseResource({ ...resource, spec: { ...spec, image: 7 } }).why);`;
+  expect(await said('resource', source)).toBe(
+    '2 0\nSettled true\nspec.image: Invalid input: expected string, received number',
+  );
+});
+
+test('nothing that the operator loads at its start makes a schema of a resource', async () => {
+  const { inputs } = await bundle(join(CHECKOUT, 'operator/src/main.ts'), join(folder, 'operator.mjs'));
+  const wayTo = new Map([['operator/src/main.ts', 'main.ts']]);
+  for (const [path, way] of wayTo) {
+    if (path.startsWith('late:')) continue;
+    for (const { path: next } of inputs[path]?.imports ?? []) {
+      if (!wayTo.has(next)) wayTo.set(next, `${way} > ${next}`);
+    }
+  }
+  const schemas = /^operator\/src\/api\/(?:schema\/|misfits)/;
+  expect([...wayTo].flatMap(([path, way]) => (schemas.test(path) ? [way] : []))).toEqual([]);
+  expect(Object.keys(inputs).filter(path => schemas.test(path))).not.toEqual([]);
+});

@@ -34,11 +34,22 @@ const HEADER = `#!/usr/local/bin/node
 import { createRequire as createRequireOfBundle } from 'node:module';
 const require = createRequireOfBundle(import.meta.url);`;
 
+/** Modules that a bundle evaluates when somebody first calls one of these functions. */
+const LATE: Readonly<Record<string, string>> = {
+  'cron-parser': `export const CronExpressionParser = {
+      parse: (...given) => require('cron-parser').CronExpressionParser.parse(...given),
+    };`,
+  './misfits.ts': `const misfits = () => require('./operator/src/api/misfits.ts');
+    export const parsedByZod = (...given) => misfits().parsedByZod(...given);
+    export const readablePartOf = (...given) => misfits().readablePartOf(...given);`,
+};
+
 /**
  * `import 'node:http'` reads each property of it, `WebSocket` too, for which Node then loads its other HTTP client; whoever
  * asks for the module itself reads what they use. Nobody here has a pool of processes to sum up, a push gateway, or a
- * thread for the log; what these are made of costs each program 2 MiB and a tenth of its start. And whose keys are replaced
- * every so many seconds needs no calendar: it is loaded when the first schedule is read.
+ * thread for the log; what these are made of costs each program 2 MiB and a tenth of its start. What is hardly ever asked
+ * for is loaded then: whose keys are replaced every so many seconds needs no calendar, and whose resources all fit no
+ * schemas.
  */
 const nothingUnused: Plugin = {
   name: 'nothing unused',
@@ -50,15 +61,10 @@ const nothingUnused: Plugin = {
     onLoad({ filter: /\/(?:prom-client\/lib\/(?:cluster|pushgateway)|pino\/lib\/transport)\.js$/ }, () => ({
       contents: 'module.exports = undefined;',
     }));
-    onResolve({ filter: /^cron-parser$/ }, ({ namespace }) =>
-      namespace === 'late' ? undefined : { path: 'cron-parser', namespace: 'late' },
+    onResolve({ filter: /^(?:cron-parser|\.\/misfits\.ts)$/ }, ({ path, namespace }) =>
+      namespace === 'late' ? undefined : { path, namespace: 'late' },
     );
-    onLoad({ filter: /.*/, namespace: 'late' }, () => ({
-      resolveDir: CHECKOUT,
-      contents: `export const CronExpressionParser = {
-        parse: (...given) => require('cron-parser').CronExpressionParser.parse(...given),
-      };`,
-    }));
+    onLoad({ filter: /.*/, namespace: 'late' }, ({ path }) => ({ resolveDir: CHECKOUT, contents: LATE[path] ?? '' }));
   },
 };
 
@@ -77,10 +83,11 @@ const OPTIONS = {
   plugins: [nothingUnused],
 } satisfies BuildOptions;
 
-/** Bundles `entry` with all its dependencies into one executable file. Throws with esbuild's messages. */
-export const bundle = async (entry: string, outfile: string): Promise<void> => {
-  await build({ ...OPTIONS, entryPoints: [entry], outfile });
+/** Bundles `entry` with all its dependencies into one executable file; says what is in it. Throws with esbuild's messages. */
+export const bundle = async (entry: string, outfile: string): Promise<Metafile> => {
+  const { metafile } = await build({ ...OPTIONS, entryPoints: [entry], outfile, metafile: true });
   chmodSync(outfile, 0o755);
+  return metafile;
 };
 
 /**

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { stringify } from 'yaml';
 import { fromDocs } from '../../charts/gitops/examples.ts';
-import { API_VERSION } from '../../operator/src/api/index.ts';
+import { API_VERSION } from '../../operator/src/api/group.ts';
 import { type LittleCluster, startLittleCluster } from '../../operator/src/controller/testing/little-cluster.ts';
 import { Scene } from '../../operator/src/controller/testing/scene.ts';
 import { image, type LiveApp, QUICK, until } from '../../operator/src/controller/testing/shop.ts';

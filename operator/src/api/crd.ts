@@ -1,9 +1,9 @@
 // The CustomResourceDefinition of a kind.
-import { MAX_NAME_LENGTH } from './common.ts';
 import { GROUP, VERSION } from './group.ts';
 import type { KindDefinition } from './kinds.ts';
-import type { CelRule } from './kubernetes.ts';
-import { appStatus } from './status.ts';
+import { MAX_NAME_LENGTH } from './schema/common.ts';
+import type { CelRule } from './schema/kubernetes.ts';
+import { appStatus } from './schema/status.ts';
 import { type StructuralSchema, structuralSchema } from './structural.ts';
 
 /** Children are Services and labels: their names begin with a letter, hold no dot and end within 63 characters. */

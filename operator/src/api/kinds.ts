@@ -1,8 +1,8 @@
 // The two kinds as the API server knows them. Everything that is said once per kind is a line here.
 import type * as z from 'zod';
-import { dashboardSpec } from './dashboard.ts';
-import { devshelfSpec } from './devshelf.ts';
 import { DASHBOARD, DEVSHELF, type KindNames } from './group.ts';
+import { dashboardSpec } from './schema/dashboard.ts';
+import { devshelfSpec } from './schema/devshelf.ts';
 
 export interface KindDefinition extends KindNames {
   readonly description: string;

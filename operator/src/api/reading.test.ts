@@ -3,17 +3,39 @@ import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import * as z from 'zod';
 import type * as core from 'zod/v4/core';
-import { dashboardSpec } from './dashboard.ts';
-import { devshelfSpec } from './devshelf.ts';
 import { KINDS } from './kinds.ts';
+import { planOf } from './plan.ts';
 import { readerOf } from './reading.ts';
-import { appStatus } from './status.ts';
+import { dashboardSpec } from './schema/dashboard.ts';
+import { devshelfSpec } from './schema/devshelf.ts';
+import { appStatus } from './schema/status.ts';
 
 const SEED = Number(process.env['SEED'] ?? Date.now() % 1_000_000);
 const RUNS = Number(process.env['RUNS'] ?? 50);
 
 const anything = fc.constantFrom<unknown>(
-  ...[null, undefined, '', '7', 'x', 0, -1, 1.5, 1e300, true, [], {}, [null], { a: 1 }, 'a'.repeat(300)],
+  ...[
+    null,
+    undefined,
+    '',
+    '7',
+    'x',
+    0,
+    -1,
+    1.5,
+    1e300,
+    true,
+    [],
+    {},
+    [null],
+    { a: 1 },
+    'a'.repeat(300),
+    '👍',
+    '👍👍',
+    '👍👍👍👍',
+    '👍👍👍👍👍',
+    '\ud83d',
+  ],
   ...[Number.NaN, JSON.parse('{"__proto__": {"a": 1}}')],
 );
 const words = fc.constantFrom(
@@ -72,20 +94,22 @@ function fitting({ _zod: { def } }: core.$ZodTypes): fc.Arbitrary<unknown> {
 }
 
 const others = z.object({
-  // of kinds that are handed on
-  shouted: z.string().transform(text => text.toUpperCase()),
-  tuple: z.tuple([z.string(), z.number()]).optional(),
   either: z.discriminatedUnion('of', [
     z.object({ of: z.literal('a'), one: z.int() }),
     z.object({ of: z.literal('b'), two: z.string().optional() }),
   ]),
-  strict: z.strictObject({ only: z.boolean() }).optional(),
-  even: z
-    .number()
-    .refine(value => value % 2 === 0)
-    .default(2),
-  trimmed: z.string().trim().min(1).optional(),
   inherited: z.string().default('a').optional(),
+  between: z.number().gt(1).lt(70_000).default(2),
+  counted: z.string().min(2).max(4).optional(), // in code points
+  shouted: z
+    .string()
+    .regex(/^[a-z]+$/i)
+    .optional(),
+  sticky: z
+    .string()
+    .regex(/db|shop/y)
+    .optional(),
+  few: z.array(z.boolean()).min(1).max(1).prefault([true]),
   byName: z.record(z.string().max(4), z.array(z.int()).max(1)).prefault({}),
 });
 
@@ -109,13 +133,13 @@ test.each<[string, z.ZodType]>([
   ['a DevShelf’s spec', devshelfSpec],
   ['a Dashboard’s spec', dashboardSpec],
   ['a status', appStatus],
-  ['what ours have not', others],
+  ['what else a plan can say', others],
 ])('%s, and each of its parts', (_name, schema) => {
   const ends = { fits: 0, not: 0 };
   const parts = partsOf(schema as unknown as core.$ZodTypes);
   for (const part of parts) {
     const { safeParse } = part as unknown as z.ZodType;
-    const read = readerOf(part as unknown as z.ZodType);
+    const read = readerOf(planOf(part as unknown as z.ZodType));
     const property = fc.property(valuesOf(part), value => {
       const parsed = safeParse(value);
       ends[parsed.success ? 'fits' : 'not'] += 1;
@@ -130,14 +154,15 @@ test.each<[string, z.ZodType]>([
 });
 
 test.each(KINDS)('the smallest $kind', ({ spec, smallestSpec }) => {
-  const own = readerOf(spec)(smallestSpec);
+  const own = readerOf(planOf(spec))(smallestSpec);
   expect(own).toEqual(spec.parse(smallestSpec));
   expect(JSON.stringify(own)).toBe(JSON.stringify(spec.parse(smallestSpec)));
 });
 
 test('what is filled in is one value for all, which nobody can change', () => {
   const inner = z.object({ names: z.array(z.string()).default([]) }).prefault({});
-  const read = readerOf(z.object({ names: z.array(z.string()).default([]), inner }));
+  const schema = z.object({ names: z.array(z.string()).default([]), inner });
+  const read = readerOf<z.output<typeof schema>>(planOf(schema));
   expect(() => read({})?.names.push('mine')).toThrow(TypeError);
   expect(() => read({})?.inner.names.push('mine')).toThrow(TypeError);
   expect(read({})).toEqual({ names: [], inner: { names: [] } });

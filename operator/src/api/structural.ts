@@ -1,6 +1,6 @@
 // zod gives JSON Schema; a CRD wants Kubernetes' structural subset of OpenAPI v3.
 import * as z from 'zod';
-import type { CelRule } from './kubernetes.ts';
+import type { CelRule } from './schema/kubernetes.ts';
 
 /** A node of a structural schema. Loose on purpose: it is written out, never interpreted field by field. */
 export interface StructuralSchema {

@@ -1,6 +1,7 @@
 // Asks what stands in the way: what the API server serves, what the user may do, how the operator is.
-import { API_VERSION, KINDS, parseResource } from '../api/index.ts';
+import { API_VERSION, KIND_NAMES } from '../api/group.ts';
 import { type ApiState, apisBy, OPTIONAL_APIS, type OptionalKind } from '../api/optional-apis.ts';
+import { parseResource } from '../api/resource.ts';
 import { ApiError, isNotFound } from '../kube/errors.ts';
 import { configMaps, deployments, leases, pathOf, secrets } from '../kube/resource.ts';
 import { IN_CHARGE } from '../objects/names.ts';
@@ -66,7 +67,7 @@ async function version({ transport }: Reach): Promise<string> {
 /** Kinds of ours that are served. */
 async function ours({ transport }: Reach): Promise<readonly string[]> {
   const all = await servedBy(transport, API_VERSION);
-  return KINDS.filter(({ plural }) => all.includes(plural)).map(({ kind }) => kind);
+  return KIND_NAMES.filter(({ plural }) => all.includes(plural)).map(({ kind }) => kind);
 }
 
 async function servedBy(transport: Reach['transport'], apiVersion: string): Promise<readonly string[]> {

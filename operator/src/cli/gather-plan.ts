@@ -2,8 +2,10 @@
 
 import { readFileSync } from 'node:fs';
 import { parseAllDocuments } from 'yaml';
+import { API_VERSION, asResource, KIND_NAMES } from '../api/group.ts';
 import { parseRefusals } from '../api/incident.ts';
-import { API_VERSION, type AppResource, asResource, KINDS, parseRecord, parseResource } from '../api/index.ts';
+import { type AppResource, parseResource } from '../api/resource.ts';
+import { parseRecord } from '../api/rollout.ts';
 import { ApiError, isNotFound } from '../kube/errors.ts';
 import {
   configMaps,
@@ -42,7 +44,7 @@ export async function readGiven(file: string, wanted?: string): Promise<{ given:
     return document.toJS() as Partial<Given> | null;
   });
   const there = objects.filter(object => object !== null && object !== undefined);
-  const given = there.filter((object): object is Given => KINDS.some(({ kind }) => kind === object.kind));
+  const given = there.filter((object): object is Given => KIND_NAMES.some(({ kind }) => kind === object.kind));
   const unnamed = given.find(({ metadata }) => typeof metadata?.name !== 'string');
   if (unnamed) throw new Error(`${file}: a ${unnamed.kind} has no metadata.name`);
   const foreign = given.find(({ apiVersion }) => apiVersion !== API_VERSION);
@@ -52,7 +54,7 @@ export async function readGiven(file: string, wanted?: string): Promise<{ given:
     throw new Error(
       `${file}: ${elsewhere.metadata.name} is of namespace ${elsewhere.metadata.namespace}, not of ${wanted}`,
     );
-  if (given.length === 0) throw new Error(`${file}: no ${KINDS.map(({ kind }) => kind).join(' or ')} is in it`);
+  if (given.length === 0) throw new Error(`${file}: no ${KIND_NAMES.map(({ kind }) => kind).join(' or ')} is in it`);
   return { given, others: there.length - given.length };
 }
 
@@ -61,7 +63,7 @@ export async function planFacts({ transport, namespace: here }: Reach, given: Gi
   const namespace = given.metadata.namespace ?? here;
   const reach = { transport, namespace };
   const { name } = given.metadata;
-  const definition = KINDS.find(({ kind }) => kind === given.kind);
+  const definition = KIND_NAMES.find(({ kind }) => kind === given.kind);
   if (!definition) throw new Error(`${given.kind}: no kind of ours`);
   const path = pathOf(asResource(definition), { namespace, name });
   const liveObject = await found<LiveObject>(transport, path);

@@ -1,5 +1,6 @@
 // What a rehearsal pod is asked before any user is: what probes and Prometheus ask, then the spec's smoke tests.
-import { maySend, type SmokeTest } from '../api/common.ts';
+import { maySend } from '../api/refused.ts';
+import type { SmokeTest } from '../api/schema/common.ts';
 import { ApiError } from '../kube/errors.ts';
 import { AnswerTooLong } from '../kube/http.ts';
 import { METRICS_TIMEOUT_MS, TOO_LARGE, userRequests } from './metrics.ts';

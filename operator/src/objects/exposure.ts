@@ -1,5 +1,5 @@
 // Who is let in by which name: what the pods are told, and what the router is told.
-import type { EnvVar } from '../api/common.ts';
+import type { EnvVar } from '../api/schema/common.ts';
 import { type App, isDevShelf } from './app.ts';
 import { names } from './names.ts';
 

@@ -1,7 +1,8 @@
 // What runs in a pod. Pod Security "restricted" holds for all of them, whatever the spec says.
-import { type EnvVar, isWeakening, type Probe, type Resources } from '../api/common.ts';
+import { isWeakening } from '../api/refused.ts';
 import type { DevShelfDeployment } from '../api/resource.ts';
 import type { PodTemplate } from '../api/rollout.ts';
+import type { EnvVar, Probe, Resources } from '../api/schema/common.ts';
 import { type App, childLabels, compact, containerPort, isDevShelf, servingLabels } from './app.ts';
 import { exposureVariables } from './exposure.ts';
 import { type KeyringPlace, keyringsOf, scrapeKeyring } from './keyring.ts';

@@ -1,8 +1,11 @@
 // What makes one release differ from another.
 import { createHmac } from 'node:crypto';
+import { API_VERSION } from '../api/group.ts';
 import { knownHosts } from '../api/hosts.ts';
-import { type AppSpec, type DevShelfDeploymentSpec, dashboardSpec, devshelfSpec } from '../api/index.ts';
+import { parseResource } from '../api/resource.ts';
 import type { ConfigurationCopy, Release } from '../api/rollout.ts';
+import type { AppSpec } from '../api/schema/common.ts';
+import type { DevShelfDeploymentSpec } from '../api/schema/devshelf.ts';
 import type { App } from './app.ts';
 import { copiesOf, withCopies } from './configuration.ts';
 import { isRecord, shortHash } from './hash.ts';
@@ -122,9 +125,16 @@ function exposureInputs({ type, hosts, forceHTTPS, hsts, trustedProxies }: AppSp
  */
 const LEAST = { image: 'x:x', database: { urlSecretRef: { name: 'x' } } };
 const DEFAULTS: Readonly<Record<App['kind'], ReturnType<typeof podInputs>>> = {
-  DevShelfDeployment: podInputs(devshelfSpec.parse({ ...LEAST, redis: LEAST.database })),
-  DashboardDeployment: podInputs(dashboardSpec.parse(LEAST)),
+  DevShelfDeployment: leastInputs('DevShelfDeployment', { ...LEAST, redis: LEAST.database }),
+  DashboardDeployment: leastInputs('DashboardDeployment', LEAST),
 };
+
+function leastInputs(kind: App['kind'], spec: object) {
+  const metadata = { name: 'x', namespace: 'x', uid: 'x' };
+  const read = parseResource({ apiVersion: API_VERSION, kind, metadata, spec });
+  if (!read.ok) throw new Error(read.why);
+  return podInputs(read.resource.spec);
+}
 
 /**
  * What `value` says otherwise than `base`, field by field. A field that only `base` has is null, so two values differ

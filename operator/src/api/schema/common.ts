@@ -1,5 +1,6 @@
 // What both kinds have in common. Defaults live here and nowhere else; rules that need two fields are CEL.
 import * as z from 'zod';
+import { FORBIDDEN_HEADER_PREFIXES, FORBIDDEN_HEADERS, TOKEN_HEADERS, WEAKENING_PREFIXES } from '../refused.ts';
 import { exposure, exposureRules } from './exposure.ts';
 import {
   type CelRule,
@@ -30,53 +31,6 @@ export const RESERVED_ENV = [
 /** Pod labels that Services and selectors rely on; `podTemplate.labels` may not name them. */
 const RESERVED_LABELS = ['app.kubernetes.io/name', 'app.kubernetes.io/instance', 'pod-template-hash'] as const;
 const RESERVED_LABEL_PREFIX = 'devshelf.dev/';
-
-/** Pod annotations by which runtimes loosen what `securityContext` asks for; `podTemplate.annotations` may not name them. */
-const WEAKENING_PREFIXES = [
-  'container.apparmor.security.beta.kubernetes.io/',
-  'container.seccomp.security.alpha.kubernetes.io/',
-  'seccomp.security.alpha.kubernetes.io/',
-  'security.alpha.kubernetes.io/',
-  'io.kubernetes.cri',
-  'io.containerd.',
-  'io.katacontainers.',
-  'dev.gvisor.',
-] as const;
-
-/** Whether a pod annotation may loosen the sandbox. Stored resources may have one from before it was refused. */
-export const isWeakening = (annotation: string): boolean =>
-  WEAKENING_PREFIXES.some(prefix => annotation.startsWith(prefix));
-
-/**
- * Request headers that decide where a message ends, belong to one connection only, or speak for somebody else: the next
- * request on the same connection would be read wrongly, or asked as another user through the API server's proxy.
- */
-const FORBIDDEN_HEADERS = [
-  'connection',
-  'content-length',
-  'expect',
-  'host',
-  'http2-settings',
-  'keep-alive',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-] as const;
-const FORBIDDEN_HEADER_PREFIXES = ['impersonate-', 'proxy-', 'x-remote-'] as const;
-/** With these the operator shows its own token to /metrics. */
-const TOKEN_HEADERS = ['authorization', 'x-scrape-token'] as const;
-
-/** Whether a smoke test may send it; the same as the rules of the schema, for what was stored before them. */
-export function maySend(header: string, path: string): boolean {
-  const name = header.toLowerCase();
-  const has = (list: readonly string[]) => list.includes(name);
-  return !(
-    has(FORBIDDEN_HEADERS) ||
-    FORBIDDEN_HEADER_PREFIXES.some(prefix => name.startsWith(prefix)) ||
-    (path.startsWith('/metrics') && has(TOKEN_HEADERS))
-  );
-}
 
 const celList = (values: readonly string[]) => `[${values.map(value => `'${value}'`).join(', ')}]`;
 
