@@ -2,6 +2,8 @@ import { expect, test } from '@jest/globals';
 import { EventRecorder, type RecorderOptions } from './events.ts';
 import type { Request, Transport } from './transport.ts';
 
+const STARTED_MS = Date.parse('2026-11-29T10:00:00.250Z');
+
 function recorderWith(options: Partial<RecorderOptions> = {}) {
   const written: string[] = [];
   const requests: Request[] = [];
@@ -11,7 +13,14 @@ function recorderWith(options: Partial<RecorderOptions> = {}) {
       written.push((request.body as { involvedObject: { name: string } }).involvedObject?.name);
     },
   } as unknown as Transport;
-  const recorder = new EventRecorder({ transport, controller: 'c', instance: 'i', ...options });
+  // a clock that stands: what a busy machine takes its time for gives nobody more to say
+  const recorder = new EventRecorder({
+    transport,
+    controller: 'c',
+    instance: 'i',
+    nowMs: () => STARTED_MS,
+    ...options,
+  });
   const say = (name: string, note = 'taken back') =>
     recorder.record({
       regarding: { apiVersion: 'v1', kind: 'Shop', metadata: { namespace: 'prod', name } },
