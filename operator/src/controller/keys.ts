@@ -13,6 +13,7 @@ import { type KubeObject, pathOf, pods, type Resource, secrets } from '../kube/r
 import type { Store } from '../kube/store.ts';
 import type { Transport } from '../kube/transport.ts';
 import type { Action, DecidedOn } from '../lifecycle/decision.ts';
+import { toldUses } from '../lifecycle/keys/draining.ts';
 import { writtenDigest } from '../lifecycle/keys/key-requests.ts';
 import type { KeyAnswer, KeyProof, KeyringContent, KeyUses, KeyView, Reading } from '../lifecycle/snapshot.ts';
 import { componentName } from '../objects/app.ts';
@@ -417,13 +418,9 @@ const usesAt = ({ kind, metadata: { namespace, name } }: AppResource, key: KeyVi
   `${kind}/${namespace}/${name}/${key.name}/${key.record?.from} since ${key.record?.since}`;
 
 /** From the status: what an earlier process has counted. */
-function rememberedUses(app: AppResource, { name, record }: KeyView): Remembered | undefined {
-  const { state, nextKeyId, currentKeyId, previousUses, previousUsedAt, previousCounters } =
-    app.status?.keys?.find(key => key.name === name) ?? {};
-  const isThis = state === 'Draining' && (nextKeyId ?? currentKeyId) === record?.to;
-  if (!isThis || previousUses === undefined || previousUsedAt === undefined || previousCounters === undefined)
-    return undefined;
-  return { total: previousUses, sum: previousCounters, usedAt: Date.parse(previousUsedAt) };
+function rememberedUses(app: AppResource, key: KeyView): Remembered | undefined {
+  const told = toldUses(app, key);
+  return told && { total: told.previousUses, sum: told.previousCounters, usedAt: Date.parse(told.previousUsedAt) };
 }
 
 const headersWith = (kind: KeyName, key: string): Record<string, string> =>

@@ -10,6 +10,7 @@ import type { AppStatus, Incident, KeyStatus, ReleaseStatus } from '../api/statu
 import { LABELS, names, SERVING } from '../objects/names.ts';
 import { analysisOf } from './analysis-status.ts';
 import { publicUrls } from './around/exposed.ts';
+import { toldUses } from './keys/draining.ts';
 import { clockOf, revokedKeys, writtenDigest } from './keys/key-requests.ts';
 import type { Plan } from './plan.ts';
 import { lastRecord } from './release/ownership.ts';
@@ -179,7 +180,7 @@ const keysOf = (seen: Snapshot): KeyStatus[] =>
         ...(lastRotationTime !== undefined && { lastRotationTime }),
         ...digestOf(seen.app, key),
         ...revokedOf(seen.app, key),
-        ...usesOf(key),
+        ...usesOf(seen.app, key),
         ...(clock.kind === 'at' && { nextRotationTime: iso(clock.plannedAt) }),
       };
     });
@@ -199,8 +200,11 @@ function revokedOf(app: AppResource, { name, record }: KeyView): Pick<KeyStatus,
   return known.length === 0 ? {} : { revoked: known.map(({ id, digest }) => ({ id, digest })) };
 }
 
-function usesOf({ uses }: KeyView): Partial<KeyStatus> {
-  if (!uses || uses.uncounted) return {};
+/** Before this process has asked the pods, what an earlier one has counted stands: it is gone on from. */
+function usesOf(app: AppResource, key: KeyView): Partial<KeyStatus> {
+  const { uses } = key;
+  if (!uses) return toldUses(app, key) ?? {};
+  if (uses.uncounted) return {};
   const { total, perMinute, usedAt, sum } = uses;
   return {
     previousUses: total,

@@ -32,6 +32,24 @@ export function isReadingDue(app: AppResource, key: KeyView & { record: Active }
   return isOver(key.record, now) && !isOver(key.record, readAt);
 }
 
+interface ToldUses {
+  readonly previousUses: number;
+  readonly previousUsePerMinute: number;
+  /** RFC 3339. */
+  readonly previousUsedAt: string;
+  readonly previousCounters: number;
+}
+
+/** What the status tells of the uses of the old key of this very rotation: an earlier process may have counted them. */
+export function toldUses(app: AppResource, { name, record }: KeyView): ToldUses | undefined {
+  const status = app.status?.keys?.find(key => key.name === name);
+  const isThis = status?.state === 'Draining' && (status.nextKeyId ?? status.currentKeyId) === record?.to;
+  if (!isThis || record?.state !== 'Draining') return undefined;
+  const { previousUses, previousUsePerMinute = 0, previousUsedAt, previousCounters } = status;
+  if (previousUses === undefined || previousUsedAt === undefined || previousCounters === undefined) return undefined;
+  return { previousUses, previousUsePerMinute, previousUsedAt, previousCounters };
+}
+
 /** What was read so long ago says nothing about now: nobody knows whether the old key is used. */
 const isStale = (app: AppResource, key: KeyView, now: number): boolean =>
   key.uses !== undefined && now - key.uses.readAt > 3 * usePaceMs(app, key) + READING_MS;

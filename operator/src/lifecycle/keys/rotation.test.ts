@@ -1,9 +1,12 @@
 // The dashboard's key 1 is to be replaced by key 2; two pods serve. A row changes one fact.
 import { describe, expect, test } from '@jest/globals';
+import type { AppResource } from '../../api/resource.ts';
 import type { RotationRecord } from '../../api/rotation.ts';
+import type { KeyStatus } from '../../api/status.ts';
 import type { Action } from '../decision.ts';
 import { decide } from '../plan.ts';
 import type { KeyProof, KeyringContent, KeyUses, KeyView, Snapshot } from '../snapshot.ts';
+import { statusOf } from '../status.ts';
 import { app, at, held, pod, revision, snapshot, stablePods, T0, wanted } from '../testing.ts';
 import { firstRecord } from './key-requests.ts';
 import { rotation } from './rotation.ts';
@@ -501,6 +504,38 @@ describe('Draining', () => {
   const drains = (uses: Partial<KeyUses> | undefined, change: Partial<Snapshot> = {}, view: Partial<KeyView> = {}) =>
     seen({ ...key(ended, switched, answers()), ...(uses && { uses: { ...QUIET, ...uses } }), ...view }, change);
   const used = { total: 1234, usedAt: T0 - 1_000 };
+
+  describe('an operator that has not asked the pods yet', () => {
+    const counted = {
+      ...{ previousUses: 7, previousUsePerMinute: 2, previousUsedAt: at(-60), previousCounters: 16 },
+    };
+    const drained = {
+      name: 'api',
+      secret: 'shop-api-keyring',
+      state: 'Draining',
+      currentKeyId: '2',
+      ...counted,
+    } as const;
+    const toldAs = (told: Partial<KeyStatus>, uses?: KeyUses) => {
+      const { status, ...rest } = app();
+      const keys = [{ ...drained, ...told }];
+      const over = drains(uses, { app: { ...rest, status: { ...status, keys } } as AppResource });
+      return statusOf(over, decide(over)).keys?.[0];
+    };
+
+    test('leaves told what an earlier one has counted', () => {
+      expect(toldAs({})).toMatchObject(counted);
+    });
+
+    test.each<[string, Partial<KeyStatus>, KeyUses | undefined]>([
+      ['of another rotation', { currentKeyId: '1' }, undefined],
+      ['of a state before', { state: 'Switching' }, undefined],
+      ['half of it', { previousCounters: undefined }, undefined],
+      ['of pods that count nothing', {}, { ...QUIET, uncounted: true }],
+    ])('but not %s', (_what, told, uses) => {
+      expect(toldAs(told, uses)).not.toHaveProperty('previousUses');
+    });
+  });
 
   test('somebody still uses the old key: held, with how many and since when, and nobody is cut off', () => {
     const callers = { callers: ['pod cart (has it in its environment: restart it)'] };
