@@ -27,3 +27,18 @@ test('what runs often is compiled once there is something to compile for', () =>
   expect(said(RUN_OFTEN)).toEqual({ status: 0, out: 'interpreted', err: '' });
   expect(said(`little.compileWhatRunsOften(); ${RUN_OFTEN}`)).toEqual({ status: 0, out: 'compiled', err: '' });
 });
+
+test('work that goes on is something to compile for, waiting is not', () => {
+  const waits = 'little.compileUnderWork(1_000); await new Promise(resolve => setTimeout(resolve, 2_500));';
+  expect(said(`${waits} ${RUN_OFTEN}`)).toEqual({ status: 0, out: 'interpreted', err: '' });
+  // for as long as it takes; a timer is only heard between turns
+  const works = `
+    const isCompiled = of => (%GetOptimizationStatus(of) & (1 << 7)) === 0;
+    little.compileUnderWork(100);
+    for (let probe; probe === undefined || !isCompiled(probe); ) {
+      probe = new Function('let all = 0; for (let next = 0; next < 50; next++) all += next; return all;');
+      for (let turn = 0; turn < 20_000; turn++) probe();
+      await new Promise(resolve => setImmediate(resolve));
+    }`;
+  expect(said(`${works} ${RUN_OFTEN}`)).toEqual({ status: 0, out: 'compiled', err: '' });
+}, 60_000);

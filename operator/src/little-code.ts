@@ -32,13 +32,13 @@ export function compileWhatRunsOften(): void {
 }
 
 /** From the moment on in which there is much work; keeps no process alive. */
-export function compileUnderWork(): void {
+export function compileUnderWork(lookMs = LOOK_MS): void {
   let cpu = process.cpuUsage();
   const timer = setInterval(() => {
     const { user, system } = process.cpuUsage(cpu);
     cpu = process.cpuUsage();
-    if ((user + system) / 1_000 >= WORKING_SHARE * LOOK_MS) compileWhatRunsOften();
+    if ((user + system) / 1_000 >= WORKING_SHARE * lookMs) compileWhatRunsOften();
     if (compiles) clearInterval(timer);
-  }, LOOK_MS);
+  }, lookMs);
   timer.unref();
 }
