@@ -17,7 +17,7 @@ const WORD_MIN = 4;
 let common: Promise<ReadonlySet<string>> | undefined;
 
 function commonPasswords(): Promise<ReadonlySet<string>> {
-  common ??= import('@zxcvbn-ts/language-common').then(({ dictionary }) => new Set(dictionary['passwords-common']));
+  common ??= import('./common-passwords.ts').then(({ COMMON_PASSWORDS }) => COMMON_PASSWORDS);
   return common;
 }
 

@@ -39,7 +39,7 @@ const LATE: Readonly<Record<string, string>> = {
   'cron-parser': `export const CronExpressionParser = {
       parse: (...given) => require('cron-parser').CronExpressionParser.parse(...given),
     };`,
-  './misfits.ts': `const misfits = () => require('./operator/src/api/misfits.ts');
+  './misfits.ts': `const misfits = () => require('./misfits.ts');
     export const parsedByZod = (...given) => misfits().parsedByZod(...given);
     export const readablePartOf = (...given) => misfits().readablePartOf(...given);`,
 };
@@ -54,17 +54,22 @@ const LATE: Readonly<Record<string, string>> = {
 const nothingUnused: Plugin = {
   name: 'nothing unused',
   setup({ onResolve, onLoad }) {
-    onResolve({ filter: /^(?:node:)?http$/ }, () => ({ path: 'http', namespace: 'builtin' }));
+    onResolve({ filter: /^(?:node:)?http$/ }, ({ kind }) =>
+      kind === 'dynamic-import' ? undefined : { path: 'http', namespace: 'builtin' },
+    );
     onLoad({ filter: /.*/, namespace: 'builtin' }, () => ({
       contents: "module.exports = process.getBuiltinModule('node:http');",
     }));
     onLoad({ filter: /\/(?:prom-client\/lib\/(?:cluster|pushgateway)|pino\/lib\/transport)\.js$/ }, () => ({
       contents: 'module.exports = undefined;',
     }));
-    onResolve({ filter: /^(?:cron-parser|\.\/misfits\.ts)$/ }, ({ path, namespace }) =>
-      namespace === 'late' ? undefined : { path, namespace: 'late' },
+    onResolve({ filter: /^(?:cron-parser|\.\/misfits\.ts)$/ }, ({ path, namespace, resolveDir }) =>
+      namespace === 'late' ? undefined : { path, namespace: 'late', pluginData: resolveDir },
     );
-    onLoad({ filter: /.*/, namespace: 'late' }, ({ path }) => ({ resolveDir: CHECKOUT, contents: LATE[path] ?? '' }));
+    onLoad({ filter: /.*/, namespace: 'late' }, ({ path, pluginData: resolveDir }) => ({
+      resolveDir: resolveDir as string,
+      contents: LATE[path] ?? '',
+    }));
   },
 };
 
@@ -153,12 +158,23 @@ const bundleInParts = async (programs: Readonly<Record<string, string>>, folder:
     splitting: true,
     metafile: true,
   });
+  refuseLateCommonJs(metafile);
   for (const program of Object.keys(programs)) {
     renameSync(join(folder, `${program}.js`), join(folder, program));
     chmodSync(join(folder, program), 0o755);
   }
   return metafile;
 };
+
+/** esbuild gives CommonJS that is imported late no exports but the default: whoever asks for another gets undefined. */
+function refuseLateCommonJs({ outputs }: Metafile): void {
+  for (const path of Object.keys(outputs)) {
+    if (/export default require_\w+\(\)/.test(readFileSync(join(CHECKOUT, path), 'utf8')))
+      throw new Error(
+        `${path}: is CommonJS, and imported late; import it at the top of a module that is imported late`,
+      );
+  }
+}
 
 /** Bundles everything of one image, with the licences and a list of what is in it, and returns its folder. */
 export const bundleImage = async (name: Bundled): Promise<string> => {

@@ -36,7 +36,7 @@ async function contentOf(text: string): Promise<unknown> {
   } catch {
     // its words quote what it was given
   }
-  const { parseDocument } = await import('yaml');
+  const { parseDocument } = await import('./sinks-yaml.ts');
   const document = parseDocument(text);
   const [fault] = document.errors;
   if (!fault) return document.toJS({ maxAliasCount: 0 });
