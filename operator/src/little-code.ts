@@ -14,11 +14,13 @@ const AT_FIRST = [
 ];
 const FOR_WORK = ['--sparkplug', '--opt'];
 
-/** So many resources are something to compile for. */
+/** So many resources of both kinds are something to compile for. */
 export const MANY_RESOURCES = 50;
 const LOOK_MS = 10_000;
 /** Of one core. A start takes a tenth of that; so does a release. */
 const WORKING_SHARE = 0.2;
+/** Of the time: who is given little of the processor is busy with little, and has the more use for it. */
+const BUSY_SHARE = 0.5;
 
 for (const flag of AT_FIRST) setFlagsFromString(flag);
 
@@ -33,11 +35,13 @@ export function compileWhatRunsOften(): void {
 
 /** From the moment on in which there is much work; keeps no process alive. */
 export function compileUnderWork(lookMs = LOOK_MS): void {
-  let cpu = process.cpuUsage();
+  let [cpu, loop, at] = [process.cpuUsage(), performance.eventLoopUtilization(), performance.now()];
   const timer = setInterval(() => {
     const { user, system } = process.cpuUsage(cpu);
-    cpu = process.cpuUsage();
-    if ((user + system) / 1_000 >= WORKING_SHARE * lookMs) compileWhatRunsOften();
+    const { utilization } = performance.eventLoopUtilization(loop);
+    const cpuShare = (user + system) / 1_000 / (performance.now() - at);
+    [cpu, loop, at] = [process.cpuUsage(), performance.eventLoopUtilization(), performance.now()];
+    if (cpuShare >= WORKING_SHARE || utilization >= BUSY_SHARE) compileWhatRunsOften();
     if (compiles) clearInterval(timer);
   }, lookMs);
   timer.unref();

@@ -54,7 +54,7 @@ export interface ControllerOptions {
   readonly metrics: OperatorMetrics;
   /** Where the pages of docs/ are, for alerts; without it they name the page. */
   readonly docsUrl?: string | undefined;
-  /** Told how many resources of a kind are known, with each that comes. */
+  /** Told how many resources are known, with each that comes. */
   readonly onResources?: ((count: number) => void) | undefined;
   /** Namespace of the operator's pods; absent: it asks pods through the API server. */
   readonly podsAskedFrom?: string | undefined;

@@ -10,7 +10,7 @@ import type { AppStatus, Incident, KeyStatus, ReleaseStatus } from '../api/statu
 import { LABELS, names, SERVING } from '../objects/names.ts';
 import { analysisOf } from './analysis-status.ts';
 import { publicUrls } from './around/exposed.ts';
-import { toldUses } from './keys/draining.ts';
+import { needsUses, toldUses } from './keys/draining.ts';
 import { clockOf, revokedKeys, writtenDigest } from './keys/key-requests.ts';
 import type { Plan } from './plan.ts';
 import { lastRecord } from './release/ownership.ts';
@@ -203,7 +203,7 @@ function revokedOf(app: AppResource, { name, record }: KeyView): Pick<KeyStatus,
 /** Before this process has asked the pods, what an earlier one has counted stands: it is gone on from. */
 function usesOf(app: AppResource, key: KeyView): Partial<KeyStatus> {
   const { uses } = key;
-  if (!uses) return toldUses(app, key) ?? {};
+  if (!uses) return (needsUses(app, key) && toldUses(app, key)) || {};
   if (uses.uncounted) return {};
   const { total, perMinute, usedAt, sum } = uses;
   return {

@@ -516,8 +516,8 @@ describe('Draining', () => {
       currentKeyId: '2',
       ...counted,
     } as const;
-    const toldAs = (told: Partial<KeyStatus>, uses?: KeyUses) => {
-      const { status, ...rest } = app();
+    const toldAs = (told: Partial<KeyStatus>, uses?: KeyUses, resource = app()) => {
+      const { status, ...rest } = resource;
       const keys = [{ ...drained, ...told }];
       const over = drains(uses, { app: { ...rest, status: { ...status, keys } } as AppResource });
       return statusOf(over, decide(over)).keys?.[0];
@@ -534,6 +534,11 @@ describe('Draining', () => {
       ['of pods that count nothing', {}, { ...QUIET, uncounted: true }],
     ])('but not %s', (_what, told, uses) => {
       expect(toldAs(told, uses)).not.toHaveProperty('previousUses');
+    });
+
+    test('nor where nobody counts any more, since somebody is in a hurry', () => {
+      const leaked = asking({ 'devshelf.dev/rotate': 'b', 'devshelf.dev/rotate-mode': 'immediate' });
+      expect(toldAs({}, undefined, leaked)).not.toHaveProperty('previousUses');
     });
   });
 
