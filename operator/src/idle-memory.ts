@@ -2,6 +2,7 @@
 // happens; for a process that mostly waits that is most of the time, and the node's memory is other people's, too.
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import { cpuShares } from './cpu-share.ts';
 
 const LOOK_MS = 15_000;
 /** Of one core: waiting, and renewing a lease. */
@@ -30,13 +31,9 @@ export const isWorthCollecting = ({ cpuShare, heapUsed, heapAfterLast }: Look): 
 export function giveBackIdleMemory(onDone: (before: number, after: number) => void): void {
   const collect = exposed();
   let heapAfterLast = 0;
-  let cpu = process.cpuUsage();
-  let at = performance.now();
+  const shareSince = cpuShares();
   const look = (): void => {
-    const { user, system } = process.cpuUsage(cpu);
-    const cpuShare = (user + system) / 1_000 / (performance.now() - at);
-    cpu = process.cpuUsage();
-    at = performance.now();
+    const cpuShare = shareSince();
     const { heapUsed } = process.memoryUsage();
     if (!isWorthCollecting({ cpuShare, heapUsed, heapAfterLast })) return;
     // what was compiled and is not run any more goes, too, and pages go back to the system

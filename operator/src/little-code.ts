@@ -5,6 +5,7 @@
 // by the first; by the last only what runs a hundred thousand times, in an operator of very many resources; and never by
 // the one between. (docs/speed.md)
 import { setFlagsFromString } from 'node:v8';
+import { cpuShares } from './cpu-share.ts';
 
 const AT_FIRST = [
   ...['--no-sparkplug', '--no-maglev', '--no-opt'],
@@ -35,13 +36,12 @@ export function compileWhatRunsOften(): void {
 
 /** From the moment on in which there is much work; keeps no process alive. */
 export function compileUnderWork(lookMs = LOOK_MS): void {
-  let [cpu, loop, at] = [process.cpuUsage(), performance.eventLoopUtilization(), performance.now()];
+  const shareSince = cpuShares();
+  let loop = performance.eventLoopUtilization();
   const timer = setInterval(() => {
-    const { user, system } = process.cpuUsage(cpu);
     const { utilization } = performance.eventLoopUtilization(loop);
-    const cpuShare = (user + system) / 1_000 / (performance.now() - at);
-    [cpu, loop, at] = [process.cpuUsage(), performance.eventLoopUtilization(), performance.now()];
-    if (cpuShare >= WORKING_SHARE || utilization >= BUSY_SHARE) compileWhatRunsOften();
+    loop = performance.eventLoopUtilization();
+    if (shareSince() >= WORKING_SHARE || utilization >= BUSY_SHARE) compileWhatRunsOften();
     if (compiles) clearInterval(timer);
   }, lookMs);
   timer.unref();

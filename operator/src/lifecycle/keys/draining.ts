@@ -40,11 +40,11 @@ interface ToldUses {
   readonly previousCounters: number;
 }
 
-/** What the status tells of the uses of the old key of this very rotation: an earlier process may have counted them. */
+/** Where uses are needed, what the status tells of those of this very rotation: an earlier process may have counted them. */
 export function toldUses(app: AppResource, { name, record }: KeyView): ToldUses | undefined {
   const status = app.status?.keys?.find(key => key.name === name);
   const isThis = status?.state === 'Draining' && (status.nextKeyId ?? status.currentKeyId) === record?.to;
-  if (!isThis || record?.state !== 'Draining') return undefined;
+  if (!isThis) return undefined;
   const { previousUses, previousUsePerMinute = 0, previousUsedAt, previousCounters } = status;
   if (previousUses === undefined || previousUsedAt === undefined || previousCounters === undefined) return undefined;
   return { previousUses, previousUsePerMinute, previousUsedAt, previousCounters };
