@@ -3,18 +3,23 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { LittleCluster } from '../../operator/src/controller/testing/little-cluster.ts';
 import { LittlePods } from '../../operator/src/controller/testing/little-pods.ts';
-import { APP_RESOURCES } from '../../operator/src/controller/world.ts';
-import { pathOf } from '../../operator/src/kube/resource.ts';
 import { until } from '../../test-e2e/scenarios/wait.ts';
 import { startOperator } from './operator.ts';
-import { createNamespaces, createResources, inParallel, PATIENCE, placeOf, readyResources } from './resources.ts';
+import {
+  createNamespaces,
+  createResources,
+  inParallel,
+  PATIENCE,
+  placeOf,
+  REQUEST_MS,
+  readyResources,
+  releaseJudged,
+} from './resources.ts';
 
 const GOOD = 'example/dashboard:2';
 const BAD = 'example/dashboard:bad';
 /** Of what the bad one answers. */
 const BAD_SHARE = 0.5;
-/** One request to each pod in so long. */
-const REQUEST_MS = 200;
 /** What is left of the work before goes out of the figures. */
 const REST_MS = 10_000;
 const TELL_MS = 10_000;
@@ -75,15 +80,9 @@ export async function releasesAtOnce(
   lines.length = 0;
   const before = await operator.counters();
   const fromMs = Date.now();
-  await inParallel(resources, index => {
-    const { name, namespace } = placeOf('app', index);
-    return transport.request({
-      method: 'PATCH',
-      path: pathOf(APP_RESOURCES.DashboardDeployment, { namespace, name }),
-      contentType: 'application/merge-patch+json',
-      body: { spec: { image: index < resources - bad ? GOOD : BAD, rollout: { analysis: { policy: 'Rollback' } } } },
-    });
-  });
+  await inParallel(resources, index =>
+    releaseJudged(transport, placeOf('app', index), index < resources - bad ? GOOD : BAD),
+  );
   const ended = () => new Set(of('Settled').map(({ key }) => key)).size;
   const telling = setInterval(() => say(`${ended()} have ended`), TELL_MS);
   await until(`${resources} ends`, () => ended() === resources, PATIENCE);

@@ -22,6 +22,8 @@ export const NAMESPACES = 20;
 const AT_A_TIME = 8;
 /** For what all of them come to. */
 export const PATIENCE = { seconds: 600, everyMs: 1_000 };
+/** Users ask each pod once in so long. */
+export const REQUEST_MS = 200;
 const PAGE = 500;
 const DASHBOARDS = APP_RESOURCES.DashboardDeployment;
 
@@ -76,6 +78,15 @@ export async function createResource(transport: Transport, { name, namespace }: 
     },
   });
 }
+
+/** Its new image, judged by what its pods answer. */
+export const releaseJudged = (transport: Transport, place: Place, image: string): Promise<unknown> =>
+  transport.request({
+    method: 'PATCH',
+    path: pathOf(DASHBOARDS, place),
+    contentType: 'application/merge-patch+json',
+    body: { spec: { image, rollout: { analysis: { policy: 'Rollback' } } } },
+  });
 
 export const createResources = (transport: Transport, series: string, count: number): Promise<void> =>
   inParallel(count, index => createResource(transport, placeOf(series, index)));

@@ -7,15 +7,22 @@ import { APP_RESOURCES } from '../../operator/src/controller/world.ts';
 import { pathOf } from '../../operator/src/kube/resource.ts';
 import { until } from '../../test-e2e/scenarios/wait.ts';
 import { startOperator } from './operator.ts';
-import { createNamespaces, createResources, inParallel, type Listed, PATIENCE, placeOf } from './resources.ts';
+import {
+  createNamespaces,
+  createResources,
+  inParallel,
+  type Listed,
+  PATIENCE,
+  placeOf,
+  REQUEST_MS,
+  releaseJudged,
+} from './resources.ts';
 
 export const RESOURCES = 2;
 /** Of each. */
 export const RELEASES = 4;
 /** Long enough that the operator gives back what it does not need. */
 export const IDLE_S = 40;
-/** One request to each pod in so long: by what they answer a release is judged. */
-const REQUEST_MS = 200;
 const SERIES = 'app';
 const DASHBOARDS = APP_RESOURCES.DashboardDeployment;
 
@@ -50,14 +57,7 @@ export async function smallInstallation(
   await sleep(1_000 * IDLE_S);
   const restMib = operator.rssMib();
   for (let release = 2; release <= 1 + RELEASES; release++) {
-    await inParallel(RESOURCES, index =>
-      transport.request({
-        method: 'PATCH',
-        path: pathOf(DASHBOARDS, placeOf(SERIES, index)),
-        contentType: 'application/merge-patch+json',
-        body: { spec: { image: image(release), rollout: { analysis: { policy: 'Rollback' } } } },
-      }),
-    );
+    await inParallel(RESOURCES, index => releaseJudged(transport, placeOf(SERIES, index), image(release)));
     await serve(release);
   }
   clearInterval(users);
