@@ -8,6 +8,7 @@ import { once } from 'node:events';
 import { hostname } from 'node:os';
 import { setTimeout as pause } from 'node:timers/promises';
 import { pino } from 'pino';
+import { standardOutput } from '../../services/common/standard-output.ts';
 import { type Config, parseConfig, USAGE } from './config.ts';
 import { Controller } from './controller/controller.ts';
 import { createEvidence } from './controller/judging.ts';
@@ -56,12 +57,14 @@ function refuse(faults: readonly string[]): void {
 
 async function run(config: Config): Promise<void> {
   const startedAt = performance.now();
-  const log = pino({
+  const format = {
     level: config.LOG_LEVEL,
     base: null,
     timestamp: pino.stdTimeFunctions.isoTime,
-    formatters: { level: label => ({ level: label }) },
-  });
+    formatters: { level: (label: string) => ({ level: label }) },
+  };
+  // pino's own stream stands still, and all else with it, while its reader is behind
+  const log = pino(format, standardOutput());
   const sinks = await sinksOf(config, log);
   if (sinks === 'refused') return;
   log.info({ version: OPERATOR_VERSION, node: process.version }, 'devshelf-operator starts');

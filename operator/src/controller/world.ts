@@ -10,7 +10,7 @@ import { Discovery } from '../kube/discovery.ts';
 import type { Failure, State } from '../kube/reflection.ts';
 import { type Reflector, startReflector } from '../kube/reflector.ts';
 import * as kinds from '../kube/resource.ts';
-import { byLabel, type Indexer, keyOf, Store } from '../kube/store.ts';
+import { byLabel, type Indexer, keyOf, Room, Store } from '../kube/store.ts';
 import type { Transport } from '../kube/transport.ts';
 import { REQUESTS } from '../lifecycle/requested.ts';
 import type { Writers } from '../lifecycle/snapshot.ts';
@@ -68,11 +68,13 @@ const BY_DATABASE = ({ metadata }: views.Kept): string[] => {
 
 /** What objects of a kind have in common, whichever namespace they are in. */
 const alikes = new Map<string, Alike>();
+/** For all of this process. */
+const room = new Room();
 
 function storeOf<T extends views.Kept>(kind: string, indexers: Readonly<Record<string, Indexer<T>>> = {}): Store<T> {
   const alike = alikes.get(kind) ?? new Alike();
   alikes.set(kind, alike);
-  return new Store(indexers, alike);
+  return new Store(indexers, alike, room);
 }
 
 /** Of these what their status says matters, too. */

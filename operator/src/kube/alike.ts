@@ -36,6 +36,9 @@ function lengthInCommon(one: string, from: number, text: string, at: number): nu
   return length;
 }
 
+/** Whether anything in it stands elsewhere; if not, it is what it was before it was packed. */
+export const isPacked = (text: string): boolean => text.includes(COPY);
+
 export class Alike {
   #dictionary = '';
   /** Where a hash stands in the dictionary, plus one. */

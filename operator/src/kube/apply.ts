@@ -289,10 +289,14 @@ type FieldsNode = Readonly<Record<string, object>>;
 
 function owns(node: object, desired: unknown): boolean {
   const fields = node as FieldsNode;
-  const children = Object.keys(fields);
-  if (children.length === 0) return true;
-  if (Array.isArray(desired)) return desired.every(item => ownsItem(fields, children, item));
+  if (isEmpty(fields)) return true;
+  if (Array.isArray(desired)) return desired.every(item => ownsItem(fields, item));
   if (isMap(desired)) return Object.entries(desired).every(([name, value]) => ownsField(fields, name, value));
+  return true;
+}
+
+function isEmpty(fields: FieldsNode): boolean {
+  for (const _ in fields) return false;
   return true;
 }
 
@@ -302,16 +306,24 @@ function ownsField(fields: FieldsNode, name: string, value: unknown): boolean {
   return node === undefined ? false : owns(node, value);
 }
 
-function ownsItem(fields: FieldsNode, children: readonly string[], item: unknown): boolean {
-  if (!isMap(item)) return children.includes(`v:${JSON.stringify(item)}`);
+function ownsItem(fields: FieldsNode, item: unknown): boolean {
+  if (!isMap(item)) return Object.hasOwn(fields, `v:${JSON.stringify(item)}`);
   const node = nodeOf(fields, item);
   return node === undefined ? false : owns(node, item);
 }
 
-const nodeOf = (fields: FieldsNode, item: Readonly<Record<string, unknown>>): object | undefined =>
-  keyedIn(fields).find(({ keys }) => hasKeys(item, keys))?.node;
+/** Nearly always by its key, as the server writes it: a list of all keys is read for an item that leaves one out. */
+function nodeOf(fields: FieldsNode, item: Readonly<Record<string, unknown>>): object | undefined {
+  const first = Object.keys(fields).find(isKey);
+  if (first === undefined) return undefined;
+  const names = Object.keys(keyIn(first));
+  return fields[`k:${JSON.stringify(item, names)}`] ?? keyedIn(fields).find(({ keys }) => hasKeys(item, keys))?.node;
+}
 
 type Keyed = { readonly keys: Readonly<Record<string, unknown>>; readonly node: object | undefined };
+
+const isKey = (child: string): boolean => child.startsWith('k:');
+const keyIn = (child: string): Keyed['keys'] => JSON.parse(child.slice(2)) as Keyed['keys'];
 
 /** Of each list of fields once. */
 const keyed = new WeakMap<object, readonly Keyed[]>();
@@ -319,9 +331,7 @@ const keyed = new WeakMap<object, readonly Keyed[]>();
 function keyedIn(fields: FieldsNode): readonly Keyed[] {
   const known = keyed.get(fields);
   if (known) return known;
-  const found = Object.entries(fields).flatMap(([child, node]) =>
-    child.startsWith('k:') ? [{ keys: JSON.parse(child.slice(2)) as Keyed['keys'], node }] : [],
-  );
+  const found = Object.entries(fields).flatMap(([child, node]) => (isKey(child) ? [{ keys: keyIn(child), node }] : []));
   keyed.set(fields, found);
   return found;
 }
@@ -357,19 +367,20 @@ export function sharedItems({ metadata }: KubeObject, list: string, writer: Pick
 
 function shareOf(node: object, live: unknown): unknown {
   const fields = node as FieldsNode;
-  const children = Object.keys(fields);
-  if (children.length === 0) return live;
+  if (isEmpty(fields)) return live;
   if (Array.isArray(live)) {
-    return live.flatMap(item => {
+    const share: unknown[] = [];
+    for (const item of live) {
       const owned = isMap(item) ? nodeOf(fields, item) : undefined;
-      return owned === undefined ? [] : [shareOf(owned, item)];
-    });
+      if (owned !== undefined) share.push(shareOf(owned, item));
+    }
+    return share;
   }
   if (!isMap(live)) return live;
-  return Object.fromEntries(
-    Object.entries(live).flatMap(([name, value]) => {
-      const owned = fields[`f:${name}`];
-      return owned === undefined ? [] : [[name, shareOf(owned, value)]];
-    }),
-  );
+  const share: Record<string, unknown> = {};
+  for (const name in live) {
+    const owned = fields[`f:${name}`];
+    if (owned !== undefined) share[name] = shareOf(owned, live[name]);
+  }
+  return share;
 }

@@ -123,14 +123,24 @@ export async function readPieces(
   take: (piece: Buffer) => void,
 ): Promise<number> {
   let bytes = 0;
-  try {
-    for await (const chunk of answer as AsyncIterable<Buffer>) {
-      bytes += chunk.length;
-      if (bytes > maxBytes) throw new AnswerTooLong(`the answer is longer than ${maxBytes} bytes`);
-      take(chunk);
-    }
-  } catch (error) {
-    throw signal.aborted ? signal.reason : error;
-  }
+  // with listeners: an iterator takes as long as all else that is done with a piece
+  await new Promise<void>((resolve, reject) => {
+    const broken = (error: unknown) => {
+      answer.destroy();
+      reject(signal.aborted ? signal.reason : error);
+    };
+    const cut = () => broken(answer.errored ?? new Error('the answer was cut'));
+    if (answer.destroyed) return cut();
+    answer.on('data', (piece: Buffer) => {
+      bytes += piece.length;
+      try {
+        if (bytes > maxBytes) throw new AnswerTooLong(`the answer is longer than ${maxBytes} bytes`);
+        take(piece);
+      } catch (error) {
+        broken(error);
+      }
+    });
+    answer.once('end', resolve).once('error', broken).once('close', cut);
+  });
   return bytes;
 }

@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { Alike } from './alike.ts';
-import { byLabel, compareResourceVersions, keyOf, Store } from './store.ts';
+import { byLabel, compareResourceVersions, keyOf, Room, Store } from './store.ts';
 
 type Item = {
   metadata: {
@@ -118,9 +118,13 @@ test('our own write is seen when its resourceVersion, or a later one, has come',
   expect(store.resourceVersion).toBe('10');
 });
 
-test('what is given is what was put in, read lately or long ago, and whatever others of its kind say', () => {
-  const alike = new Alike();
-  const [one, two] = [new Store<Item>({ app: byLabel('app') }, alike), new Store<Item>({}, alike)];
+test.each([
+  ['there is room for it', 2 ** 20],
+  ['there is room for half of it', 2 ** 15],
+  ['there is none', 0],
+])('what is given is what was put in, read lately or long ago, and whatever others say: %s', (_how, characters) => {
+  const [alike, room] = [new Alike(), new Room(characters)];
+  const [one, two] = [new Store<Item>({ app: byLabel('app') }, alike, room), new Store<Item>({}, alike, room)];
   const objects = Array.from({ length: 300 }, (_, index) => item(`a-${index}`, index + 1, { labels: { app: 'shop' } }));
   for (const object of objects) {
     one.upsert(object);
@@ -134,6 +138,33 @@ test('what is given is what was put in, read lately or long ago, and whatever ot
   expect(one.get('n', 'a-7')?.metadata.resourceVersion).toBe('1000');
   expect(one.byIndex('app', 'n/shop')).toHaveLength(299);
   expect(two.get('n', 'a-7')?.metadata.uid).toBe('other');
+});
+
+test('texts are packed when there is no more room, those from before two at a time, and room comes back', () => {
+  const room = new Room(20_000);
+  const store = new Store<Item>({}, new Alike(), room);
+  const of = (index: number, version = 1) => item(`a-${index}`, version, { labels: { app: 'shop', tier: 'back' } });
+  const plain = 2 + JSON.stringify(of(100)).length; // its version stands before it
+  const held: number[] = [];
+  for (let index = 100; index < 600; index += 1) {
+    store.upsert(of(index));
+    held.push(room.held);
+  }
+  const full = held.findIndex(characters => characters > 20_000);
+  expect(held.slice(0, full)).toEqual(Array.from({ length: full }, (_, index) => plain * (index + 1)));
+  // each that comes is packed, and two more are, until half is left
+  const half = held.findIndex((characters, index) => index > full && characters <= 10_000);
+  for (let index = full + 2; index <= half; index += 1) expect(held[index]).toBeLessThan(held[index - 1] ?? 0);
+  expect(half - full).toBeLessThan((full * 3) / 4);
+  expect(held[half + 1]).toBe((held[half] ?? 0) + plain);
+  expect(Math.max(...held)).toBeLessThan(20_000 + plain);
+  expect(store.list()).toEqual(Array.from({ length: 500 }, (_, index) => of(index + 100)));
+  store.upsert(of(300, 2));
+  store.replace([store.pack(of(300, 2)), store.pack(of(301, 3))], '9');
+  expect(store.list()).toEqual([of(300, 2), of(301, 3)]);
+  store.remove(of(300, 4));
+  store.remove(of(301, 4));
+  expect(room.held).toBe(0);
 });
 
 test('resource versions are numbers, without a limit to their size', () => {

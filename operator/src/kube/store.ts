@@ -1,8 +1,9 @@
 // The newest known state of one kind, kept by a reflector and read by everybody else.
-// Objects are projected before they enter: what nobody reads is not kept. And they are kept as text, packed, since most of
-// ten thousand resources rest at any time: to read one anew takes some ten microseconds, and those that were read last
-// are kept as they are. So they are JSON, and nobody changes what a store gives.
-import { Alike } from './alike.ts';
+// Objects are projected before they enter: what nobody reads is not kept. And they are kept as text, since most of ten
+// thousand resources rest at any time: to read one anew takes some ten microseconds, and those that were read last are
+// kept as they are. So they are JSON, and nobody changes what a store gives. Where there are many the text is packed,
+// which makes a tenth of it, and takes as long as everything else that is done with an object on its way here.
+import { Alike, isPacked } from './alike.ts';
 
 /** The least an object keeps to be found again, and to be told from its successor of the same name. */
 export type StoredObject = {
@@ -56,6 +57,35 @@ export type PackedObject = { readonly key: string; readonly text: string };
 const END_OF_VERSION = ' ';
 const versionOf = (text: string): string => text.slice(0, text.indexOf(END_OF_VERSION));
 
+/** What stores hold together, in characters. From `characters` on it is full, until half of that is left. */
+export class Room {
+  readonly #characters: number;
+  #held = 0;
+  #isFull = false;
+
+  /** @param characters of some thirteen hundred resources, with all that belongs to them */
+  constructor(characters = 2 ** 25) {
+    this.#characters = characters;
+  }
+
+  get held(): number {
+    return this.#held;
+  }
+
+  get isFull(): boolean {
+    return this.#isFull;
+  }
+
+  /** @param characters more than before; negative: fewer */
+  take(characters: number): void {
+    this.#held += characters;
+    this.#isFull = this.#held > this.#characters / (this.#isFull ? 2 : 1);
+  }
+}
+
+/** So many of the texts from before there was no room are packed with each that comes: never all of them in one turn. */
+const PACKED_WITH_EACH = 2;
+
 /** Lists of so many are copied as they grow: one that is pushed to has room for sixteen more. */
 const FEW = 8;
 /** As many as some passes read. */
@@ -63,6 +93,9 @@ const READ_LATELY = 64;
 
 export class Store<T extends StoredObject> {
   readonly #alike: Alike;
+  readonly #room: Room;
+  /** Where it goes on with what may not be packed yet. */
+  #unpacked: IterableIterator<[key: string, text: string]> | undefined;
   readonly #texts = new Map<string, string>();
   readonly #lately = new Map<string, T>();
   readonly #indexers: Readonly<Record<string, Indexer<T>>>;
@@ -71,9 +104,10 @@ export class Store<T extends StoredObject> {
   readonly #listeners = new Set<ChangeListener<T>>();
   #resourceVersion = '';
 
-  /** @param alike shared by stores of the same kind of object */
-  constructor(indexers: Readonly<Record<string, Indexer<T>>> = {}, alike = new Alike()) {
+  /** @param alike shared by stores of the same kind of object. @param room shared by all */
+  constructor(indexers: Readonly<Record<string, Indexer<T>>> = {}, alike = new Alike(), room = new Room()) {
     this.#alike = alike;
+    this.#room = room;
     this.#indexers = indexers;
     for (const name of Object.keys(indexers)) this.#indexes.set(name, new Map());
   }
@@ -83,7 +117,7 @@ export class Store<T extends StoredObject> {
   }
 
   list(): T[] {
-    return [...this.#texts.values()].map(text => this.#unpacked(text));
+    return [...this.#texts.values()].map(text => this.#parsed(text));
   }
 
   /** `namespace/name` of each. */
@@ -125,7 +159,8 @@ export class Store<T extends StoredObject> {
 
   pack(object: T): PackedObject {
     const { namespace, name, resourceVersion } = object.metadata;
-    const text = [resourceVersion, this.#alike.pack(JSON.stringify(object))].join(END_OF_VERSION);
+    const json = JSON.stringify(object);
+    const text = [resourceVersion, this.#room.isFull ? this.#alike.pack(json) : json].join(END_OF_VERSION);
     return { key: keyOf(namespace, name), text };
   }
 
@@ -164,11 +199,11 @@ export class Store<T extends StoredObject> {
   replace(objects: readonly PackedObject[], resourceVersion: string): void {
     this.#resourceVersion = resourceVersion;
     const kept = new Set(objects.map(({ key }) => key));
-    for (const [key, text] of this.#texts) if (!kept.has(key)) this.#drop(key, this.#unpacked(text));
+    for (const [key, text] of this.#texts) if (!kept.has(key)) this.#drop(key, this.#parsed(text));
     for (const packed of objects) {
       const before = this.#texts.get(packed.key);
       if (before !== undefined && versionOf(before) === versionOf(packed.text)) continue;
-      this.#put(packed, this.#unpacked(packed.text));
+      this.#put(packed, this.#parsed(packed.text));
     }
   }
 
@@ -184,14 +219,33 @@ export class Store<T extends StoredObject> {
     const isAnother = before && before.metadata.uid !== object.metadata.uid;
     if (isAnother) this.#drop(key, before);
     const changed = isAnother ? undefined : before;
-    this.#texts.set(key, text);
+    this.#hold(key, text);
+    if (this.#room.isFull) this.#packEarlier();
     this.#lately.delete(key);
     this.#index(key, changed, object);
     this.#tell(changed, object);
   }
 
+  /** @param text absent: no more */
+  #hold(key: string, text?: string): void {
+    this.#room.take((text?.length ?? 0) - (this.#texts.get(key)?.length ?? 0));
+    if (text === undefined) this.#texts.delete(key);
+    else this.#texts.set(key, text);
+  }
+
+  #packEarlier(): void {
+    for (let left = PACKED_WITH_EACH; left > 0; left -= 1) {
+      this.#unpacked ??= this.#texts.entries();
+      const { value: [key, text] = [], done } = this.#unpacked.next();
+      if (done) this.#unpacked = undefined;
+      if (key === undefined || text === undefined || isPacked(text)) continue;
+      const json = text.slice(text.indexOf(END_OF_VERSION) + 1);
+      this.#hold(key, [versionOf(text), this.#alike.pack(json)].join(END_OF_VERSION));
+    }
+  }
+
   #drop(key: string, before: T): void {
-    this.#texts.delete(key);
+    this.#hold(key);
     this.#lately.delete(key);
     this.#index(key, before, undefined);
     this.#tell(before, undefined);
@@ -202,14 +256,14 @@ export class Store<T extends StoredObject> {
     if (known) return known;
     const text = this.#texts.get(key);
     if (text === undefined) return undefined;
-    const object = this.#unpacked(text);
+    const object = this.#parsed(text);
     this.#lately.set(key, object);
     const [oldest] = this.#lately.keys();
     if (this.#lately.size > READ_LATELY && oldest !== undefined) this.#lately.delete(oldest);
     return object;
   }
 
-  #unpacked(text: string): T {
+  #parsed(text: string): T {
     return JSON.parse(this.#alike.read(text.slice(text.indexOf(END_OF_VERSION) + 1))) as T;
   }
 
