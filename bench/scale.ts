@@ -45,7 +45,7 @@ import {
 } from './scale/tables.ts';
 import { machine, say, type Table, writeResult } from './speed/report.ts';
 
-const HELP = `usage: bin/node bench/scale.ts SCENE [NUMBER...] [--rest 60]
+const HELP = `usage: bin/node bench/scale.ts SCENE [NUMBER...] [--rest 60] [--first]
 
   converge N      N new resources (default 200), then a bare writer of the same objects on as many others
   settled N...    a restart over N settled resources, a time of rest, and a second process that takes over, for each N
@@ -57,6 +57,8 @@ const HELP = `usage: bin/node bench/scale.ts SCENE [NUMBER...] [--rest 60]
   stores N        what the stores keep of each of N settled resources (default 200)
 
   --rest SECONDS  how long the rest is
+  --first         of releases: the operator goes before everything else that wants the processor, as on a node that is
+                  not the API server's (needs root)
 `;
 const load = (): number => loadavg()[0] ?? Number.NaN;
 
@@ -210,15 +212,16 @@ async function knowsAll(standby: Standby): Promise<void> {
 async function stores(cluster: LittleCluster, program: string, resources: number): Promise<StoresResult> {
   const { api, transport } = cluster;
   await createNamespaces(transport);
-  const emptyBytes = await heapOfStores(transport);
+  const emptyBytes = await heapOfStores(transport, false);
   await createResources(transport, 'app', resources);
   const operator = await startOperator(api, program);
   await quiet(operator, resources);
   await operator.stop();
   await allReady(cluster, resources);
   say(`${resources} resources have settled; stores are filled with them`);
-  const heapBytes = (await heapOfStores(transport)) - emptyBytes;
-  return { machine: machine(), load: load(), resources, heapBytes };
+  const plainBytes = (await heapOfStores(transport, false)) - emptyBytes;
+  const packedBytes = (await heapOfStores(transport, true)) - emptyBytes;
+  return { machine: machine(), load: load(), resources, plainBytes, packedBytes };
 }
 
 async function onCluster<Result>(
@@ -245,52 +248,62 @@ async function report(
   process.exitCode = missed.length > 0 ? 1 : 0;
 }
 
-const SCENES: Readonly<Record<string, (program: string, sizes: readonly number[], rest: number) => Promise<void>>> = {
-  converge: async (program, [size = 200]) => {
-    const result = await onCluster(cluster => converge(cluster, program, size));
-    await report('scale-converge', result, convergeTables(result), convergeMisses(result));
-  },
-  churn: async (program, [size = 100, rounds = 4]) => {
-    const found = await onCluster(cluster => churn(cluster, program, [size, rounds], say));
-    const result = { machine: machine(), load: load(), ...found };
-    await report('scale-churn', result, churnTables(result), churnMisses(result));
-  },
-  releases: async (program, [size = 200, bad = 2]) => {
-    if (bad >= size || bad > NAMESPACES)
-      refuse(`of ${size} releases fewer, and at most ${NAMESPACES}, can be bad, and not ${bad}`);
-    const pods = new TellingPods();
-    const found = await onCluster(cluster => releasesAtOnce(cluster, pods, program, [size, bad], say), pods);
-    await pods.stopAll();
-    const result = { machine: machine(), load: load(), ...found };
-    await report('scale-releases', result, releasesTables(result), releasesMisses(result));
-  },
-  settled: async (program, sizes, restSeconds) => {
-    const found: Settled[] = [];
-    for (const size of sizes.length > 0 ? sizes : [2, 200]) {
-      found.push(await onCluster(cluster => settled(cluster, program, size, restSeconds)));
-    }
-    const result = { machine: machine(), load: load(), restSeconds, sizes: found };
-    await report('scale-settled', result, settledTables(result), settledMisses(result));
-  },
-  small: async program => {
-    const pods = new LittlePods();
-    const found = await onCluster(cluster => smallInstallation(cluster, pods, program), pods);
-    await pods.stopAll();
-    const result = { machine: machine(), load: load(), ...found };
-    await report('scale-small', result, smallTables(result), smallMisses(result));
-  },
-  stores: async (program, [size = 200]) => {
-    const result = await onCluster(cluster => stores(cluster, program, size));
-    await report('scale-stores', result, storesTables(result), storesMisses(result));
-  },
-};
+type Options = { readonly restSeconds: number; readonly isFirst: boolean };
+
+const SCENES: Readonly<Record<string, (program: string, sizes: readonly number[], options: Options) => Promise<void>>> =
+  {
+    converge: async (program, [size = 200]) => {
+      const result = await onCluster(cluster => converge(cluster, program, size));
+      await report('scale-converge', result, convergeTables(result), convergeMisses(result));
+    },
+    churn: async (program, [size = 100, rounds = 4]) => {
+      const found = await onCluster(cluster => churn(cluster, program, [size, rounds], say));
+      const result = { machine: machine(), load: load(), ...found };
+      await report('scale-churn', result, churnTables(result), churnMisses(result));
+    },
+    releases: async (program, [size = 200, bad = 2], { isFirst }) => {
+      if (bad >= size || bad > NAMESPACES)
+        refuse(`of ${size} releases fewer, and at most ${NAMESPACES}, can be bad, and not ${bad}`);
+      const pods = new TellingPods();
+      const found = await onCluster(
+        cluster => releasesAtOnce(cluster, pods, program, { resources: size, bad, isFirst }, say),
+        pods,
+      );
+      await pods.stopAll();
+      const result = { machine: machine(), load: load(), ...found };
+      await report('scale-releases', result, releasesTables(result), releasesMisses(result));
+    },
+    settled: async (program, sizes, { restSeconds }) => {
+      const found: Settled[] = [];
+      for (const size of sizes.length > 0 ? sizes : [2, 200]) {
+        found.push(await onCluster(cluster => settled(cluster, program, size, restSeconds)));
+      }
+      const result = { machine: machine(), load: load(), restSeconds, sizes: found };
+      await report('scale-settled', result, settledTables(result), settledMisses(result));
+    },
+    small: async program => {
+      const pods = new LittlePods();
+      const found = await onCluster(cluster => smallInstallation(cluster, pods, program), pods);
+      await pods.stopAll();
+      const result = { machine: machine(), load: load(), ...found };
+      await report('scale-small', result, smallTables(result), smallMisses(result));
+    },
+    stores: async (program, [size = 200]) => {
+      const result = await onCluster(cluster => stores(cluster, program, size));
+      await report('scale-stores', result, storesTables(result), storesMisses(result));
+    },
+  };
 
 function refuse(why: string): never {
   process.stderr.write(`${why}\n\n${HELP}`);
   process.exit(2);
 }
 
-const OPTIONS = { rest: { type: 'string', default: '60' }, help: { type: 'boolean', default: false } } as const;
+const OPTIONS = {
+  rest: { type: 'string', default: '60' },
+  first: { type: 'boolean', default: false },
+  help: { type: 'boolean', default: false },
+} as const;
 
 function given() {
   try {
@@ -317,7 +330,7 @@ if (!isCount(restSeconds)) refuse(`--rest is a whole number of seconds from 1 on
 process.env['ETCD_QUOTA_BACKEND_BYTES'] ??= `${8 * 2 ** 30}`;
 const folder = temporaryFolder('devshelf-scale-');
 try {
-  await measure(await bundled(folder.path), sizes, restSeconds);
+  await measure(await bundled(folder.path), sizes, { restSeconds, isFirst: values.first });
 } finally {
   folder.remove();
 }

@@ -41,14 +41,17 @@ export type Standby = Omit<Operator, 'readyMs'> & {
   readonly leadsAt: Promise<number>;
 };
 
+export type StartOptions = {
+  /** Hears each line of its log. */
+  readonly onLine?: (line: string) => void;
+  /** Before everything else that wants the processor, as on a node that is not the API server's: needs root. */
+  readonly isFirst?: boolean;
+};
+
 /** @throws Error with its last words where it ends, or is not ready within two minutes */
-export async function startOperator(
-  api: ApiServer,
-  program: string,
-  onLine?: (line: string) => void,
-): Promise<Operator> {
+export async function startOperator(api: ApiServer, program: string, options?: StartOptions): Promise<Operator> {
   const begunMs = performance.now();
-  const standby = await startStandby(api, program, onLine);
+  const standby = await startStandby(api, program, options);
   const late = setTimeout(() => void standby.stop(), START_TIMEOUT_MS);
   try {
     return { ...standby, readyMs: (await standby.leadsAt) - begunMs };
@@ -60,11 +63,12 @@ export async function startOperator(
   }
 }
 
-/** @param onLine hears each line of its log */
+const FIRST = -15;
+
 export async function startStandby(
   api: ApiServer,
   program: string,
-  onLine: (line: string) => void = () => {},
+  { onLine = () => {}, isFirst = false }: StartOptions = {},
 ): Promise<Standby> {
   const [port = 0] = await freePorts(1);
   const account = accountOf(api);
@@ -74,7 +78,8 @@ export async function startStandby(
   const script = `${joins}mount -t tmpfs none /run && mkdir -p ${ACCOUNT} && cp "$0"/* ${ACCOUNT} && exec "$@"`;
   const namespace = process.getuid?.() === 0 ? ['--mount'] : ['--mount', '--map-root-user'];
   const command = ['unshare', ...namespace, 'sh', '-c', script, account, process.execPath, program];
-  const child = spawn('setpriv', ['--pdeathsig', 'KILL', ...command], {
+  const priority = ['-n', `${isFirst ? FIRST : 0}`];
+  const child = spawn('nice', [...priority, 'setpriv', '--pdeathsig', 'KILL', ...command], {
     stdio: ['ignore', 'pipe', 'inherit'],
     env: {
       PATH: process.env['PATH'],

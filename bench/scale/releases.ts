@@ -24,9 +24,15 @@ const BAD_SHARE = 0.5;
 const REST_MS = 10_000;
 const TELL_MS = 10_000;
 
-export type Releases = {
+export type ReleasesAsked = {
   readonly resources: number;
+  /** So many of them, those that are changed last; no two in one namespace. */
   readonly bad: number;
+  /** Before everything else that wants the processor. */
+  readonly isFirst: boolean;
+};
+
+export type Releases = ReleasesAsked & {
   /** From the first change of a spec. */
   readonly lastJoinedMs: number;
   readonly endedMs: number;
@@ -56,12 +62,11 @@ export class TellingPods extends LittlePods {
   }
 }
 
-/** @param bad so many of the resources, those that are changed last; no two in one namespace */
 export async function releasesAtOnce(
   { api, transport }: LittleCluster,
   pods: TellingPods,
   program: string,
-  [resources, bad]: readonly [number, number],
+  { resources, bad, isFirst }: ReleasesAsked,
   say: (words: string) => void,
 ): Promise<Releases> {
   const lines: Line[] = [];
@@ -72,7 +77,7 @@ export async function releasesAtOnce(
   pods.fails(BAD, BAD_SHARE);
   await createNamespaces(transport);
   await createResources(transport, 'app', resources);
-  const operator = await startOperator(api, program, heard);
+  const operator = await startOperator(api, program, { onLine: heard, isFirst });
   await until(`${resources} resources`, async () => (await readyResources(transport)) === resources, PATIENCE);
   say(`${resources} are installed; all of them are released once more, ${bad} of them badly`);
   const users = setInterval(() => pods.serveAll(), REQUEST_MS);
@@ -98,7 +103,7 @@ export async function releasesAtOnce(
   const [bads, others] = [found.filter(isBad), found.filter(line => !isBad(line))];
   const served = ({ key = '' }: Line): number => pods.badSince.get(key.split('/')[1] ?? '') ?? Number.NaN;
   return {
-    ...{ resources, bad, peakRssMib },
+    ...{ resources, bad, isFirst, peakRssMib },
     lastJoinedMs: Math.max(...joined.values()),
     endedMs: Math.max(...of('Settled').map(since)),
     foundMs: bads.map(line => Date.parse(line.time) - served(line)),

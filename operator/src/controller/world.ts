@@ -69,12 +69,12 @@ const BY_DATABASE = ({ metadata }: views.Kept): string[] => {
 /** What objects of a kind have in common, whichever namespace they are in. */
 const alikes = new Map<string, Alike>();
 /** For all of this process. */
-const room = new Room();
+export const ROOM = new Room();
 
 function storeOf<T extends views.Kept>(kind: string, indexers: Readonly<Record<string, Indexer<T>>> = {}): Store<T> {
   const alike = alikes.get(kind) ?? new Alike();
   alikes.set(kind, alike);
-  return new Store(indexers, alike, room);
+  return new Store(indexers, alike, ROOM);
 }
 
 /** Of these what their status says matters, too. */
