@@ -28,6 +28,16 @@ test('what runs often is compiled once there is something to compile for', () =>
   expect(said(`little.compileWhatRunsOften(); ${RUN_OFTEN}`)).toEqual({ status: 0, out: 'compiled', err: '' });
 });
 
+test('many resources are something to compile for, and are counted no more then', () => {
+  const counts = (...known: number[]) =>
+    `let asked = 0;
+    for (const many of ${JSON.stringify(known)}) little.compileForMany(() => { asked++; return many; });
+    console.log(asked);`;
+  expect(said(`${counts(1, 49)} ${RUN_OFTEN}`)).toEqual({ status: 0, out: '2\ninterpreted', err: '' });
+  expect(said(`${counts(49, 50, 51, 52)} ${RUN_OFTEN}`)).toEqual({ status: 0, out: '2\ncompiled', err: '' });
+  expect(said(`little.compileWhatRunsOften(); ${counts(50)} ${RUN_OFTEN}`)).toMatchObject({ out: '0\ncompiled' });
+});
+
 test('work that goes on is something to compile for, waiting is not', () => {
   const waits = 'little.compileUnderWork(1_000); await new Promise(resolve => setTimeout(resolve, 2_500));';
   expect(said(`${waits} ${RUN_OFTEN}`)).toEqual({ status: 0, out: 'interpreted', err: '' });

@@ -16,7 +16,7 @@ const AT_FIRST = [
 const FOR_WORK = ['--sparkplug', '--opt'];
 
 /** So many resources of both kinds are something to compile for. */
-export const MANY_RESOURCES = 50;
+const MANY_RESOURCES = 50;
 const LOOK_MS = 10_000;
 /** Of one core. A start takes a tenth of that; so does a release. */
 const WORKING_SHARE = 0.2;
@@ -32,6 +32,11 @@ export function compileWhatRunsOften(): void {
   if (compiles) return;
   compiles = true;
   for (const flag of FOR_WORK) setFlagsFromString(flag);
+}
+
+/** From the moment on in which there are many resources; until then they are counted each time. */
+export function compileForMany(count: () => number): void {
+  if (!compiles && count() >= MANY_RESOURCES) compileWhatRunsOften();
 }
 
 /** From the moment on in which there is much work; keeps no process alive. */

@@ -1,6 +1,6 @@
 // Wiring: configuration, transport, leader lease, controller, health server. Ends with 0 on SIGTERM, with 1 when the
 // lease is lost and a pass does not end, with 2 for a configuration that cannot be used.
-import { compileUnderWork, compileWhatRunsOften, MANY_RESOURCES } from './little-code.ts';
+import { compileForMany, compileUnderWork } from './little-code.ts';
 import './api/jitless.ts';
 
 import { randomBytes } from 'node:crypto';
@@ -127,9 +127,7 @@ async function run(config: Config): Promise<void> {
     recorder,
     metrics,
     docsUrl: config.DOCS_URL,
-    onResources: count => {
-      if (count >= MANY_RESOURCES) compileWhatRunsOften();
-    },
+    onResources: compileForMany,
     ...(sinks && { messages: { sinks, send: poster({ userAgent: USER_AGENT }) } }),
     ...(access === 'direct' && inCluster && { podsAskedFrom: namespace }),
     prometheusUrl: config.PROMETHEUS_URL,

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, expect, test } from '@jest/globals';
-import { bundle } from './build.ts';
+import { bundle, bundleCli } from './build.ts';
 import { CHECKOUT } from './paths.ts';
 
 // packages are found from here
@@ -68,9 +68,12 @@ test('no schema is made for resources that fit, and one that does not has zod’
   );
 });
 
-test('nothing that the operator loads at its start makes a schema of a resource', async () => {
-  const { inputs } = await bundle(join(CHECKOUT, 'operator/src/main.ts'), join(folder, 'operator.mjs'));
-  const wayTo = new Map([['operator/src/main.ts', 'main.ts']]);
+test.each([
+  ['the operator', 'operator/src/main.ts', (entry: string) => bundle(entry, join(folder, 'operator.mjs'))],
+  ['a command', 'operator/src/cli/main.ts', () => bundleCli(join(folder, 'cli', 'kubectl-devshelf'))],
+])('nothing that %s loads makes a schema of a resource before one does not fit', async (_who, entry, bundled) => {
+  const { inputs } = await bundled(join(CHECKOUT, entry));
+  const wayTo = new Map([[entry, 'main.ts']]);
   for (const [path, way] of wayTo) {
     if (path.startsWith('late:')) continue;
     for (const { path: next } of inputs[path]?.imports ?? []) {

@@ -34,22 +34,10 @@ const HEADER = `#!/usr/local/bin/node
 import { createRequire as createRequireOfBundle } from 'node:module';
 const require = createRequireOfBundle(import.meta.url);`;
 
-/** Modules that a bundle evaluates when somebody first calls one of these functions. */
-const LATE: Readonly<Record<string, string>> = {
-  'cron-parser': `export const CronExpressionParser = {
-      parse: (...given) => require('cron-parser').CronExpressionParser.parse(...given),
-    };`,
-  './misfits.ts': `const misfits = () => require('./misfits.ts');
-    export const parsedByZod = (...given) => misfits().parsedByZod(...given);
-    export const readablePartOf = (...given) => misfits().readablePartOf(...given);`,
-};
-
 /**
  * `import 'node:http'` reads each property of it, `WebSocket` too, for which Node then loads its other HTTP client; whoever
  * asks for the module itself reads what they use. Nobody here has a pool of processes to sum up, a push gateway, or a
- * thread for the log; what these are made of costs each program 2 MiB and a tenth of its start. What is hardly ever asked
- * for is loaded then: whose keys are replaced every so many seconds needs no calendar, and whose resources all fit no
- * schemas.
+ * thread for the log; what these are made of costs each program 2 MiB and a tenth of its start.
  */
 const nothingUnused: Plugin = {
   name: 'nothing unused',
@@ -63,6 +51,26 @@ const nothingUnused: Plugin = {
     onLoad({ filter: /\/(?:prom-client\/lib\/(?:cluster|pushgateway)|pino\/lib\/transport)\.js$/ }, () => ({
       contents: 'module.exports = undefined;',
     }));
+  },
+};
+
+/** Modules that a bundle evaluates when somebody first calls one of these functions. */
+const LATE: Readonly<Record<string, string>> = {
+  'cron-parser': `export const CronExpressionParser = {
+      parse: (...given) => require('cron-parser').CronExpressionParser.parse(...given),
+    };`,
+  './misfits.ts': `const misfits = () => require('./misfits.ts');
+    export const parsedByZod = (...given) => misfits().parsedByZod(...given);
+    export const readablePartOf = (...given) => misfits().readablePartOf(...given);`,
+};
+
+/**
+ * What is hardly ever asked for is loaded then: whose keys are replaced every so many seconds needs no calendar, and whose
+ * resources all fit no schemas.
+ */
+const hardlyEverAsked: Plugin = {
+  name: 'hardly ever asked',
+  setup({ onResolve, onLoad }) {
     onResolve({ filter: /^(?:cron-parser|\.\/misfits\.ts)$/ }, ({ path, namespace, resolveDir }) =>
       namespace === 'late' ? undefined : { path, namespace: 'late', pluginData: resolveDir },
     );
@@ -85,7 +93,7 @@ const OPTIONS = {
   banner: { js: HEADER },
   external: ['pg-native'] as string[], // asked for in a try block, by those who have it
   logLevel: 'silent',
-  plugins: [nothingUnused],
+  plugins: [nothingUnused, hardlyEverAsked],
 } satisfies BuildOptions;
 
 /** Bundles `entry` with all its dependencies into one executable file; says what is in it. Throws with esbuild's messages. */
@@ -128,7 +136,8 @@ export const bundleCli = async (outfile: string): Promise<Metafile> => {
     banner: {},
     // a script does not know it, and there is nothing else to start
     define: { 'import.meta.main': 'true' },
-    plugins: [kubeconfigsOnly], // it runs where there is no process.getBuiltinModule
+    // without `nothingUnused`: it runs where there is no process.getBuiltinModule
+    plugins: [kubeconfigsOnly, hardlyEverAsked],
     entryPoints: ['operator/src/cli/main.ts'],
     splitting: true,
     outdir: CHECKOUT,

@@ -1,6 +1,7 @@
 // What is kept of a release that was taken back or refused: written once, when it was decided, with the figures of that
 // moment. It is the data of a ControllerRevision of its own, which the API server lets nobody change.
 
+import { jsonOf } from './json.ts';
 import type { VerdictEvidence } from './rollout.ts';
 import type { KeyName, RotationState } from './rotation.ts';
 
@@ -57,14 +58,9 @@ export interface Requester {
 
 /** Undefined where the annotation is absent, or somebody made it unreadable. */
 export function parseRequester(text: string | undefined): Requester | undefined {
-  if (text === undefined) return undefined;
-  try {
-    const { who, generation, by, at } = JSON.parse(text) as Partial<Record<keyof Requester, unknown>>;
-    if ((who !== 'spec' && who !== 'reference') || typeof generation !== 'number') return undefined;
-    return { who, generation, ...(typeof by === 'string' && { by }), ...(typeof at === 'string' && { at }) };
-  } catch {
-    return undefined;
-  }
+  const { who, generation, by, at } = (jsonOf(text) ?? {}) as Partial<Record<keyof Requester, unknown>>;
+  if ((who !== 'spec' && who !== 'reference') || typeof generation !== 'number') return undefined;
+  return { who, generation, ...(typeof by === 'string' && { by }), ...(typeof at === 'string' && { at }) };
 }
 
 /** Who decided; of a person the request, without secrets, and the field manager that wrote it. */
@@ -160,12 +156,8 @@ export interface Refusal {
 /** Undefined where the annotation is absent; what is no refusal in it is left out. */
 export function parseRefusals(text: string | undefined): readonly Refusal[] | undefined {
   if (text === undefined) return undefined;
-  try {
-    const list: unknown = JSON.parse(text);
-    return Array.isArray(list) ? list.filter(isRefusal) : [];
-  } catch {
-    return [];
-  }
+  const list = jsonOf(text);
+  return Array.isArray(list) ? list.filter(isRefusal) : [];
 }
 
 function isRefusal(value: unknown): value is Refusal {

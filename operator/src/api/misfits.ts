@@ -1,6 +1,6 @@
-// What does not fit is zod's: it has the words, and can try each field by itself. Nothing else in the operator may import
-// the values of a schema: they are eighteen hundred objects, and in its bundle made when the first misfit comes
-// (test-e2e/cluster/build.ts, whose test finds who does).
+// What does not fit is zod's: it has the words, and can try each field by itself. Nothing else in the operator and the CLI
+// may import the values of a schema: they are eighteen hundred objects, and in the bundles made when the first misfit
+// comes (test-e2e/cluster/build.ts, whose test finds who does).
 import type * as z from 'zod';
 import { appStatus, statusParts } from './schema/status.ts';
 import { type ResourceWithoutStatus, withoutStatus } from './schema/whole.ts';

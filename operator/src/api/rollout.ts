@@ -3,6 +3,7 @@
 // Each is written only over the one that it was decided on (resourceVersion): a stale store cannot undo anything.
 
 import type { GroupFigures, IncidentFacts } from './incident.ts';
+import { jsonOf } from './json.ts';
 
 /** What one release is. The template is rendered once, when the release is first seen, and never again. */
 export interface Release {
@@ -246,19 +247,10 @@ export type ReadRecord = RolloutRecord | 'later' | undefined;
 
 /** Undefined when the annotation is absent or is not one that an operator wrote. */
 export function parseRecord(text: string | undefined): ReadRecord {
-  const record = parsed(text);
+  const record = jsonOf(text) as RolloutRecord | null | undefined;
   if (typeof record?.release !== 'string' || typeof record.phase !== 'string') return undefined;
   const isKnown = PHASES.includes(record.phase) && (record.version ?? 1) <= RECORD_VERSION;
   return isKnown ? record : 'later';
-}
-
-function parsed(text: string | undefined): RolloutRecord | undefined {
-  if (text === undefined) return undefined;
-  try {
-    return (JSON.parse(text) as RolloutRecord | null) ?? undefined;
-  } catch {
-    return undefined;
-  }
 }
 
 /** The release of the serving Deployment: what the worker runs, too, and what a candidate is compared with. */

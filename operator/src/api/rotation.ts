@@ -66,6 +66,6 @@ export function parseRotation(text: string | undefined): RotationRecord | undefi
     const isWhole = record.state === 'Idle' || (typeof record.from === 'string' && typeof record.to === 'string');
     return isOurs && isWhole && !Number.isNaN(Date.parse(record.since)) ? record : undefined;
   } catch {
-    return undefined;
+    return undefined; // no JSON, or a date that is an object
   }
 }

@@ -318,6 +318,11 @@ test('the table of roles is true, and what reads is of use to who may only view'
     code: 0,
     stdout: expect.stringMatching(/migration.*not\s+checked\s+by\s+the\s+API\s+server/s),
   });
+  const misfit = file.replace('"registry.example/dashboard:2"', '7');
+  expect(devshelf.with({ kubeconfig: view, input: misfit }, 'plan', '-f', '-')).toMatchObject({
+    code: 1,
+    stderr: 'spec.image: Invalid input: expected string, received number\n',
+  });
   expect(of('report', 'dashboarddeployments', '-O', '-')).toMatchObject({
     ...{ code: 0, stderr: '' },
     stdout: expect.stringMatching(/Missing:\n {2}secrets, names only: [^\n]*forbidden[^\n]*\n\n.*1\.3\.1/s),

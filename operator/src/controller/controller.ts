@@ -54,8 +54,8 @@ export interface ControllerOptions {
   readonly metrics: OperatorMetrics;
   /** Where the pages of docs/ are, for alerts; without it they name the page. */
   readonly docsUrl?: string | undefined;
-  /** Told how many resources are known, with each that comes. */
-  readonly onResources?: ((count: number) => void) | undefined;
+  /** Called with each resource that comes; may ask how many are known. */
+  readonly onResources?: ((count: () => number) => void) | undefined;
   /** Namespace of the operator's pods; absent: it asks pods through the API server. */
   readonly podsAskedFrom?: string | undefined;
   /** Where KEDA asks Prometheus; without it nothing scales by requests or jobs. */

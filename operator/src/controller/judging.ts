@@ -2,6 +2,7 @@
 // A trial lives in memory only: its facts are the pods' own counters, and those are read again after a restart.
 import type { Logger } from 'pino';
 import type { GroupFigures } from '../api/incident.ts';
+import { jsonOf } from '../api/json.ts';
 import type { AppResource } from '../api/resource.ts';
 import type { VerdictEvidence } from '../api/rollout.ts';
 import { type Latency, LatencyWindow, type P95 } from '../evidence/latency.ts';
@@ -713,14 +714,10 @@ function policyOf({ spec }: AppResource): Policy {
  * /health, the Python original's too: `{"status":"unhealthy","database":"error"}`.
  */
 function namesFailedDependency(text: string): boolean | 'unknown' {
-  try {
-    const { dependencies, database } = JSON.parse(text) as {
-      dependencies?: Record<string, unknown>;
-      database?: unknown;
-    };
-    if (dependencies) return Object.values(dependencies).some(state => state !== 'ok');
-    return database === 'error' ? true : 'unknown';
-  } catch {
-    return 'unknown';
-  }
+  const { dependencies, database } = (jsonOf(text) ?? {}) as {
+    dependencies?: Record<string, unknown>;
+    database?: unknown;
+  };
+  if (dependencies) return Object.values(dependencies).some(state => state !== 'ok');
+  return database === 'error' ? true : 'unknown';
 }

@@ -7,6 +7,7 @@
 // what is of a known set or shape passes. The words themselves are in the container's log, for who may read logs.
 import type { RouteParent } from '../api/exposure.ts';
 import { type IncidentRecord, type IncidentSummary, parseRefusals, type Refusal, rotationId } from '../api/incident.ts';
+import { jsonOf } from '../api/json.ts';
 import { parseRecord, type ReadRecord } from '../api/rollout.ts';
 import { parseRotation, type RotationRecord } from '../api/rotation.ts';
 import { NO_NAME, scrub, shownMigration } from '../api/words.ts';
@@ -228,29 +229,19 @@ export function keepSecret(object: KubeObject): KeptSecret {
 }
 
 function parseDigests(text: string | undefined): Readonly<Record<string, string>> | undefined {
-  if (text === undefined) return undefined; // an error takes fifty microseconds
-  try {
-    const digests: unknown = JSON.parse(text);
-    return isTexts(digests) ? digests : undefined;
-  } catch {
-    return undefined;
-  }
+  const digests = jsonOf(text);
+  return isTexts(digests) ? digests : undefined;
 }
 
 function parsePutBack(text: string | undefined): PutBack | undefined {
-  if (text === undefined) return undefined;
-  try {
-    const { count, at, by, keyId } = JSON.parse(text) as Partial<PutBack>;
-    if (typeof count !== 'number' || typeof at !== 'string' || Number.isNaN(Date.parse(at))) return undefined;
-    return {
-      count,
-      at,
-      ...(typeof keyId === 'string' && { keyId }),
-      ...(typeof by === 'string' && { by }),
-    };
-  } catch {
-    return undefined;
-  }
+  const { count, at, by, keyId } = (jsonOf(text) ?? {}) as Partial<PutBack>;
+  if (typeof count !== 'number' || typeof at !== 'string' || Number.isNaN(Date.parse(at))) return undefined;
+  return {
+    count,
+    at,
+    ...(typeof keyId === 'string' && { keyId }),
+    ...(typeof by === 'string' && { by }),
+  };
 }
 
 /** What `kubectl rollout restart` writes. */

@@ -216,8 +216,8 @@ export interface WorldOptions {
   readonly onChange: (key: AppKey, isBegun?: boolean) => void;
   /** Which installation works in a namespace has changed, or was asked; absent: nobody asks. */
   readonly onCharge?: (namespace: string, charge: Charge | undefined) => void;
-  /** How many of both kinds there are; told with each that comes, while they are listed, too. */
-  readonly onResources?: ((count: number) => void) | undefined;
+  /** With each that comes, while they are listed, too; may ask how many of both kinds there are. */
+  readonly onResources?: ((count: () => number) => void) | undefined;
   readonly onWatchState?: (resource: string, namespace: string, state: State<unknown>, failure?: Failure) => void;
 }
 
@@ -425,14 +425,14 @@ export class World {
     this.#reflect(namespace, plain, object => {
       const { namespace, name } = object.metadata;
       this.#options.onChange(appKey(kind, namespace, name), isBegun(object as KeptApp));
-      this.#options.onResources?.(this.#count());
+      this.#options.onResources?.(this.#count);
     });
   }
 
-  #count(): number {
+  readonly #count = (): number => {
     const kinds = [...this.#stores.values()].flatMap(({ apps }) => Object.values(apps));
     return kinds.reduce((sum, store) => sum + store.size, 0);
-  }
+  };
 
   #reflect(
     namespace: string,

@@ -2,6 +2,7 @@
 // of a stable one, at the same time, before any user meets the release. The statistics of a trial decide. What was asked
 // may hold what a person typed: only routes get out of here, never an address.
 import { setTimeout as delay } from 'node:timers/promises';
+import { jsonOf } from '../api/json.ts';
 import type { VerdictEvidence } from '../api/rollout.ts';
 import { isUsersRoute } from './metrics.ts';
 import type { Answer, Ask } from './smoke.ts';
@@ -45,12 +46,8 @@ const ROUTES_TOLD = 5;
 
 /** What a pod says was asked of it; undefined where that is no such list. Never throws. */
 export function parseRecent(text: string): readonly RecentRequest[] | undefined {
-  try {
-    const list: unknown = JSON.parse(text);
-    return Array.isArray(list) ? list.slice(0, MOST_RECENT).flatMap(recentOf) : undefined;
-  } catch {
-    return undefined;
-  }
+  const list = jsonOf(text);
+  return Array.isArray(list) ? list.slice(0, MOST_RECENT).flatMap(recentOf) : undefined;
 }
 
 function recentOf(one: unknown): RecentRequest[] {

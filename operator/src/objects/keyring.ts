@@ -9,6 +9,7 @@
 //                           revoked.json: {"1":"dsk_1_…"}                           to prove that it is refused
 //   <name>-api-key          key: dsk_2_…, previous-until: 2026-03-02T12:00:00.000Z
 
+import { jsonOf } from '../api/json.ts';
 import { formatRotation, type KeyName, type RotationRecord } from '../api/rotation.ts';
 import { sha256 } from '../api/sha256.ts';
 import { type App, childLabels, childMeta, isDevShelf, type KubeObject } from './app.ts';
@@ -125,14 +126,7 @@ export function parseRevoked(data: Readonly<Record<string, string>> | undefined)
   return isTexts(parsed) ? parsed : {};
 }
 
-function parseFile(file: string | undefined): unknown {
-  if (file === undefined) return undefined;
-  try {
-    return JSON.parse(Buffer.from(file, 'base64').toString('utf8'));
-  } catch {
-    return undefined;
-  }
-}
+const parseFile = (file: string | undefined): unknown => jsonOf(file && Buffer.from(file, 'base64').toString('utf8'));
 
 function isKeyring(value: unknown): value is Keyring & Record<string, unknown> {
   if (!isRecord(value) || typeof value['current'] !== 'string' || !isTexts(value['keys'])) return false;

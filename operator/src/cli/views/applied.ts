@@ -1,6 +1,8 @@
 // PURE: a file and the object that is there -> the request that applying it would be. `kubectl apply` takes away what the
 // file before had and this one has not; server-side apply does the same for whoever applied it last.
 
+import { jsonOf } from '../../api/json.ts';
+
 export type Given = {
   readonly apiVersion: string;
   readonly kind: string;
@@ -62,12 +64,8 @@ export function applied(given: Given, live: Live | undefined, namespace: string)
 }
 
 function objectIn(text: string | undefined): object | undefined {
-  try {
-    const value: unknown = JSON.parse(text ?? '');
-    return isObject(value) ? value : undefined;
-  } catch {
-    return undefined;
-  }
+  const value = jsonOf(text);
+  return isObject(value) ? value : undefined;
 }
 
 const isObject = (value: unknown): value is Record<string, unknown> =>

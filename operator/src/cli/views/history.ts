@@ -1,6 +1,7 @@
 // PURE: the records of a resource -> releases and incidents as one list by time. What is absent stays absent; what another
 // version wrote and this one does not know is left out.
 import type { Decider, IncidentFigures, IncidentRecord } from '../../api/incident.ts';
+import { jsonOf } from '../../api/json.ts';
 import type { PromotedByHand } from '../../api/rollout.ts';
 
 /** A ControllerRevision, as the API server gives it. */
@@ -119,11 +120,6 @@ function releaseEntry({ data, metadata, revision = 0 }: SeenRecord): Entry[] {
 
 /** An annotation that is no JSON object says nothing. */
 function parsed<T extends object>(text: string | undefined): Partial<T> {
-  if (text === undefined) return {};
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === 'object' && value !== null ? (value as Partial<T>) : {};
-  } catch {
-    return {};
-  }
+  const value = jsonOf(text);
+  return typeof value === 'object' && value !== null ? (value as Partial<T>) : {};
 }

@@ -1,4 +1,5 @@
 // PURE: pods and what they wrote -> lines by time, each with whose it is. A line of JSON is made readable.
+import { jsonOf } from '../../api/json.ts';
 import { COMPONENTS } from '../../objects/names.ts';
 
 export type LogSource = {
@@ -156,11 +157,5 @@ export function readable(text: string): { level?: string; text: string } {
   return { text: [message, ...rest].join(' '), ...(typeof word === 'string' && { level: word.toLowerCase() }) };
 }
 
-function objectIn(text: string): Readonly<Record<string, unknown>> | undefined {
-  if (!text.startsWith('{')) return undefined;
-  try {
-    return JSON.parse(text) as Record<string, unknown>;
-  } catch {
-    return undefined;
-  }
-}
+const objectIn = (text: string): Readonly<Record<string, unknown>> | undefined =>
+  text.startsWith('{') ? (jsonOf(text) as Record<string, unknown> | undefined) : undefined;

@@ -1,6 +1,7 @@
 // What a record tells people: the one thing that every message is made of. Pure: figures are the record's own, and
 // nothing is looked up beside it.
 import type { IncidentFigures, IncidentRecord, IncidentSummary, ReleaseName } from '../../api/incident.ts';
+import { jsonOf } from '../../api/json.ts';
 import type { AppKind } from '../../api/resource.ts';
 
 /** What a sink may ask for, in the words of `on`. */
@@ -98,9 +99,9 @@ export function releaseNews(
   if (!found) return undefined;
   const { at, message } = found;
   const parts = {
-    firstMetrics: parsed(notes.firstMetrics),
-    trial: parsed(notes.trial),
-    requestedBy: parsed(notes.requestedBy),
+    firstMetrics: jsonOf(notes.firstMetrics),
+    trial: jsonOf(notes.trial),
+    requestedBy: jsonOf(notes.requestedBy),
   };
   return {
     kind: 'released',
@@ -114,12 +115,4 @@ export function releaseNews(
       ...parts,
     },
   };
-}
-
-function parsed(text: string | undefined): unknown {
-  try {
-    return text === undefined ? undefined : JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

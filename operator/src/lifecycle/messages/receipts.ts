@@ -1,6 +1,8 @@
 // Receipts: that a sink has a record, as an annotation of the record itself. Whoever starts next reads them, so nothing
 // is sent twice but what a process died over between the answer and the receipt.
 
+import { jsonOf } from '../../api/json.ts';
+
 /** `sent`: it was taken. `refused`: it never will be. */
 export interface Receipt {
   readonly outcome: 'sent' | 'refused';
@@ -14,12 +16,7 @@ export type Receipts = Readonly<Record<string, Receipt>>;
 
 /** By sink; what is none in it is left out. */
 export function parseReceipts(text: string | undefined): Receipts {
-  try {
-    const found: unknown = JSON.parse(text ?? '{}');
-    return Object.fromEntries(Object.entries(found ?? {}).filter(([, value]) => isReceipt(value)));
-  } catch {
-    return {};
-  }
+  return Object.fromEntries(Object.entries(jsonOf(text) ?? {}).filter(([, value]) => isReceipt(value)));
 }
 
 function isReceipt(value: unknown): value is Receipt {

@@ -1,5 +1,6 @@
 // A release as it was written down, read again.
 import { parseRequester } from '../../api/incident.ts';
+import { jsonOf } from '../../api/json.ts';
 import type { Release } from '../../api/rollout.ts';
 import type { Revision } from '../snapshot.ts';
 
@@ -57,11 +58,4 @@ export function remembered({ name, number, release, notes }: Written, createdAt:
   };
 }
 
-function json<T>(text: string | undefined): T | undefined {
-  if (text === undefined) return undefined;
-  try {
-    return JSON.parse(text) as T;
-  } catch {
-    return undefined;
-  }
-}
+const json = <T>(text: string | undefined): T | undefined => jsonOf(text) as T | undefined;
