@@ -249,7 +249,9 @@ export type ReadRecord = RolloutRecord | 'later' | undefined;
 export function parseRecord(text: string | undefined): ReadRecord {
   const record = jsonOf(text) as RolloutRecord | null | undefined;
   if (typeof record?.release !== 'string' || typeof record.phase !== 'string') return undefined;
-  const isKnown = PHASES.includes(record.phase) && (record.version ?? 1) <= RECORD_VERSION;
+  const { phase, version = 1 } = record;
+  // whoever may annotate a Deployment may put anything there: an object cannot be compared
+  const isKnown = PHASES.includes(phase) && typeof version === 'number' && version <= RECORD_VERSION;
   return isKnown ? record : 'later';
 }
 

@@ -36,5 +36,13 @@ export function parseIncident(data: unknown): IncidentRecord | undefined {
   const isWhole = isRecord(failed) && typeof failed['hash'] === 'string' && typeof failed['attempt'] === 'number';
   const isKnown =
     isWhole && typeof failed['image'] === 'string' && isRecord(cause) && typeof cause['message'] === 'string';
+  if (record['rotation'] !== undefined && !isRotationName(record['rotation'])) return undefined;
   return isKnown && record['schema'] === INCIDENT_SCHEMA ? (record as unknown as IncidentRecord) : undefined;
+}
+
+/** An id is made of it: what is no text may not become one. */
+function isRotationName(value: unknown): boolean {
+  if (!isRecord(value)) return false;
+  const { key, from, to } = value;
+  return [key, from].every(name => typeof name === 'string') && (to === undefined || typeof to === 'string');
 }
