@@ -91,13 +91,17 @@ export const releaseJudged = (transport: Transport, place: Place, image: string)
 export const createResources = (transport: Transport, series: string, count: number): Promise<void> =>
   inParallel(count, index => createResource(transport, placeOf(series, index)));
 
+/** An API server that has just been given ten thousand of them through etcd has all of them to read. */
+const FRESH_LIST_MS = 120_000;
+
 export async function readyResources(transport: Transport): Promise<number> {
   const isReady = ({ status }: Listed['items'][number]): boolean =>
     status?.conditions?.some(({ type, reason }) => type === 'Ready' && reason === 'AsExpected') ?? false;
   let [ready, more] = [0, ''];
   do {
     const query = { limit: PAGE, ...(more !== '' && { continue: more }) };
-    const { items, metadata } = await transport.request<Listed>({ method: 'GET', path: pathOf(DASHBOARDS), query });
+    const request = { method: 'GET', path: pathOf(DASHBOARDS), query, timeoutMs: FRESH_LIST_MS } as const;
+    const { items, metadata } = await transport.request<Listed>(request);
     ready += items.filter(isReady).length;
     more = metadata?.continue ?? '';
   } while (more !== '');
