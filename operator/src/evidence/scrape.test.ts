@@ -44,7 +44,8 @@ test('a pod that hangs or refuses is unread and says why; the others are read', 
     ['old1', { known: false, why: 'connect ECONNREFUSED' }],
     ['old2', known(7)],
   ]);
-  expect(stopped).toEqual([true]);
+  // the second look may have asked it anew
+  expect(new Set(stopped)).toEqual(new Set([true]));
 });
 
 test('a pod that is slow is read when its answer is there, is asked once at a time, and holds nobody up', async () => {
