@@ -1,5 +1,9 @@
 import { gunzipSync } from 'node:zlib';
 import { afterAll, expect, test } from '@jest/globals';
+import fastify from 'fastify';
+import { serveDocs } from './docs.ts';
+import { answerErrors } from './errors.ts';
+import { apiRoutes } from './openapi.ts';
 import { testApp } from './testing.ts';
 
 const { app } = testApp();
@@ -49,4 +53,18 @@ test('what is large travels compressed to whom can read that', async () => {
   expect(compressed.headers).toMatchObject({ 'content-encoding': 'gzip', vary: 'Accept-Encoding' });
   expect(gunzipSync(compressed.rawPayload).equals(plain.rawPayload)).toBe(true);
   expect(compressed.rawPayload.length).toBeLessThan(plain.rawPayload.length / 2);
+});
+
+test('a file that cannot be read is an error like any other: nobody keeps it, or takes it for compressed', async () => {
+  const bare = fastify();
+  const content = () => Promise.reject(new Error('not in this image'));
+  answerErrors(bare);
+  serveDocs(bare, apiRoutes(bare), { '/docs/swagger-ui.css': { type: 'text/css; charset=utf-8', content } });
+  for (const headers of [{}, { 'accept-encoding': 'gzip' }]) {
+    const failed = await bare.inject({ url: '/docs/swagger-ui.css', headers });
+    expect([failed.statusCode, failed.json()]).toEqual([500, { detail: 'Internal Server Error' }]);
+    expect(failed.headers).not.toHaveProperty('content-encoding');
+    expect(failed.headers).not.toHaveProperty('cache-control');
+  }
+  await bare.close();
 });

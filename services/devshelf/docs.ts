@@ -60,14 +60,14 @@ const ASSETS: Readonly<Record<string, Asset>> = {
 };
 
 /** GET /openapi.json, and GET /docs that shows it with Swagger UI from our own files. */
-export function serveDocs(app: FastifyInstance, routes: Routes): void {
+export function serveDocs(app: FastifyInstance, routes: Routes, assets = ASSETS): void {
   let text: string | undefined;
   app.get('/openapi.json', async (_request, reply) => {
     // at the first request, so that no start waits for it
     text ??= JSON.stringify(routes.document());
     return reply.type('application/json').send(text);
   });
-  for (const [path, asset] of Object.entries(ASSETS)) {
+  for (const [path, asset] of Object.entries(assets)) {
     app.get(path, (request, reply) => sendAsset(asset, request, reply));
   }
 }
@@ -87,12 +87,14 @@ function compressedOf(asset: Asset): Promise<Buffer> {
 }
 
 async function sendAsset(asset: Asset, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
-  reply
+  const accepted = /\bgzip\b/.test(String(request.headers['accept-encoding'] ?? ''));
+  // before its headers: an error must not carry them
+  const content = await (accepted ? compressedOf(asset) : asset.content());
+  if (accepted) reply.header('Content-Encoding', 'gzip');
+  return reply
     .type(asset.type)
     .header('Content-Security-Policy', CONTENT_SECURITY_POLICY)
     .header('Cache-Control', 'public, max-age=3600')
-    .header('Vary', 'Accept-Encoding');
-  const accepted = /\bgzip\b/.test(String(request.headers['accept-encoding'] ?? ''));
-  if (!accepted) return reply.send(await asset.content());
-  return reply.header('Content-Encoding', 'gzip').send(await compressedOf(asset));
+    .header('Vary', 'Accept-Encoding')
+    .send(content);
 }

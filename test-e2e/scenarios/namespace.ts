@@ -145,15 +145,13 @@ export async function pausePostgresql(namespace: string): Promise<() => Promise<
   return () => resumePod(namespace, pod);
 }
 
-/** Runs SQL in the dashboard's database. */
-export async function sql(namespace: string, statement: string): Promise<string> {
+/** Runs SQL in a service's database. */
+export async function sql(
+  namespace: string,
+  statement: string,
+  database: keyof typeof DATABASES = 'dashboard',
+): Promise<string> {
   const pod = await storePod(namespace, 'postgresql');
-  const psql = [
-    'psql',
-    '-qtAX',
-    '-v',
-    'ON_ERROR_STOP=1',
-    databaseUrl('dashboard').replace('@postgresql', '@127.0.0.1'),
-  ];
+  const psql = ['psql', '-qtAX', '-v', 'ON_ERROR_STOP=1', databaseUrl(database).replace('@postgresql', '@127.0.0.1')];
   return (await kubectl(['exec', '-n', namespace, pod, '--', ...psql, '-c', statement])).trim();
 }

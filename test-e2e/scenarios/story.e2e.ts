@@ -14,6 +14,7 @@ import {
   operatorStartMs,
   restartOperator,
 } from './operator.ts';
+import { testDashboard, testDevShelf } from './person.ts';
 import { rolloutOf } from './recording.ts';
 import { prepareReleases } from './releases.ts';
 import * as story from './story.ts';
@@ -45,6 +46,10 @@ afterAll(async () => {
 }, 5 * MINUTE);
 
 const deployment = () => get(`/apis/apps/v1/namespaces/${NAMESPACE}/deployments/dashboard`);
+
+// first, while both are the product as it is: the releases of the story have another server put over it
+testDevShelf(NAMESPACE);
+testDashboard(NAMESPACE);
 
 test(
   'a good release moves the schema first and fails no request',

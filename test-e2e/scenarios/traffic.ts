@@ -92,9 +92,16 @@ function readOrNothing(file: string): string {
 }
 
 /** The key that callers of a dashboard read. */
-export async function apiKey(namespace: string, name: string): Promise<string> {
-  const { data } = await get(`/api/v1/namespaces/${namespace}/secrets/${name}-api-key`);
-  return Buffer.from(data.key, 'base64').toString();
+export const apiKey = (namespace: string, name: string): Promise<string> =>
+  secretText(namespace, `${name}-api-key`, 'key');
+
+/** What opens the metrics of either service. */
+export const scrapeToken = (namespace: string, name: string): Promise<string> =>
+  secretText(namespace, `${name}-scrape-token`, 'token');
+
+async function secretText(namespace: string, name: string, key: string): Promise<string> {
+  const { data } = await get(`/api/v1/namespaces/${namespace}/secrets/${name}`);
+  return Buffer.from(data[key], 'base64').toString();
 }
 
 /** Resolves when the first of its requests was answered well: a Service is there a second before the node knows its pods. */
