@@ -312,18 +312,10 @@ function ownsItem(fields: FieldsNode, item: unknown): boolean {
   return node === undefined ? false : owns(node, item);
 }
 
-/** Nearly always by its key, as the server writes it: a list of all keys is read for an item that leaves one out. */
-function nodeOf(fields: FieldsNode, item: Readonly<Record<string, unknown>>): object | undefined {
-  const first = Object.keys(fields).find(isKey);
-  if (first === undefined) return undefined;
-  const names = Object.keys(keyIn(first));
-  return fields[`k:${JSON.stringify(item, names)}`] ?? keyedIn(fields).find(({ keys }) => hasKeys(item, keys))?.node;
-}
+const nodeOf = (fields: FieldsNode, item: Readonly<Record<string, unknown>>): object | undefined =>
+  keyedIn(fields).find(({ keys }) => hasKeys(item, keys))?.node;
 
 type Keyed = { readonly keys: Readonly<Record<string, unknown>>; readonly node: object | undefined };
-
-const isKey = (child: string): boolean => child.startsWith('k:');
-const keyIn = (child: string): Keyed['keys'] => JSON.parse(child.slice(2)) as Keyed['keys'];
 
 /** Of each list of fields once. */
 const keyed = new WeakMap<object, readonly Keyed[]>();
@@ -331,7 +323,9 @@ const keyed = new WeakMap<object, readonly Keyed[]>();
 function keyedIn(fields: FieldsNode): readonly Keyed[] {
   const known = keyed.get(fields);
   if (known) return known;
-  const found = Object.entries(fields).flatMap(([child, node]) => (isKey(child) ? [{ keys: keyIn(child), node }] : []));
+  const found = Object.entries(fields).flatMap(([child, node]) =>
+    child.startsWith('k:') ? [{ keys: JSON.parse(child.slice(2)) as Keyed['keys'], node }] : [],
+  );
   keyed.set(fields, found);
   return found;
 }
