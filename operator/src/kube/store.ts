@@ -56,6 +56,9 @@ export type PackedObject = { readonly key: string; readonly text: string };
 
 const END_OF_VERSION = ' ';
 const versionOf = (text: string): string => text.slice(0, text.indexOf(END_OF_VERSION));
+const contentOf = (text: string): string => text.slice(text.indexOf(END_OF_VERSION) + 1);
+/** Joined: a template leaves its pieces in memory as well. */
+const textOf = (version: string, content: string): string => [version, content].join(END_OF_VERSION);
 
 /** What stores hold together, in characters. From `characters` on it is full, until half of that is left. */
 export class Room {
@@ -160,8 +163,8 @@ export class Store<T extends StoredObject> {
   pack(object: T): PackedObject {
     const { namespace, name, resourceVersion } = object.metadata;
     const json = JSON.stringify(object);
-    const text = [resourceVersion, this.#room.isFull ? this.#alike.pack(json) : json].join(END_OF_VERSION);
-    return { key: keyOf(namespace, name), text };
+    const content = this.#room.isFull ? this.#alike.pack(json) : json;
+    return { key: keyOf(namespace, name), text: textOf(resourceVersion, content) };
   }
 
   /** For the reflector: an object that is listed once more, where it is here as it was. */
@@ -239,8 +242,7 @@ export class Store<T extends StoredObject> {
       const { value: [key, text] = [], done } = this.#unpacked.next();
       if (done) this.#unpacked = undefined;
       if (key === undefined || text === undefined || isPacked(text)) continue;
-      const json = text.slice(text.indexOf(END_OF_VERSION) + 1);
-      this.#hold(key, [versionOf(text), this.#alike.pack(json)].join(END_OF_VERSION));
+      this.#hold(key, textOf(versionOf(text), this.#alike.pack(contentOf(text))));
     }
   }
 
@@ -264,7 +266,7 @@ export class Store<T extends StoredObject> {
   }
 
   #parsed(text: string): T {
-    return JSON.parse(this.#alike.read(text.slice(text.indexOf(END_OF_VERSION) + 1))) as T;
+    return JSON.parse(this.#alike.read(contentOf(text))) as T;
   }
 
   #tell(before: T | undefined, after: T | undefined): void {
