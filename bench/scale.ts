@@ -250,49 +250,50 @@ async function report(
 
 type Options = { readonly restSeconds: number; readonly isFirst: boolean };
 
-const SCENES: Readonly<Record<string, (program: string, sizes: readonly number[], options: Options) => Promise<void>>> =
-  {
-    converge: async (program, [size = 200]) => {
-      const result = await onCluster(cluster => converge(cluster, program, size));
-      await report('scale-converge', result, convergeTables(result), convergeMisses(result));
-    },
-    churn: async (program, [size = 100, rounds = 4]) => {
-      const found = await onCluster(cluster => churn(cluster, program, [size, rounds], say));
-      const result = { machine: machine(), load: load(), ...found };
-      await report('scale-churn', result, churnTables(result), churnMisses(result));
-    },
-    releases: async (program, [size = 200, bad = 2], { isFirst }) => {
-      if (bad >= size || bad > NAMESPACES)
-        refuse(`of ${size} releases fewer, and at most ${NAMESPACES}, can be bad, and not ${bad}`);
-      const pods = new TellingPods();
-      const found = await onCluster(
-        cluster => releasesAtOnce(cluster, pods, program, { resources: size, bad, isFirst }, say),
-        pods,
-      );
-      await pods.stopAll();
-      const result = { machine: machine(), load: load(), ...found };
-      await report('scale-releases', result, releasesTables(result), releasesMisses(result));
-    },
-    settled: async (program, sizes, { restSeconds }) => {
-      const found: Settled[] = [];
-      for (const size of sizes.length > 0 ? sizes : [2, 200]) {
-        found.push(await onCluster(cluster => settled(cluster, program, size, restSeconds)));
-      }
-      const result = { machine: machine(), load: load(), restSeconds, sizes: found };
-      await report('scale-settled', result, settledTables(result), settledMisses(result));
-    },
-    small: async program => {
-      const pods = new LittlePods();
-      const found = await onCluster(cluster => smallInstallation(cluster, pods, program), pods);
-      await pods.stopAll();
-      const result = { machine: machine(), load: load(), ...found };
-      await report('scale-small', result, smallTables(result), smallMisses(result));
-    },
-    stores: async (program, [size = 200]) => {
-      const result = await onCluster(cluster => stores(cluster, program, size));
-      await report('scale-stores', result, storesTables(result), storesMisses(result));
-    },
-  };
+type Scene = (program: string, sizes: readonly number[], options: Options) => Promise<void>;
+
+const SCENES: Readonly<Record<string, Scene>> = {
+  converge: async (program, [size = 200]) => {
+    const result = await onCluster(cluster => converge(cluster, program, size));
+    await report('scale-converge', result, convergeTables(result), convergeMisses(result));
+  },
+  churn: async (program, [size = 100, rounds = 4]) => {
+    const found = await onCluster(cluster => churn(cluster, program, [size, rounds], say));
+    const result = { machine: machine(), load: load(), ...found };
+    await report('scale-churn', result, churnTables(result), churnMisses(result));
+  },
+  releases: async (program, [size = 200, bad = 2], { isFirst }) => {
+    if (bad >= size || bad > NAMESPACES)
+      refuse(`of ${size} releases fewer, and at most ${NAMESPACES}, can be bad, and not ${bad}`);
+    const pods = new TellingPods();
+    const found = await onCluster(
+      cluster => releasesAtOnce(cluster, pods, program, { resources: size, bad, isFirst }, say),
+      pods,
+    );
+    await pods.stopAll();
+    const result = { machine: machine(), load: load(), ...found };
+    await report('scale-releases', result, releasesTables(result), releasesMisses(result));
+  },
+  settled: async (program, sizes, { restSeconds }) => {
+    const found: Settled[] = [];
+    for (const size of sizes.length > 0 ? sizes : [2, 200]) {
+      found.push(await onCluster(cluster => settled(cluster, program, size, restSeconds)));
+    }
+    const result = { machine: machine(), load: load(), restSeconds, sizes: found };
+    await report('scale-settled', result, settledTables(result), settledMisses(result));
+  },
+  small: async program => {
+    const pods = new LittlePods();
+    const found = await onCluster(cluster => smallInstallation(cluster, pods, program), pods);
+    await pods.stopAll();
+    const result = { machine: machine(), load: load(), ...found };
+    await report('scale-small', result, smallTables(result), smallMisses(result));
+  },
+  stores: async (program, [size = 200]) => {
+    const result = await onCluster(cluster => stores(cluster, program, size));
+    await report('scale-stores', result, storesTables(result), storesMisses(result));
+  },
+};
 
 function refuse(why: string): never {
   process.stderr.write(`${why}\n\n${HELP}`);

@@ -63,6 +63,7 @@ export async function startOperator(api: ApiServer, program: string, options?: S
   }
 }
 
+/** As `nice` counts. */
 const FIRST = -15;
 
 export async function startStandby(
@@ -78,8 +79,8 @@ export async function startStandby(
   const script = `${joins}mount -t tmpfs none /run && mkdir -p ${ACCOUNT} && cp "$0"/* ${ACCOUNT} && exec "$@"`;
   const namespace = process.getuid?.() === 0 ? ['--mount'] : ['--mount', '--map-root-user'];
   const command = ['unshare', ...namespace, 'sh', '-c', script, account, process.execPath, program];
-  const priority = ['-n', `${isFirst ? FIRST : 0}`];
-  const child = spawn('nice', [...priority, 'setpriv', '--pdeathsig', 'KILL', ...command], {
+  const niceness = `${isFirst ? FIRST : 0}`;
+  const child = spawn('nice', ['-n', niceness, 'setpriv', '--pdeathsig', 'KILL', ...command], {
     stdio: ['ignore', 'pipe', 'inherit'],
     env: {
       PATH: process.env['PATH'],

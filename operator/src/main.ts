@@ -57,14 +57,15 @@ function refuse(faults: readonly string[]): void {
 
 async function run(config: Config): Promise<void> {
   const startedAt = performance.now();
-  const format = {
-    level: config.LOG_LEVEL,
-    base: null,
-    timestamp: pino.stdTimeFunctions.isoTime,
-    formatters: { level: (label: string) => ({ level: label }) },
-  };
-  // pino's own stream stands still, and all else with it, while its reader is behind
-  const log = pino(format, standardOutput());
+  const log = pino(
+    {
+      level: config.LOG_LEVEL,
+      base: null,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: label => ({ level: label }) },
+    },
+    standardOutput(), // pino's own stream stands still, and all else with it, while its reader is behind
+  );
   const sinks = await sinksOf(config, log);
   if (sinks === 'refused') return;
   log.info({ version: OPERATOR_VERSION, node: process.version }, 'devshelf-operator starts');

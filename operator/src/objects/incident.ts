@@ -32,12 +32,12 @@ export function incident(app: App, record: IncidentRecord, number: number): Kube
 export function parseIncident(data: unknown): IncidentRecord | undefined {
   const record = isRecord(data) ? data['incident'] : undefined;
   if (!isRecord(record) || typeof record['at'] !== 'string' || typeof record['reason'] !== 'string') return undefined;
-  const { failed, cause } = record;
+  const { failed, cause, rotation } = record;
   const isWhole = isRecord(failed) && typeof failed['hash'] === 'string' && typeof failed['attempt'] === 'number';
   const isKnown =
     isWhole && typeof failed['image'] === 'string' && isRecord(cause) && typeof cause['message'] === 'string';
-  if (record['rotation'] !== undefined && !isRotationName(record['rotation'])) return undefined;
-  return isKnown && record['schema'] === INCIDENT_SCHEMA ? (record as unknown as IncidentRecord) : undefined;
+  const isNamed = rotation === undefined || isRotationName(rotation);
+  return isKnown && isNamed && record['schema'] === INCIDENT_SCHEMA ? (record as unknown as IncidentRecord) : undefined;
 }
 
 /** An id is made of it: what is no text may not become one. */
