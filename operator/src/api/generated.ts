@@ -5,6 +5,7 @@ import { KINDS, type KindDefinition } from './kinds.ts';
 import { planOf } from './plan.ts';
 import type { Plan } from './reading.ts';
 import { kindReference, reasonsReference } from './reference.ts';
+import { notes } from './schema/notes.ts';
 import { appStatus } from './schema/status.ts';
 import { withoutStatus } from './schema/whole.ts';
 
@@ -60,6 +61,10 @@ export const resourcePlan = (): Plan =>
 
 export const statusPlan = (): Plan =>
   JSON.parse(${literalOf(planOf(appStatus))});
+
+/** Each note is a field of it. */
+export const notesPlan = (): Plan =>
+  JSON.parse(${literalOf(planOf(notes))});
 `;
 
 /** A line for each part. */

@@ -2,6 +2,7 @@
 // moment. It is the data of a ControllerRevision of its own, which the API server lets nobody change.
 
 import { jsonOf } from './json.ts';
+import { noteIn, readNote } from './notes.ts';
 import type { VerdictEvidence } from './rollout.ts';
 import type { KeyName, RotationState } from './rotation.ts';
 
@@ -57,11 +58,7 @@ export interface Requester {
 }
 
 /** Undefined where the annotation is absent, or somebody made it unreadable. */
-export function parseRequester(text: string | undefined): Requester | undefined {
-  const { who, generation, by, at } = (jsonOf(text) ?? {}) as Partial<Record<keyof Requester, unknown>>;
-  if ((who !== 'spec' && who !== 'reference') || typeof generation !== 'number') return undefined;
-  return { who, generation, ...(typeof by === 'string' && { by }), ...(typeof at === 'string' && { at }) };
-}
+export const parseRequester = (text: string | undefined): Requester | undefined => readNote('requestedBy', text);
 
 /** Who decided; of a person the request, without secrets, and the field manager that wrote it. */
 export interface Decider {
@@ -157,11 +154,5 @@ export interface Refusal {
 export function parseRefusals(text: string | undefined): readonly Refusal[] | undefined {
   if (text === undefined) return undefined;
   const list = jsonOf(text);
-  return Array.isArray(list) ? list.filter(isRefusal) : [];
-}
-
-function isRefusal(value: unknown): value is Refusal {
-  const { hash, reason, attempt, token } = (value ?? {}) as Partial<Record<keyof Refusal, unknown>>;
-  const isToken = token === undefined || typeof token === 'string';
-  return typeof hash === 'string' && typeof reason === 'string' && typeof attempt === 'number' && isToken;
+  return Array.isArray(list) ? list.flatMap(one => noteIn('refusal', one) ?? []) : [];
 }

@@ -35,6 +35,7 @@ const SETTINGS: Readonly<Record<string, readonly string[]>> = {
   literal: ['values'],
   enum: ['entries'],
   optional: ['innerType'],
+  catch: ['innerType', 'catchValue'],
   default: ['innerType', 'defaultValue'],
   prefault: ['innerType', 'defaultValue'],
   array: ['element', 'checks'],
@@ -69,6 +70,8 @@ function addPart(schema: core.$ZodTypes, path: string, add: Add): Added {
       // what is filled in is never absent
       return inner.node.is === 'default' ? inner : add({ is: 'optional', of: inner.number });
     }
+    case 'catch':
+      return add(orLeftOut(addInner(def.innerType).node, def, path));
     case 'default':
     case 'prefault': {
       const value = asJson(def.defaultValue, path);
@@ -104,6 +107,12 @@ function addPart(schema: core.$ZodTypes, path: string, add: Add): Added {
     default:
       return refuse(path, `type ${def.type}`);
   }
+}
+
+/** What does not fit may be left out, and nothing else may stand for it. */
+function orLeftOut(inner: Node, { catchValue }: core.$ZodCatchDef, path: string): Node {
+  const isLeftOut = inner.is === 'optional' && catchValue({} as never) === undefined;
+  return isLeftOut ? { ...inner, orLeftOut: true } : refuse(path, 'what stands for what does not fit');
 }
 
 function refuse(path: string, what: string): never {

@@ -8,6 +8,7 @@ import { planOf } from './plan.ts';
 import { readerOf } from './reading.ts';
 import { dashboardSpec } from './schema/dashboard.ts';
 import { devshelfSpec } from './schema/devshelf.ts';
+import { notes } from './schema/notes.ts';
 import { appStatus } from './schema/status.ts';
 
 const SEED = Number(process.env['SEED'] ?? Date.now() % 1_000_000);
@@ -70,6 +71,7 @@ function fitting({ _zod: { def } }: core.$ZodTypes): fc.Arbitrary<unknown> {
     case 'enum':
       return fc.constantFrom(...Object.values(def.entries));
     case 'optional':
+    case 'catch':
     case 'default':
     case 'prefault':
       return fc.option(inner(def.innerType), { nil: undefined });
@@ -111,6 +113,7 @@ const others = z.object({
     .optional(),
   few: z.array(z.boolean()).min(1).max(1).prefault([true]),
   byName: z.record(z.string().max(4), z.array(z.int()).max(1)).prefault({}),
+  ifReadable: z.object({ a: z.int() }).optional().catch(undefined),
 });
 
 /** The schema and all that it is made of: of a whole spec that is made at random hardly one fits. */
@@ -133,6 +136,7 @@ test.each<[string, z.ZodType]>([
   ['a DevShelf’s spec', devshelfSpec],
   ['a Dashboard’s spec', dashboardSpec],
   ['a status', appStatus],
+  ['a note', notes],
   ['what else a plan can say', others],
 ])('%s, and each of its parts', (_name, schema) => {
   const ends = { fits: 0, not: 0 };

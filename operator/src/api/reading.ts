@@ -10,7 +10,8 @@ export type Node =
   | { readonly is: 'string' | 'number'; readonly checks?: readonly Check[] }
   | { readonly is: 'boolean' | 'unknown' }
   | { readonly is: 'oneOf'; readonly values: readonly unknown[] }
-  | { readonly is: 'optional'; readonly of: number }
+  /** `orLeftOut`: also where it does not fit. */
+  | { readonly is: 'optional'; readonly of: number; readonly orLeftOut?: true }
   /** What is filled in is taken as it is, or, `raw`, read like what is given. */
   | { readonly is: 'default'; readonly of: number; readonly value: unknown; readonly raw?: true }
   | { readonly is: 'array'; readonly of: number; readonly checks?: readonly Check[] }
@@ -40,18 +41,37 @@ const MISFIT = new Misfit('it does not fit');
  * For JSON. Returns what `parse` of the plan's schema returns, defaults filled in; undefined for a value that does not fit.
  */
 export function readerOf<T>(plan: Plan): (value: unknown) => T | undefined {
+  return fittingOf(at(readsOf(plan), plan.length - 1)) as (value: unknown) => T | undefined;
+}
+
+export type FieldReaders<T> = { readonly [Name in keyof T]: (value: unknown) => T[Name] | undefined };
+
+/** A reader for each field of an object, which are read by themselves. */
+export function fieldReadersOf<T>(plan: Plan): FieldReaders<T> {
+  const reads = readsOf(plan);
+  const whole = at(plan, plan.length - 1);
+  if (whole.is !== 'object') throw new Error('the plan is of no object');
+  const fields = Object.entries(whole.fields).map(([name, index]) => [name, fittingOf(at(reads, index))]);
+  return Object.fromEntries(fields) as FieldReaders<T>;
+}
+
+function readsOf(plan: Plan): readonly Read[] {
   const reads: Read[] = [];
   for (const node of plan) reads.push(readOf(node, plan, reads));
-  const whole = at(reads, plan.length - 1);
-  return value => {
+  return reads;
+}
+
+/** Undefined for what does not fit. */
+const fittingOf =
+  (read: Read): Read =>
+  value => {
     try {
-      return whole(value) as T;
+      return read(value);
     } catch (error) {
       if (error === MISFIT) return undefined;
       throw error;
     }
   };
-}
 
 function readOf(node: Node, plan: Plan, reads: readonly Read[]): Read {
   switch (node.is) {
@@ -66,7 +86,7 @@ function readOf(node: Node, plan: Plan, reads: readonly Read[]): Read {
     case 'oneOf':
       return among(new Set(node.values));
     case 'optional': {
-      const read = at(reads, node.of);
+      const read = node.orLeftOut ? fittingOf(at(reads, node.of)) : at(reads, node.of);
       return value => (value === undefined ? undefined : read(value));
     }
     case 'default': {
@@ -177,7 +197,9 @@ function object(shape: Readonly<Record<string, number>>, plan: Plan, reads: read
     const read: Record<string, unknown> = {};
     for (const field of fields) {
       const one = given[field.name];
-      if (one !== undefined || !field.isLeftOut) read[field.name] = field.read(one);
+      if (one === undefined && field.isLeftOut) continue;
+      const fitting = field.read(one);
+      if (fitting !== undefined) read[field.name] = fitting;
     }
     return read;
   };

@@ -4,6 +4,7 @@
 
 import type { GroupFigures, IncidentFacts } from './incident.ts';
 import { jsonOf } from './json.ts';
+import { noteIn } from './notes.ts';
 
 /** What one release is. The template is rendered once, when the release is first seen, and never again. */
 export interface Release {
@@ -247,12 +248,12 @@ export type ReadRecord = RolloutRecord | 'later' | undefined;
 
 /** Undefined when the annotation is absent or is not one that an operator wrote. */
 export function parseRecord(text: string | undefined): ReadRecord {
-  const record = jsonOf(text) as RolloutRecord | null | undefined;
-  if (typeof record?.release !== 'string' || typeof record.phase !== 'string') return undefined;
-  const { phase, version = 1 } = record;
+  const given = jsonOf(text) as RolloutRecord | null | undefined;
+  if (typeof given?.release !== 'string' || typeof given.phase !== 'string') return undefined;
+  const { phase, version = 1 } = given;
   // whoever may annotate a Deployment may put anything there: an object cannot be compared
   const isKnown = PHASES.includes(phase) && typeof version === 'number' && version <= RECORD_VERSION;
-  return isKnown ? record : 'later';
+  return isKnown ? noteIn('rollout', given) : 'later';
 }
 
 /** The release of the serving Deployment: what the worker runs, too, and what a candidate is compared with. */

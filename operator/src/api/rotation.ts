@@ -1,6 +1,8 @@
 // How far the replacement of a key is: one annotation on the keyring Secret, written in the same patch as the
 // keys. Deciding and acting are one write, so a crash can neither lose a step nor mint a second key.
 
+import { readNote } from './notes.ts';
+
 export type { Rotation } from './schema/rotation.ts';
 
 /** The API key of the dashboard, the key that signs DevShelf's tokens, the token that reads the metrics of both. */
@@ -59,13 +61,7 @@ export function formatRotation(record: RotationRecord): string {
 
 /** Undefined when the annotation is absent or is not one that this operator wrote. */
 export function parseRotation(text: string | undefined): RotationRecord | undefined {
-  if (text === undefined) return undefined;
-  try {
-    const record = JSON.parse(text) as RotationRecord;
-    const isOurs = ROTATION_STATES.includes(record.state) && typeof record.current === 'string';
-    const isWhole = record.state === 'Idle' || (typeof record.from === 'string' && typeof record.to === 'string');
-    return isOurs && isWhole && !Number.isNaN(Date.parse(record.since)) ? record : undefined;
-  } catch {
-    return undefined; // no JSON, or a date that is an object
-  }
+  const record = readNote('rotation', text);
+  const isWhole = record?.state === 'Idle' || (record?.from !== undefined && record.to !== undefined);
+  return isWhole ? record : undefined;
 }

@@ -101,7 +101,8 @@ test('one that cannot be read has agreed to nothing, and is not at rest', () => 
 });
 
 test('what its releases took from this database is told; what they took from another is not', () => {
-  const took = { id: 'm', contracted: ['20261128_drop'], contractedAt: AT };
+  const done = { id: 'm', jobName: 'migrate', result: 'UpToDate', applied: [], finishedAt: AT };
+  const took = { ...done, contracted: ['20261128_drop'], contractedAt: AT };
   expect(seenBy({ migration: { ...took, database: DATABASE.identity } })).toMatchObject([
     { contracts: [{ ids: ['20261128_drop'], at: AT }] },
   ]);

@@ -328,7 +328,9 @@ test('a Deployment whose newest spec was not looked at yet is not observed', () 
       status: { observedGeneration } as never,
     });
   expect([deployment(2).observed, deployment(3).observed]).toEqual([false, true]);
-  expect(deployment(3, '{"phase":"Settled","release":"v1","since":"x"}').record).toMatchObject({ phase: 'Settled' });
+  expect(deployment(3, '{"phase":"Settled","release":"v1","since":"2026-11-28T12:00:00Z"}').record).toMatchObject({
+    phase: 'Settled',
+  });
   expect(deployment(3, 'edited by hand').record).toBeUndefined();
 });
 

@@ -8,6 +8,7 @@
 import type { RouteParent } from '../api/exposure.ts';
 import { type IncidentRecord, type IncidentSummary, parseRefusals, type Refusal, rotationId } from '../api/incident.ts';
 import { jsonOf } from '../api/json.ts';
+import { readNote } from '../api/notes.ts';
 import { parseRecord, type ReadRecord } from '../api/rollout.ts';
 import { parseRotation, type RotationRecord } from '../api/rotation.ts';
 import { NO_NAME, scrub, shownMigration } from '../api/words.ts';
@@ -222,7 +223,7 @@ export function keepSecret(object: KubeObject): KeptSecret {
     createdAt: Date.parse(metadata.creationTimestamp ?? '') || 0,
     rotation,
     writer: foreignFields(metadata, WRITER, ['f:data'])[0]?.manager,
-    putBack: parsePutBack(metadata.annotations?.[ANNOTATIONS.putBack]),
+    putBack: readNote('putBack', metadata.annotations?.[ANNOTATIONS.putBack]),
     ...(rotation && isOnlyOurs(ANNOTATIONS.rotation, [KEYRING_FILE]) && { isAsRecorded: true }),
     ...(held && isOnlyOurs(ANNOTATIONS.digests, Object.keys(held)) && { held }),
   };
@@ -231,17 +232,6 @@ export function keepSecret(object: KubeObject): KeptSecret {
 function parseDigests(text: string | undefined): Readonly<Record<string, string>> | undefined {
   const digests = jsonOf(text);
   return isTexts(digests) ? digests : undefined;
-}
-
-function parsePutBack(text: string | undefined): PutBack | undefined {
-  const { count, at, by, keyId } = (jsonOf(text) ?? {}) as Partial<PutBack>;
-  if (typeof count !== 'number' || typeof at !== 'string' || Number.isNaN(Date.parse(at))) return undefined;
-  return {
-    count,
-    at,
-    ...(typeof keyId === 'string' && { keyId }),
-    ...(typeof by === 'string' && { by }),
-  };
 }
 
 /** What `kubectl rollout restart` writes. */

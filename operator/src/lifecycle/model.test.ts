@@ -9,6 +9,7 @@ import type { Action } from './decision.ts';
 import { decide } from './plan.ts';
 import { type Revision, revisionOf, type Snapshot } from './snapshot.ts';
 import { addOf, dropOf, type Fate, ModelCluster, type SchemaPolicy } from './testing-cluster.ts';
+import { isReadAgain } from './testing-notes.ts';
 import { type Span, spansLeft } from './traces.ts';
 
 const RUNS = Number(process.env['RUNS'] ?? 600);
@@ -180,6 +181,7 @@ const lastMade = new WeakMap<ModelCluster, Map<string, string>>();
 const remembered = new Set<string>();
 
 function allowed(seen: Snapshot, action: Action, cluster: ModelCluster): void {
+  isReadAgain(action);
   if (seen.app.spec.paused) assert.ok(!BEGIN_SOMETHING.includes(action.do), action.do);
   if (action.do === 'createMigrationJob') assert.deepEqual(seen.jobs.filter(isUnfinished), []);
   if (action.do === 'createSchemaJob') schemaAllowed(seen, action, cluster);

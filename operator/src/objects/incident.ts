@@ -1,5 +1,6 @@
 // The record of an incident: a ControllerRevision that is no release. Asked for twice it is one object.
-import { INCIDENT_SCHEMA, type IncidentRecord } from '../api/incident.ts';
+import type { IncidentRecord } from '../api/incident.ts';
+import { noteIn } from '../api/notes.ts';
 import { type App, childLabels, childMeta, type KubeObject } from './app.ts';
 import { canonicalJson, isRecord } from './hash.ts';
 import { INCIDENT, incidentName, LABELS } from './names.ts';
@@ -30,19 +31,5 @@ export function incident(app: App, record: IncidentRecord, number: number): Kube
 
 /** Undefined where it is not one that this version can read. */
 export function parseIncident(data: unknown): IncidentRecord | undefined {
-  const record = isRecord(data) ? data['incident'] : undefined;
-  if (!isRecord(record) || typeof record['at'] !== 'string' || typeof record['reason'] !== 'string') return undefined;
-  const { failed, cause, rotation } = record;
-  const isWhole = isRecord(failed) && typeof failed['hash'] === 'string' && typeof failed['attempt'] === 'number';
-  const isKnown =
-    isWhole && typeof failed['image'] === 'string' && isRecord(cause) && typeof cause['message'] === 'string';
-  const isNamed = rotation === undefined || isRotationName(rotation);
-  return isKnown && isNamed && record['schema'] === INCIDENT_SCHEMA ? (record as unknown as IncidentRecord) : undefined;
-}
-
-/** An id is made of it: what is no text may not become one. */
-function isRotationName(value: unknown): boolean {
-  if (!isRecord(value)) return false;
-  const { key, from, to } = value;
-  return [key, from].every(name => typeof name === 'string') && (to === undefined || typeof to === 'string');
+  return isRecord(data) ? noteIn('incident', data['incident']) : undefined;
 }

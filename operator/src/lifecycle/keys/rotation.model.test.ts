@@ -14,6 +14,7 @@ import {
 import type { Action } from '../decision.ts';
 import type { KeyAnswer, KeyProof, KeyringContent, KeyView, PodView, Snapshot } from '../snapshot.ts';
 import { app, pod, snapshot, T0, wanted } from '../testing.ts';
+import { isReadAgain } from '../testing-notes.ts';
 import { needsProofs } from './draining.ts';
 import { rotation } from './rotation.ts';
 
@@ -138,6 +139,7 @@ class KeyCluster {
     // the API server refuses a patch of an older version
     if (version !== this.version) return;
     if (action.do === 'handOverKey') this.#handOver(action);
+    isReadAgain(action);
     if (action.do === 'rotateKey') this.#rotate(action);
   }
 

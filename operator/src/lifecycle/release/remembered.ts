@@ -1,6 +1,6 @@
 // A release as it was written down, read again.
 import { parseRequester } from '../../api/incident.ts';
-import { jsonOf } from '../../api/json.ts';
+import { readNote } from '../../api/notes.ts';
 import type { Release } from '../../api/rollout.ts';
 import type { Revision } from '../snapshot.ts';
 
@@ -29,18 +29,18 @@ export interface Written {
  * @param createdAt RFC 3339
  */
 export function remembered({ name, number, release, notes }: Written, createdAt: string): Revision {
-  const migration = json<Revision['migration']>(notes.migration);
-  const rehearsal = json<Revision['rehearsal']>(notes.rehearsal);
-  const served = json<Revision['served']>(notes.served);
-  const downgrade = json<Revision['downgrade']>(notes.downgrade);
-  const gone = json<Revision['gone']>(notes.gone);
+  const migration = readNote('migration', notes.migration);
+  const rehearsal = readNote('rehearsal', notes.rehearsal);
+  const served = readNote('served', notes.served);
+  const downgrade = readNote('downgrade', notes.downgrade);
+  const gone = readNote('gone', notes.gone);
   const requestedBy = parseRequester(notes.requestedBy);
-  const scraped = json<{ scraped?: Revision['scraped'] }>(notes.firstMetrics)?.scraped;
+  const scraped = readNote('firstMetrics', notes.firstMetrics)?.scraped;
   return {
     name,
     number,
     release,
-    verdict: json<Revision['verdict']>(notes.verdict) ?? {
+    verdict: readNote('verdict', notes.verdict) ?? {
       verdict: 'pending',
       reason: 'Progressing',
       message: '',
@@ -57,5 +57,3 @@ export function remembered({ name, number, release, notes }: Written, createdAt:
     ...(rehearsal && { rehearsal }),
   };
 }
-
-const json = <T>(text: string | undefined): T | undefined => jsonOf(text) as T | undefined;
