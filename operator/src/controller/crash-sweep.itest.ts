@@ -290,7 +290,14 @@ function normalized(object: KubeObject): unknown {
     ...annotations
   } = metadata.annotations ?? {};
   const { generateName, ...named } = metadata as typeof metadata & { generateName?: string };
-  return { ...object, metadata: { ...named, name: generateName ?? name, annotations } };
+  const { status } = object as { status?: { observedGeneration?: number } };
+  // those annotations count as generations of a Deployment, too
+  const isObserved = status?.observedGeneration === object.metadata.generation;
+  return {
+    ...object,
+    ...(status?.observedGeneration !== undefined && { status: { ...status, observedGeneration: isObserved } }),
+    metadata: { ...named, name: generateName ?? name, annotations },
+  };
 }
 
 /** Whether callers hold the key that the pods accept. */
