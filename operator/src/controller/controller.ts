@@ -16,12 +16,12 @@ import { isToldAlready, recordOf } from '../lifecycle/announced.ts';
 import { decisionIn, heldIn } from '../lifecycle/decided.ts';
 import type { Action, Announcement } from '../lifecycle/decision.ts';
 import { decide } from '../lifecycle/plan.ts';
-import { isBehind } from '../lifecycle/release/ownership.ts';
 import { podsOf, type Snapshot } from '../lifecycle/snapshot.ts';
 import { statusOf } from '../lifecycle/status.ts';
 import { spansLeft } from '../lifecycle/traces.ts';
 import { ANNOTATIONS } from '../objects/names.ts';
 import { backupsOf } from './backups.ts';
+import { Behind } from './behind.ts';
 import { carryOut, reportInvalid, type Tools, withDenied, writeStatus } from './carry-out.ts';
 import { Claims } from './claims.ts';
 import { Contested } from './contested.ts';
@@ -100,6 +100,7 @@ export class Controller {
   readonly #inquiries = new Inquiries(key => this.#queue.add(key));
   readonly #contested = new Contested();
   readonly #ownWrites = new OwnWrites();
+  readonly #behind = new Behind();
   readonly #claims = new Claims();
   readonly #digests = new Map<Stores, Digests>();
   readonly #keys = new Map<Stores, Keys>();
@@ -312,6 +313,7 @@ export class Controller {
     this.#options.metrics.resources.forget(key);
     this.#inquiries.forget(key);
     this.#ownWrites.forget(key);
+    this.#behind.forget(key);
     this.#contested.forget(key);
     this.#urgent.delete(key);
     this.#refused.delete(key);
@@ -335,7 +337,7 @@ export class Controller {
     const { prometheusUrl } = this.#options;
     const isContested = this.#isContested(key, stores);
     const refusedRotation = this.#refusedRotations.get(key);
-    const seen = await gather(app, {
+    const gathered = await gather(app, {
       stores,
       digests,
       now: now(),
@@ -352,7 +354,8 @@ export class Controller {
       ...(isContested && { isContested }),
       refusedRotation,
     });
-    if (isBehind(seen)) {
+    const seen = await this.#behind.decidable(key, gathered, now(), this.#fence);
+    if (!seen) {
       this.#queue.addAfter(key, UNSEEN_RECHECK_MS);
       return;
     }

@@ -839,6 +839,69 @@ test(
   2 * MINUTE,
 );
 
+/** The record of the rollout is what somebody makes of it. */
+const writeRecord = (shop: Shop, record: object): Promise<unknown> =>
+  patch(at(shop), { metadata: { annotations: { [ANNOTATIONS.rollout]: JSON.stringify(record) } } });
+
+test(
+  'whatever somebody writes into the record of a rollout, the operator goes on, and says what it makes of it',
+  async () => {
+    const scene = await open();
+    const { shop } = scene;
+    await scene.settled('1');
+    const record = await recordOf(shop);
+    const { ownerReferences, labels } = (await shop.deployment())?.metadata ?? {};
+    const metadata = { name: 'shop-forged', labels: { ...labels, [LABELS.record]: 'incident' }, ownerReferences };
+    const data = { incident: { schema: 1, at: {}, failed: { hash: [], attempt: 'x' }, rotation: { key: {} } } };
+    const revisions = `/apis/apps/v1/namespaces/${shop.namespace}/controllerrevisions`;
+    await cluster.api.request('POST', revisions, { metadata, revision: 9, data });
+    for (const made of [
+      { ...record, version: {} },
+      { ...record, phase: 'Ascended' },
+    ]) {
+      await writeRecord(shop, made);
+      await shop.says('RecordNotUnderstood');
+    }
+    await patch(at(shop), { metadata: { annotations: { [ANNOTATIONS.rollout]: null } } });
+    await reaches(shop, 'Settled');
+    const pods = namesOf(await serving(shop, '1'));
+    for (const made of [
+      { ...record, wanted: 7 },
+      { ...record, since: 'soon' },
+      { ...record, asked: { hold: [] } },
+    ]) {
+      await writeRecord(shop, made);
+      await reaches(shop, 'Settled');
+      await scene.quiet();
+    }
+    expect(namesOf(await serving(shop, '1'))).toEqual(pods);
+    await shop.release('2');
+    await shop.settles('2');
+  },
+  2 * MINUTE,
+);
+
+test(
+  'a record of a spec that nobody has written holds up its resource for a minute, and then is put right',
+  async () => {
+    const scene = await open();
+    const { shop } = scene;
+    await scene.settled('1');
+    const record = await recordOf(shop);
+    const decidedOn = { uid: record.decidedOn?.uid ?? '', generation: 1_000 };
+    await writeRecord(shop, { ...record, decidedOn });
+    await shop.release('2');
+    const before = scene.writes.length;
+    await scene.nudge();
+    await pause(2_000);
+    expect(scene.writes.slice(before)).toEqual([]);
+    scene.aheadMs += MINUTE;
+    await shop.settles('2');
+    expect((await recordOf(shop)).decidedOn?.generation).toBeLessThan(1_000);
+  },
+  2 * MINUTE,
+);
+
 test(
   'a record whose labels somebody took off is found again, and not made for ever',
   async () => {

@@ -513,6 +513,8 @@ export interface Snapshot {
   readonly deployment?: DeploymentView;
   /** A later version of the operator wrote the record on the Deployment: nothing is touched. */
   readonly isLaterRecord?: boolean;
+  /** The record was decided on a later spec than there is: the API server was asked. */
+  readonly isForetold?: true;
   /** The Deployment of the release that is on trial. */
   readonly candidate?: WorkloadView;
   /** The worker's Deployment, for releases that have one. */

@@ -68,6 +68,13 @@ test.each<[string, Snapshot, boolean]>([
   expect(isBehind(seen)).toBe(expected);
 });
 
+test('a record of a spec that nobody wrote is put right: what it was decided on is what there is', () => {
+  const seen: Snapshot = { ...carrying({ decidedOn: { uid: 'uid-of-shop', generation: 9 } }), isForetold: true };
+  const { action, conditions } = decide(seen);
+  expect(action).toMatchObject({ do: 'setRecord', record: { phase: 'Settled', decidedOn: { generation: 3 } } });
+  expect(JSON.stringify(conditions)).toContain('decided on generation 9 of a resource that has only come to 3');
+});
+
 test('a trial of an earlier version is only overtaken: it is tried again', () => {
   expect(setTo(held({}, { version: undefined as never }))?.withdrawn).toMatchObject({ verdict: 'superseded' });
 });

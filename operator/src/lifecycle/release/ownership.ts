@@ -2,6 +2,7 @@
 // an old template back together with the record of its time, `set env` and `edit` leave things of their own in it.
 import type { RolloutRecord } from '../../api/rollout.ts';
 import { parseRecord } from '../../api/rollout.ts';
+import { ANNOTATIONS, names } from '../../objects/names.ts';
 import { about, type Interrupt } from '../decision.ts';
 import { inPhase, iso, revisionOf, type Snapshot, secondsSince, versionOf } from '../snapshot.ts';
 import { lastReleased } from './restoration.ts';
@@ -10,11 +11,11 @@ import { hasStable, withdraw } from './withdrawal.ts';
 const { act, fail } = about('Ready');
 
 /** Whose rollout this is not: a later version's, which this one does not understand. */
-export const laterRecord: Interrupt = ({ isLaterRecord }) =>
+export const laterRecord: Interrupt = ({ isLaterRecord, app }) =>
   isLaterRecord
     ? fail(
         'RecordNotUnderstood',
-        'a later version of the operator wrote the record of the rollout: nothing is touched; install that version again',
+        `a later version of the operator wrote the record of the rollout: nothing is touched; install that version again; if there never was one, somebody else wrote it: kubectl annotate deployment ${names.deployment(app.metadata.name)} -n ${app.metadata.namespace} ${ANNOTATIONS.rollout}- takes it away, and what was released last is written down again`,
       )
     : undefined;
 
@@ -27,8 +28,17 @@ export function isBehind({ app, deployment }: Pick<Snapshot, 'app' | 'deployment
   return uid === app.metadata.uid && generation !== undefined && generation > app.metadata.generation;
 }
 
-/** A record that is not the newest, or not in the shape of this version. */
-export const oldRecord: Interrupt = seen => undone(seen) ?? contradicted(seen) ?? earlierShape(seen);
+/** A record that is not the newest, not in the shape of this version, or not what an operator wrote. */
+export const oldRecord: Interrupt = seen => foretold(seen) ?? undone(seen) ?? contradicted(seen) ?? earlierShape(seen);
+
+/** No operator decides on what nobody has written. */
+function foretold({ isForetold, deployment, app }: Snapshot) {
+  if (!isForetold || !deployment) return undefined;
+  const { generation } = app.metadata;
+  const said = deployment.record.decidedOn?.generation;
+  const message = `somebody wrote into the record of the rollout: it was decided on generation ${said} of a resource that has only come to ${generation}; it is put right`;
+  return act('TemplateRestored', message, { do: 'setRecord', record: deployment.record }, 'Warning');
+}
 
 /** The record whose number stands in the status was written after this one. */
 function undone(seen: Snapshot) {
