@@ -14,6 +14,7 @@ import { churn } from './scale/churn.ts';
 import { createOriginal, objectsOf, putCopies } from './scale/copies.ts';
 import { type Counters, lists, secretReads, since, total, writes } from './scale/counters.ts';
 import { bundled, type Operator, type Standby, startOperator, startStandby } from './scale/operator.ts';
+import { passesAtRest } from './scale/passes.ts';
 import { releasesAtOnce, TellingPods } from './scale/releases.ts';
 import {
   createNamespaces,
@@ -32,6 +33,9 @@ import {
   churnTables,
   convergeMisses,
   convergeTables,
+  type PassesResult,
+  passesMisses,
+  passesTables,
   releasesMisses,
   releasesTables,
   type SettledResult,
@@ -53,6 +57,7 @@ const HELP = `usage: bin/node bench/scale.ts SCENE [NUMBER...] [--rest 60] [--fi
                   are ended then
   churn N TIMES   N resources made and deleted (default 100), TIMES times (default 4)
   releases N BAD  N releases at once (default 200), BAD of which are bad (default 2)
+  passes N        what a pass over each of N settled resources takes of the processor (default 200)
   small           two resources, at rest and after four releases of each
   stores N        what the stores keep of each of N settled resources (default 200)
 
@@ -142,21 +147,8 @@ async function settled(
   resources: number,
   restSeconds: number,
 ): Promise<Settled> {
-  const { api, transport } = cluster;
-  await createNamespaces(transport);
-  await createOriginal(transport);
-  const first = await startOperator(api, program);
-  await quiet(first, 1);
-  await first.stop();
-  await allReady(cluster, 1);
-  await cluster.stopControllers();
-  say('one resource has settled; its copies are put beside it');
-  await putCopies(api.etcdUrl, await objectsOf(transport), resources - 1, index => placeOf('app', index));
-  await allReady(cluster, resources);
-  // takes the namespaces of the copies in charge
-  const second = await startOperator(api, program);
-  await quiet(second, resources);
-  await second.stop();
+  const { api } = cluster;
+  await settledCopies(cluster, program, resources);
   say(`there are ${resources} settled resources; the operator starts again`);
   const operator = await startOperator(api, program);
   const start = await quiet(operator, resources);
@@ -180,6 +172,25 @@ async function settled(
     peakRssMib,
     heapUsedMib: after.heapUsedMib,
   };
+}
+
+/** So many resources that rest; nobody looks after them, and there are no controllers and no kubelet any more. */
+async function settledCopies(cluster: LittleCluster, program: string, resources: number): Promise<void> {
+  const { api, transport } = cluster;
+  await createNamespaces(transport);
+  await createOriginal(transport);
+  const first = await startOperator(api, program);
+  await quiet(first, 1);
+  await first.stop();
+  await allReady(cluster, 1);
+  await cluster.stopControllers();
+  say('one resource has settled; its copies are put beside it');
+  await putCopies(api.etcdUrl, await objectsOf(transport), resources - 1, index => placeOf('app', index));
+  await allReady(cluster, resources);
+  // takes the namespaces of the copies in charge
+  const second = await startOperator(api, program);
+  await quiet(second, resources);
+  await second.stop();
 }
 
 /** From the leader's SIGTERM until another process, which knew all resources already, acts on them. */
@@ -207,6 +218,12 @@ async function knowsAll(standby: Standby): Promise<void> {
     );
     if (asked !== known) [known, sinceMs] = [asked, performance.now()];
   }
+}
+
+async function passes(cluster: LittleCluster, program: string, resources: number): Promise<PassesResult> {
+  await settledCopies(cluster, program, resources);
+  const passMs = await passesAtRest(cluster, resources);
+  return { machine: machine(), load: load(), resources, passMs };
 }
 
 async function stores(cluster: LittleCluster, program: string, resources: number): Promise<StoresResult> {
@@ -288,6 +305,10 @@ const SCENES: Readonly<Record<string, Scene>> = {
     await pods.stopAll();
     const result = { machine: machine(), load: load(), ...found };
     await report('scale-small', result, smallTables(result), smallMisses(result));
+  },
+  passes: async (program, [size = 200]) => {
+    const result = await onCluster(cluster => passes(cluster, program, size));
+    await report('scale-passes', result, passesTables(result), passesMisses(result));
   },
   stores: async (program, [size = 200]) => {
     const result = await onCluster(cluster => stores(cluster, program, size));

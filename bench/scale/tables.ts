@@ -54,6 +54,8 @@ export type ReleasesResult = { readonly machine: Machine; readonly load: number 
 const BARE_SHARE = 0.9;
 const FOUND_MS = 8_000;
 const LOOP_P99_MS = 50;
+/** Processor of a pass over a resource that rests. */
+const PASS_MS = 0.6;
 const STORES_KIB = 12;
 const RSS_MIB = 256;
 const SMALL_RSS_MIB = 70;
@@ -154,6 +156,28 @@ export function storesTables(result: StoresResult): readonly Table[] {
   ];
   return [{ name: 'scale-stores', table: `${how}\n\n${tableOf(['Stores', 'goal', 'measured'], rows)}` }];
 }
+
+export type PassesResult = {
+  readonly machine: Machine;
+  readonly load: number;
+  readonly resources: number;
+  /** Of each round. */
+  readonly passMs: readonly number[];
+};
+
+export function passesTables(result: PassesResult): readonly Table[] {
+  const { resources, passMs } = result;
+  const how = `${placeLine(result)} ${passMs.length} rounds over ${resources} settled resources.`;
+  const [least, most] = [Math.min(...passMs), Math.max(...passMs)];
+  const rows = [
+    ['processor of a pass, ms', `≤ ${PASS_MS}`, median(passMs).toFixed(2)],
+    ['in the quickest round, and in the slowest', '', `${least.toFixed(2)}, ${most.toFixed(2)}`],
+  ];
+  return [{ name: 'scale-passes', table: `${how}\n\n${tableOf(['Passes at rest', 'goal', 'measured'], rows)}` }];
+}
+
+export const passesMisses = ({ passMs }: PassesResult): readonly string[] =>
+  median(passMs) > PASS_MS ? [`${median(passMs).toFixed(2)} ms of processor a pass, ${PASS_MS} wanted`] : [];
 
 export const storesMisses = ({ resources, packedBytes }: StoresResult): readonly string[] =>
   packedBytes / resources / 1_024 > STORES_KIB
