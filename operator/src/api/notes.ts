@@ -18,9 +18,21 @@ export type Notes = Given<z.infer<typeof notes>>;
 
 const readers: FieldReaders<Notes> = fieldReadersOf<Notes>(notesPlan());
 
-/** Undefined for what is no such note. */
-export const noteIn = <Name extends keyof Notes>(name: Name, value: unknown): Notes[Name] | undefined =>
-  readers[name](value);
+/** Undefined for what is no such note. Its fields stand as they are given: notes are compared as texts. */
+export function noteIn<Name extends keyof Notes>(name: Name, value: unknown): Notes[Name] | undefined {
+  const read = readers[name](value);
+  return read === undefined ? undefined : (inOrderOf(value, read) as Notes[Name]);
+}
+
+function inOrderOf(given: unknown, read: unknown): unknown {
+  if (Array.isArray(read)) return read.map((one, index) => inOrderOf((given as readonly unknown[])[index], one));
+  if (typeof read !== 'object' || read === null) return read;
+  const fields = read as Readonly<Record<string, unknown>>;
+  const ordered: Record<string, unknown> = {};
+  for (const [name, one] of Object.entries(given as object))
+    if (Object.hasOwn(fields, name)) ordered[name] = inOrderOf(one, fields[name]);
+  return ordered;
+}
 
 /** Of the text of an annotation; undefined, too, where there is none. */
 export const readNote = <Name extends keyof Notes>(name: Name, text: string | undefined): Notes[Name] | undefined =>

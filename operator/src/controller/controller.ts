@@ -226,8 +226,10 @@ export class Controller {
   }
 
   #failed(key: AppKey, error: unknown): number | undefined {
-    const why = error instanceof ApiError ? scrub(error.message) : error;
-    this.#options.log.warn({ key, why }, 'the pass failed; it is tried again');
+    const { message: why = String(error), stack } = error as Partial<Error>;
+    // where it comes from is of use where nobody but us is at fault
+    const place = error instanceof ApiError || stack === undefined ? {} : { stack: scrub(stack) };
+    this.#options.log.warn({ key, why: scrub(why), ...place }, 'the pass failed; it is tried again');
     return this.#urgent.has(key) ? URGENT_RETRY_MS : undefined;
   }
 

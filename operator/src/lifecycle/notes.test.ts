@@ -102,6 +102,19 @@ test('each time that is read is one', () => {
   );
 });
 
+test('a note’s fields stand as they were written, whoever wrote them: they are compared as texts', () => {
+  const turned = (value: unknown): unknown => {
+    if (Array.isArray(value)) return value.map(turned);
+    if (typeof value !== 'object' || value === null) return value;
+    const fields = Object.entries(value).map(([name, one]) => [name, turned(one)] as const);
+    return Object.fromEntries(fields.reverse());
+  };
+  for (const name of NAMES) {
+    const written = turned(WRITTEN[name]);
+    expect(JSON.stringify(noteIn(name, again(written)))).toBe(JSON.stringify(written));
+  }
+});
+
 test('a record of a rollout is the same after it was written and read', () => {
   const record = WRITTEN.rollout as RolloutRecord;
   expect(parseRecord(formatRecord(record))).toEqual(record);
