@@ -106,7 +106,8 @@ async function run(config: Config): Promise<void> {
     transport,
     controller: REPORTER,
     instance: config.POD_NAME ?? hostname(),
-    onError: error => log.debug({ error }, 'an event was not written'),
+    onError: error =>
+      log.debug({ why: error instanceof Error ? error.message : String(error) }, 'an event was not written'),
   });
   controller = new Controller({
     transport,

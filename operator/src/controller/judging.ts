@@ -19,6 +19,9 @@ import {
 import {
   type Budget,
   costMs,
+  isRelaxed,
+  longer,
+  NO_STRETCH,
   type Paced,
   paceMs,
   STANDINGS,
@@ -82,6 +85,10 @@ const WITNESS_SHARE = { pods: 0.9, prometheus: 0.1 } as const;
 const FOR_READERS: ReadonlySet<string> = new Set(['/metrics', RECENT_PATH]);
 /** How long answers took is for people, and costs eight times as much to read; the first of it is soon known. */
 const LATENCY_MS = { unknown: 1_000, known: 5_000 } as const;
+/** Between two looks of one trial, however long the first took. */
+const LEAST_REST_MS = 50;
+/** From when somebody needs less until all waits are reckoned anew: with ten thousand that takes some milliseconds. */
+const RELAX_MS = 500;
 /** So many stable pods are asked what they were asked of late. */
 const RECENT_FROM = 3;
 
@@ -118,6 +125,10 @@ interface Followed {
   judgement: Judgement | undefined;
   /** Why Prometheus said nothing, in the judgement's message. */
   silence?: string | undefined;
+  /** When its last look began, by `performance.now()`; and what that look cost, as a wait. */
+  lookedAt: number;
+  costMs: number;
+  /** Until the next look; undefined while one is under way. */
   timer: NodeJS.Timeout | undefined;
   ended: boolean;
 }
@@ -150,6 +161,9 @@ class PodEvidence implements Evidence {
   readonly #pods = new ConnectionPool({ connections: 2, idleMs: 10_000 });
 
   readonly #prometheus: Prometheus | undefined;
+  /** The longest that a wait was reckoned with since all were reckoned anew. */
+  #reckoned: Stretch = NO_STRETCH;
+  #relaxing: NodeJS.Timeout | undefined;
 
   constructor(options: EvidenceOptions) {
     this.#options = options;
@@ -206,6 +220,8 @@ class PodEvidence implements Evidence {
       phaseSince: startedAt,
       begun: undefined,
       judgement: undefined,
+      lookedAt: 0,
+      costMs: 0,
       timer: undefined,
       ended: false,
     };
@@ -351,6 +367,7 @@ class PodEvidence implements Evidence {
 
   async stop(): Promise<void> {
     for (const key of [...this.#followed.keys()]) this.forget(key);
+    clearTimeout(this.#relaxing);
     this.#pods.close();
     this.#prometheus?.close();
   }
@@ -359,14 +376,17 @@ class PodEvidence implements Evidence {
   async #look(key: AppKey, followed: Followed): Promise<void> {
     const targets = this.#targets(followed);
     followed.pods = targets.length;
-    const startedAt = performance.now();
+    // slow pods are waited for where they would not be asked again soon
+    const patienceMs = Math.min(METRICS_TIMEOUT_MS, this.#paceMs(followed) / 4);
+    followed.timer = undefined;
+    followed.lookedAt = performance.now();
     followed.bytes = 0;
     followed.readsLatency = isLatencyDue(followed);
     followed.latencies.clear();
     let inVain = false;
     try {
       this.#options.metrics?.readings.inc({ standing: standingOf(followed) }, targets.length);
-      const scrape = await followed.scraper.look(targets);
+      const scrape = await followed.scraper.look(targets, patienceMs);
       inVain = scrape.pods.some(({ reading }) => !reading.known && reading.why === TOO_LARGE);
       const readings = await this.#withDependencies(followed, scrape.pods);
       if (followed.ended) return;
@@ -377,17 +397,21 @@ class PodEvidence implements Evidence {
       followed.witness?.look(targets, isCandidateRead, Date.now());
       this.#judge(key, followed);
     } catch (error) {
-      this.#options.log.warn({ key, error }, 'a look at the pods failed');
+      const { message: why, stack } = error as Error;
+      this.#options.log.warn({ key, why, stack }, 'a look at the pods failed');
     }
     if (followed.ended) return;
-    const { standing } = pacedOf(followed);
-    const cost = costMs({ bytes: followed.bytes, inVain }, standing);
-    const paceMs = Math.max(this.#paceMs(followed), cost);
-    const rest = Math.max(50, paceMs - (performance.now() - startedAt));
-    followed.timer = setTimeout(() => void this.#look(key, followed), rest);
+    followed.costMs = costMs({ bytes: followed.bytes, inVain }, standingOf(followed));
+    // a trial that has just met an error is no healthy one any more: it is looked at again at once
+    this.#waits(key, followed, this.#paceMs(followed));
   }
 
-  /** A trial that has just met an error is no healthy one any more: it is looked at again at once. */
+  #waits(key: AppKey, followed: Followed, paceMs: number, leastMs = LEAST_REST_MS): void {
+    clearTimeout(followed.timer);
+    const restMs = followed.lookedAt + Math.max(paceMs, followed.costMs) - performance.now();
+    followed.timer = setTimeout(() => void this.#look(key, followed), Math.max(leastMs, restMs));
+  }
+
   #paceMs(followed: Followed): number {
     return paceMs(pacedOf(followed), this.#stretch(), this.#budget.oftenestMs);
   }
@@ -399,7 +423,25 @@ class PodEvidence implements Evidence {
   #stretch(): Stretch {
     const stretch = stretchOf([...this.#followed.values()].map(pacedOf), this.#budget);
     for (const standing of STANDINGS) this.#options.metrics?.readingStretch.set({ standing }, stretch[standing]);
+    const isOver = isRelaxed(this.#reckoned, stretch);
+    this.#reckoned = longer(this.#reckoned, stretch);
+    if (isOver) this.#relaxing ??= setTimeout(() => this.#relax(), RELAX_MS);
     return stretch;
+  }
+
+  /**
+   * Who waits had its wait reckoned when there was less to be had, minutes of it perhaps: all are reckoned anew. Those who
+   * have waited for long enough are looked at one after the other.
+   */
+  #relax(): void {
+    this.#relaxing = undefined;
+    this.#reckoned = NO_STRETCH;
+    const stretch = this.#stretch();
+    const waiting = [...this.#followed].filter(([, { timer }]) => timer !== undefined);
+    for (const [index, [key, followed]] of waiting.entries()) {
+      const pace = paceMs(pacedOf(followed), stretch, this.#budget.oftenestMs);
+      this.#waits(key, followed, pace, Math.max(LEAST_REST_MS, (pace * index) / waiting.length));
+    }
   }
 
   #judge(key: AppKey, followed: Followed): void {

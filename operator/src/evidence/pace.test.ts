@@ -1,6 +1,17 @@
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { costMs, type Paced, paceMs, STANDINGS, type Standing, stretchOf, wantedMs } from './pace.ts';
+import {
+  costMs,
+  isRelaxed,
+  longer,
+  NO_STRETCH,
+  type Paced,
+  paceMs,
+  STANDINGS,
+  type Standing,
+  stretchOf,
+  wantedMs,
+} from './pace.ts';
 
 const seed = Number(process.env['SEED'] ?? Date.now() % 1_000_000);
 console.log(`evidence/pace properties: SEED=${seed}`);
@@ -29,6 +40,15 @@ test('while the budget suffices everybody is read as often as is wanted', () => 
     canary: 250,
     bake: 250,
   });
+});
+
+test('waits are reckoned anew where one of them has become half of what it was', () => {
+  const stretch = { suspicious: 1, canary: 4, bake: 300 };
+  expect(isRelaxed(stretch, { ...stretch, bake: 151 })).toBe(false);
+  expect(isRelaxed(stretch, { ...stretch, bake: 150 })).toBe(true);
+  expect(isRelaxed(stretch, { ...stretch, canary: 2 })).toBe(true);
+  expect(isRelaxed(NO_STRETCH, NO_STRETCH)).toBe(false);
+  expect(longer(stretch, { suspicious: 2, canary: 1, bake: 301 })).toEqual({ suspicious: 2, canary: 4, bake: 301 });
 });
 
 test('when it does not, healthy bakes wait first: a hundred of them are read every few seconds', () => {

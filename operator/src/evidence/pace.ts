@@ -37,10 +37,12 @@ export interface Budget {
 /** By how much each standing's waits are longer than wanted: 1 where the budget suffices. */
 export type Stretch = Readonly<Record<Standing, number>>;
 
+export const NO_STRETCH: Stretch = { suspicious: 1, canary: 1, bake: 1 };
+
 export function stretchOf(trials: Iterable<Paced>, { perSecond, oftenestMs }: Budget): Stretch {
   const wanted: Record<Standing, number> = { suspicious: 0, canary: 0, bake: 0 };
   for (const { pods, standing } of trials) wanted[standing] += (pods * 1_000) / wantedMs(pods, oftenestMs);
-  const stretch: Record<Standing, number> = { suspicious: 1, canary: 1, bake: 1 };
+  const stretch: Record<Standing, number> = { ...NO_STRETCH };
   let left = perSecond;
   for (const standing of STANDINGS) {
     // something is always left: the least is a twentieth of the budget
@@ -50,6 +52,17 @@ export function stretchOf(trials: Iterable<Paced>, { perSecond, oftenestMs }: Bu
   }
   return stretch;
 }
+
+/** Of each standing the longer waits of both. */
+export const longer = (a: Stretch, b: Stretch): Stretch => ({
+  suspicious: Math.max(a.suspicious, b.suspicious),
+  canary: Math.max(a.canary, b.canary),
+  bake: Math.max(a.bake, b.bake),
+});
+
+/** Whether some standing waits half as long as it did, or less. */
+export const isRelaxed = (before: Stretch, now: Stretch): boolean =>
+  STANDINGS.some(standing => 2 * now[standing] <= before[standing]);
 
 /** Milliseconds between two looks. */
 export function paceMs({ pods, standing }: Paced, stretch: Stretch, oftenestMs?: number): number {

@@ -71,6 +71,22 @@ test('a pod that is slow is read when its answer is there, is asked once at a ti
   expect(asked.filter(name => name === 'old1')).toHaveLength(1);
 });
 
+test('where the next look is far away, slow ones are waited for, those that were known to be slow, too', async () => {
+  const scraper = createScraper(
+    async () => {
+      await delay(30);
+      return counted(1);
+    },
+    { promptMs: 5 },
+  );
+  const readings = async (patienceMs?: number) =>
+    (await scraper.look([target('new', 'candidate')], patienceMs)).pods.map(({ reading }) => reading.known);
+  expect(await readings()).toEqual([false]);
+  await delay(40);
+  expect(await readings()).toEqual([true]);
+  expect(await readings(10_000)).toEqual([true]);
+});
+
 test('while a pod that could not be read is asked again, it says why it could not', async () => {
   let failing = true;
   const scraper = createScraper(

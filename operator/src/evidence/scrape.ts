@@ -37,8 +37,9 @@ export interface Scraper<T extends Target> {
    * Reads every pod at the same time, the candidate's first: what the candidate had answered when it was read, the
    * baseline had the chance to answer too, so that a fault which both share is never seen on the candidate alone.
    * A pod that is slow is unread until its answer is there, and holds nobody up; its reading says when it was asked.
+   * @param patienceMs for how long slow ones are waited for, too, where the next look is far away
    */
-  look(targets: readonly T[]): Promise<Scrape>;
+  look(targets: readonly T[], patienceMs?: number): Promise<Scrape>;
   /** Ends what is under way. */
   stop(): void;
 }
@@ -73,12 +74,13 @@ export function createScraper<T extends Target>(
     return { name, uid, group, restarts, reading, ...(readySince !== undefined && { readySince }) };
   }
 
-  async function readGroup(targets: readonly T[]): Promise<PodReading[]> {
+  async function readGroup(targets: readonly T[], patienceMs: number): Promise<PodReading[]> {
     for (const target of targets) if (!underWay.has(target.uid)) ask(target);
-    const prompt = targets.filter(({ uid }) => !slow.has(uid)).map(({ uid }) => underWay.get(uid)?.done);
+    const isPatient = patienceMs > promptMs;
+    const awaited = targets.filter(({ uid }) => isPatient || !slow.has(uid)).map(({ uid }) => underWay.get(uid)?.done);
     const enough = new AbortController();
-    const late = delay(promptMs, undefined, { signal: enough.signal }).catch(() => {});
-    await Promise.race([Promise.all(prompt), late]);
+    const late = delay(Math.max(promptMs, patienceMs), undefined, { signal: enough.signal }).catch(() => {});
+    await Promise.race([Promise.all(awaited), late]);
     enough.abort();
     for (const { uid } of targets) if (!underWay.get(uid)?.reading) slow.add(uid);
     return targets.map(collect);
@@ -95,16 +97,19 @@ export function createScraper<T extends Target>(
   }
 
   return {
-    look: async targets => {
+    look: async (targets, patienceMs = promptMs) => {
       forgetOthers(targets);
-      const candidates = await readGroup(targets.filter(({ group }) => group === 'candidate'));
+      const candidates = await readGroup(of(targets, 'candidate'), patienceMs);
       const at = now();
-      const baseline = await readGroup(targets.filter(({ group }) => group === 'baseline'));
+      const baseline = await readGroup(of(targets, 'baseline'), patienceMs);
       return { at, pods: [...candidates, ...baseline] };
     },
     stop: () => forgetOthers([]),
   };
 }
+
+const of = <T extends Target>(targets: readonly T[], group: Group): readonly T[] =>
+  targets.filter(target => target.group === group);
 
 /** Never throws. */
 async function read<T extends Target>(

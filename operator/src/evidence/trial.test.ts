@@ -303,6 +303,21 @@ test('Blind: nothing read from the candidate for too long, with the reason; read
   expect(atEnd(watch(blind, 1, () => [candidate([20, 0])], 20_000)).verdict).toBe('Pending');
 });
 
+test('who is not asked is not silent: what counts is for how long it was asked in vain', () => {
+  const seen = watch(start(), 10, i => [candidate([2 * i, 0]), stable([6 * i, 0])]);
+  const late = watch(seen, 1, () => [candidate('unread'), stable([60, 0])], 100_000);
+  expect(atEnd(late).verdict).toBe('Pending');
+  const still = watch(late, 1, () => [candidate('unread'), stable([60, 0])], 114_999);
+  expect(atEnd(still).verdict).toBe('Pending');
+  const blind = watch(still, 1, () => [candidate('unread'), stable([60, 0])], 115_001);
+  expect(atEnd(blind)).toMatchObject({
+    verdict: 'Blind',
+    message: expect.stringContaining('from the candidate for 15 s'),
+  });
+  const read = watch(late, 1, () => [candidate([20, 0])], 200_000);
+  expect(atEnd(watch(read, 1, () => [candidate('unread')], 300_000)).verdict).toBe('Pending');
+});
+
 test('a counter that restarts adds what it counted anew; a pod that is gone keeps what it had counted', () => {
   const scrapes: PodReading[][] = [
     [candidate([10, 1]), stable([100, 0])],

@@ -206,6 +206,8 @@ export type Trial = {
   readonly expectedAt?: number;
   /** The last scrape in which a candidate pod could be read. */
   readonly candidateReadAt?: number;
+  /** The first of the scrapes since then, in which none could: who is not asked is not silent. */
+  readonly unreadSince?: number;
   /** Since when, until when and for how long, in milliseconds, a candidate pod was seen to be ready and readable. */
   readonly served?: { readonly from: number; readonly until: number; readonly ms: number };
   /** Errors that count against the release. */
@@ -357,7 +359,7 @@ export function observe(trial: Trial, scrape: Scrape): Trial {
   const inFlight = candidateInFlight(pods, scrape);
   const forgetting = inTrouble && wasCalm;
   const suspicious = farAboveLimit(failing, trial.limit) >= SUSPICION;
-  const { suspectSince: _suspected, ...rest } = trial;
+  const { suspectSince: _suspected, unreadSince = at, ...rest } = trial;
 
   const seen: Trial = {
     ...rest,
@@ -367,7 +369,7 @@ export function observe(trial: Trial, scrape: Scrape): Trial {
     firstAt: trial.firstAt ?? at,
     lastAt: at,
     ...(trial.expectedAt === undefined && expected && { expectedAt: at }),
-    ...(readCandidate && { candidateReadAt: at }),
+    ...(readCandidate ? { candidateReadAt: at } : { unreadSince }),
     ...servedUntil(trial, scrape, at),
     ...(whyUnread !== undefined && { whyUnread }),
     ...(trial.firstErrorAt === undefined && answered.candidate.errors > 0 && { firstErrorAt: at }),
@@ -800,13 +802,17 @@ export function judge(trial: Trial, policy: Policy, now: number): Judgement {
 function verdictOf(trial: Trial, policy: Policy, now: number, candidate: GroupFigures): Verdict {
   if (trial.badAt !== undefined) return 'Bad';
   if (trial.firstAt === undefined || trial.expectedAt === undefined) return 'Pending';
-  if (now - Math.max(trial.candidateReadAt ?? 0, trial.expectedAt) >= policy.blindAfterSeconds * 1000) return 'Blind';
+  if (silentMs(trial, now) >= policy.blindAfterSeconds * 1_000) return 'Blind';
   if (isDegraded(trial)) return 'DependencyDegraded';
   if (isOverloaded(trial)) return 'Overloaded';
   if (isSuspect(trial) || trial.candidateReadAt === undefined) return 'Pending';
   if (passes(trial, policy, now, candidate)) return 'Good';
   return ranOut(trial, policy, now) ? 'Insufficient' : 'Pending';
 }
+
+/** For how long the candidate was asked in vain. */
+const silentMs = ({ unreadSince, expectedAt = Number.POSITIVE_INFINITY }: Trial, now: number): number =>
+  unreadSince === undefined ? 0 : now - Math.max(unreadSince, expectedAt);
 
 function isDegraded(trial: Trial): boolean {
   return trial.degradedAt !== undefined && trial.degradedAt === trial.lastAt;
@@ -869,7 +875,7 @@ function messageOf(verdict: Verdict, trial: Trial, policy: Policy, now: number, 
     case 'Insufficient':
       return `${counts}: not enough to decide in ${policy.timeoutSeconds} s${keptConnections(seen)}`;
     case 'Blind': {
-      const forSeconds = Math.floor((now - Math.max(trial.candidateReadAt ?? 0, trial.expectedAt ?? now)) / 1000);
+      const forSeconds = Math.floor(silentMs(trial, now) / 1_000);
       return `no reading from the candidate for ${forSeconds} s: ${trial.whyUnread ?? 'it has no pods'}; before that ${counts}`;
     }
     case 'Pending':

@@ -15,6 +15,11 @@ const asleep = (seconds: number): Snapshot =>
   carrying({ phase: 'Baking', release: 'v2', since: at(-seconds) }, { wantedReplicas: 0, readyReplicas: 0 });
 const good = { judgement: judgement('Good') };
 const refused = { wanted: wanted('v3'), revisions: [revision('v2', 'pending'), revision('v3', 'rejected')] };
+/** Its verdict is written down, so many seconds from now. */
+const foundGood = (seconds: number): Partial<Snapshot> => {
+  const verdict = { verdict: 'released', reason: 'Released', message: 'well', at: at(seconds) } as const;
+  return { revisions: [revision('v1', 'released'), revision('v2', 'released', { verdict })] };
+};
 const observed = { app: app({ rollout: { analysis: { policy: 'Observe' } } }) };
 const blind = (onBlind: string) => ({
   judgement: judgement('Blind'),
@@ -63,6 +68,15 @@ test.each<[string, Snapshot, Decision['kind'] | undefined, string | undefined]>(
     undefined,
   ],
   ['it is bad, and only observed', late({ judgement: judgement('Bad'), ...observed }), 'act', 'Released'],
+  [
+    'it was found good, and cannot be read any more',
+    late({ ...blind('Rollback'), ...foundGood(-1) }),
+    'act',
+    'Released',
+  ],
+  ['it was found good, and nothing was read since', late(foundGood(-1)), 'act', 'Released'],
+  ['it was found good in an earlier bake', late({ ...blind('Hold'), ...foundGood(-8 * 86_400) }), undefined, undefined],
+  ['it was found good, and is bad by now', late({ judgement: judgement('Bad'), ...foundGood(-1) }), 'fail', 'Held'],
   ['scaled to zero, it does not end', asleep(7 * 86_400), undefined, undefined],
 ])('the end of the bake: %s', (_sentence, seen, kind, reason) => {
   const decision = bakeEnd(seen);

@@ -4,7 +4,7 @@
 import type { RolloutRecord } from '../../api/rollout.ts';
 import { about, type Decision, type Interrupt, type Stage } from '../decision.ts';
 import { fenced, passage } from '../schema/fence.ts';
-import { inPhase, iso, isReleaseComing, type Snapshot, secondsSince, versionIn } from '../snapshot.ts';
+import { inPhase, iso, isReleaseComing, revisionOf, type Snapshot, secondsSince, versionIn } from '../snapshot.ts';
 import { isUnread } from './first-metrics.ts';
 import { release } from './release.ts';
 import { hasStable, withdraw } from './withdrawal.ts';
@@ -50,12 +50,19 @@ export const bakeEnd: Interrupt = seen => {
   const record = seen.deployment?.record;
   if (!record || !inPhase(seen, 'Baking') || secondsOver(seen, record) < 0 || isIdle(seen, record)) return undefined;
   if (seen.app.spec.rollout.analysis.policy === 'Disabled') return release(seen);
+  const isBad = seen.judgement?.verdict === 'Bad';
+  if (!isBad && isFoundGood(seen, record)) return release(seen);
   if (isUnread(seen)) return isBlind(seen) ? blind(seen, record) : undefined;
   if (seen.judgement?.verdict === 'Blind') return blind(seen, record);
-  if (seen.judgement?.verdict === 'Bad' && seen.app.spec.rollout.analysis.policy !== 'Observe')
-    return late(seen, record);
+  if (isBad && seen.app.spec.rollout.analysis.policy !== 'Observe') return late(seen, record);
   return release(seen);
 };
+
+/** It was decided, and written down with its release: that its pods cannot be read by now undoes nothing. */
+function isFoundGood(seen: Snapshot, { release: hash, since }: RolloutRecord): boolean {
+  const { verdict, at } = revisionOf(seen, hash)?.verdict ?? {};
+  return verdict === 'released' && at !== undefined && Date.parse(at) >= Date.parse(since);
+}
 
 const secondsOver = (seen: Snapshot, record: RolloutRecord): number =>
   secondsSince(record.since, seen.now) - seen.app.spec.rollout.bakeSeconds;
