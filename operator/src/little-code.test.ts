@@ -39,16 +39,33 @@ test('many resources are something to compile for, and are counted no more then'
 });
 
 test('work that goes on is something to compile for, waiting is not', () => {
-  const waits = 'little.compileUnderWork(1_000); await new Promise(resolve => setTimeout(resolve, 2_500));';
+  const waits = 'little.compileUnderWork(() => true, 1_000); await new Promise(resolve => setTimeout(resolve, 2_500));';
   expect(said(`${waits} ${RUN_OFTEN}`)).toEqual({ status: 0, out: 'interpreted', err: '' });
   // for as long as it takes; a timer is only heard between turns
   const works = `
     const isCompiled = of => (%GetOptimizationStatus(of) & (1 << 7)) === 0;
-    little.compileUnderWork(100);
+    little.compileUnderWork(() => true, 100);
     for (let probe; probe === undefined || !isCompiled(probe); ) {
       probe = new Function('let all = 0; for (let next = 0; next < 50; next++) all += next; return all;');
       for (let turn = 0; turn < 20_000; turn++) probe();
       await new Promise(resolve => setImmediate(resolve));
     }`;
   expect(said(`${works} ${RUN_OFTEN}`)).toEqual({ status: 0, out: 'compiled', err: '' });
+}, 60_000);
+
+test('work that does not end is worth the compilers that take memory, once there is some', () => {
+  // a look is a turn of the loop between two pieces of work
+  const asks = (answers: readonly boolean[]) => `
+    const answers = ${JSON.stringify(answers)};
+    let asked = 0;
+    little.compileUnderWork(() => answers[asked++] ?? true, 20);
+    const work = () => { for (const until = performance.now() + 15; performance.now() < until; ); };
+    const rest = async looks => {
+      for (let left = 3 * looks; left > 0; left--) { work(); await new Promise(resolve => setTimeout(resolve, 0)); }
+    };
+    while (asked < answers.length) await rest(1);
+    await rest(10);
+    console.log(asked);`;
+  expect(said(asks([true]))).toEqual({ status: 0, out: '1', err: '' });
+  expect(said(asks([false, false, true]))).toEqual({ status: 0, out: '3', err: '' });
 }, 60_000);

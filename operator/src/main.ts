@@ -17,6 +17,7 @@ import { poster } from './controller/post.ts';
 import { serveHealth } from './controller/server.ts';
 import { SinksFile, SinksRefused } from './controller/sinks-file.ts';
 import { openTraces } from './controller/traces.ts';
+import { ROOM } from './controller/world.ts';
 import { USER_AGENT } from './evidence/metrics.ts';
 import { giveBackIdleMemory } from './idle-memory.ts';
 import { loadCluster } from './kube/config.ts';
@@ -69,7 +70,7 @@ async function run(config: Config): Promise<void> {
   const sinks = await sinksOf(config, log);
   if (sinks === 'refused') return;
   log.info({ version: OPERATOR_VERSION, node: process.version }, 'devshelf-operator starts');
-  compileUnderWork();
+  compileUnderWork(() => !ROOM.isFull);
   giveBackIdleMemory((before, after) => log.debug({ before, after }, 'nothing happens: memory is given back'));
   const traces = await openTraces(config, log);
   if (traces) log.info('traces of releases are sent');
