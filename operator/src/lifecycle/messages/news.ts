@@ -2,6 +2,7 @@
 // nothing is looked up beside it.
 import type { IncidentFigures, IncidentRecord, IncidentSummary, ReleaseName } from '../../api/incident.ts';
 import { jsonOf } from '../../api/json.ts';
+import { readNote } from '../../api/notes.ts';
 import type { AppKind } from '../../api/resource.ts';
 
 /** What a sink may ask for, in the words of `on`. */
@@ -71,12 +72,8 @@ function withoutSeries({ figures, ...record }: IncidentRecord): object {
 export function releasedIn(verdict: string | undefined): { at: string; message: string } | undefined {
   // most are read here that are something else
   if (!verdict?.includes('"released"')) return undefined;
-  try {
-    const { verdict: word, at, message } = JSON.parse(verdict) as Record<string, unknown>;
-    return word === 'released' && typeof at === 'string' ? { at, message: String(message ?? '') } : undefined;
-  } catch {
-    return undefined;
-  }
+  const found = readNote('verdict', verdict);
+  return found?.verdict === 'released' ? { at: found.at, message: found.message } : undefined;
 }
 
 /** Texts of the annotations of the release's own record. */
