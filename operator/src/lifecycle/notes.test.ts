@@ -1,9 +1,12 @@
 // What the operator writes down for itself is read again as it was written, and what anybody has made of it is not.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { type Notes, noteIn } from '../api/notes.ts';
+import { type Notes, noteIn, readNote } from '../api/notes.ts';
 import { formatRecord, parseRecord, type RolloutRecord } from '../api/rollout.ts';
 import { formatRotation, parseRotation } from '../api/rotation.ts';
+import { ANNOTATIONS } from '../objects/names.ts';
 import { AT, nearly, WRITTEN } from './testing-notes.ts';
 
 const NAMES = Object.keys(WRITTEN) as (keyof Notes)[];
@@ -126,4 +129,28 @@ test('the record of a rotation that is under way names both keys', () => {
   const { from: _from, ...rest } = WRITTEN.rotation;
   expect(parseRotation(formatRotation(rest))).toBeUndefined();
   expect(parseRotation(formatRotation({ ...rest, state: 'Idle' }))).toEqual({ ...rest, state: 'Idle' });
+});
+
+/** The requests of an operator of version 0.1.0, one a line. */
+const VERSION_1 = join(import.meta.dirname, '../controller/testing/version-1.jsonl');
+const BY_ANNOTATION = [
+  ['rollout', ANNOTATIONS.rollout],
+  ['rotation', ANNOTATIONS.rotation],
+  ['verdict', ANNOTATIONS.verdict],
+  ['migration', ANNOTATIONS.migration],
+  ['rehearsal', ANNOTATIONS.rehearsal],
+] as const;
+
+test('what version 0.1.0 wrote is read as it stands', () => {
+  const found = new Set<string>();
+  for (const line of readFileSync(VERSION_1, 'utf8').trim().split('\n')) {
+    const { body } = JSON.parse(line) as { body: { metadata?: { annotations?: Record<string, string> } } };
+    for (const [name, annotation] of BY_ANNOTATION) {
+      const text = body.metadata?.annotations?.[annotation];
+      if (text === undefined) continue;
+      found.add(name);
+      expect(JSON.stringify(readNote(name, text))).toBe(text);
+    }
+  }
+  expect([...found].sort()).toEqual(BY_ANNOTATION.map(([name]) => name).sort());
 });
